@@ -104,8 +104,8 @@ type Itemtype struct {
 	Group     string // the label over the options in listSearchOptions; "": Characteristics
 	Display   []int  // search options shown without forcedisplay, beside 1 (and 80)
 	Children  []string
-	ParentIs  string // itemtype whose visibility decides for these rows (UserEmail, by users_id); "": the row itself
-	Hooks            // what the class itself does
+	ParentIs  string  // itemtype whose visibility decides for these rows (UserEmail, by users_id); "": the row itself
+	Hooks             // what the class itself does
 	Also      []Hooks // what plugins add to it, run after the class's own
 }
 
@@ -145,16 +145,16 @@ type Upload struct {
 
 // SearchOption is one option of the search engine and of listSearchOptions.
 type SearchOption struct {
-	ID                        int
-	Name                      string
-	Table, Field              string
-	DataType                  string // "": key absent
-	NoSearch, NoDisplay       bool
-	UID                       string
-	Types                     []string // available_searchtypes
-	Raw                       Object   // what ?raw=1 answers for it; nil: made from the others
-	LinkField                 string   // the row's foreign key to Table; "": the one named after Table
-	Values                    func(tx *Tx, row *Row) []Value // replaces the join for values that neither the row nor a direct foreign key holds
+	ID                  int
+	Name                string
+	Table, Field        string
+	DataType            string // "": key absent
+	NoSearch, NoDisplay bool
+	UID                 string
+	Types               []string                       // available_searchtypes
+	Raw                 Object                         // what ?raw=1 answers for it; nil: made from the others
+	LinkField           string                         // the row's foreign key to Table; "": the one named after Table
+	Values              func(tx *Tx, row *Row) []Value // replaces the join for values that neither the row nor a direct foreign key holds
 }
 
 // Input is the `input` object of a write. As PHP gets them: numbers and true are strings ("1"), false is "", null is nil,
