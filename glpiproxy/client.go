@@ -1,8 +1,13 @@
 package glpiproxy
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,7 +32,7 @@ type Options struct {
 	// 0: no caching at all. Policies and other catalogues are kept 30 times as
 	// long.
 	CacheTTL time.Duration
-	// CacheEntries bounds the cache; 0: 20,000.
+	// CacheEntries bounds the cache, in rows; 0: 20,000.
 	CacheEntries int
 	// MaxResponse bounds one answer, in bytes; 0: 64 MiB.
 	MaxResponse int64
@@ -46,16 +51,139 @@ type Options struct {
 }
 
 // Client speaks to one GLPI. It is safe for concurrent use.
-type Client struct{}
+type Client struct {
+	root        string // the API's URL without a trailing slash
+	appToken    string
+	userAgent   string
+	timeout     time.Duration
+	ttl         time.Duration
+	maxResponse int64
+	location    *time.Location // nil: learnt from each session
+	http        *http.Client
+	log         *slog.Logger
+	now         func() time.Time
+
+	slots   chan struct{} // one for each call under way
+	scopes  *cache        // who a session is
+	rows    *cache        // items, lists, searches
+	flights flights
+	clock   serverClock
+	health  healthRecord
+	metrics *metrics
+
+	base  context.Context // ends with Close
+	close context.CancelFunc
+}
+
+const (
+	defaultTimeout     = 15 * time.Second
+	defaultConcurrency = 8
+	defaultTTL         = 10 * time.Second
+	defaultEntries     = 20_000
+	defaultMaxResponse = 64 << 20
+
+	// catalogueFactor is how much longer catalogues are kept than company data.
+	catalogueFactor = 30
+)
 
 // New checks the options and makes a Client; it makes no call. The error names
 // the wrong setting, without the secrets that may be in it.
-func New(o Options) (*Client, error) { return nil, errNotYet }
+func New(o Options) (*Client, error) {
+	root, err := apiRoot(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Timeout < 0:
+		return nil, errors.New("glpi timeout: must not be negative")
+	case o.Concurrency < 0:
+		return nil, errors.New("glpi concurrency: must not be negative")
+	case o.CacheEntries < 0 || o.MaxResponse < 0:
+		return nil, errors.New("glpi cache entries and response size: must not be negative")
+	case !printable(o.AppToken):
+		return nil, errors.New("glpi app token: has characters that no token has")
+	}
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		root:        root,
+		appToken:    o.AppToken,
+		userAgent:   "fleetgate/" + cmp.Or(o.Version, "dev"),
+		timeout:     cmp.Or(o.Timeout, defaultTimeout),
+		ttl:         cmp.Or(o.CacheTTL, defaultTTL),
+		maxResponse: cmp.Or(o.MaxResponse, defaultMaxResponse),
+		location:    o.Location,
+		http:        o.HTTPClient,
+		log:         o.Logger,
+		now:         o.Now,
+		slots:       make(chan struct{}, cmp.Or(o.Concurrency, defaultConcurrency)),
+		metrics:     m,
+	}
+	if c.http == nil {
+		c.http = newHTTPClient(cap(c.slots))
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	c.base, c.close = context.WithCancel(context.Background())
+	c.flights = flights{active: map[string]*flight{}, base: c.base}
+	longest := 10*c.timeout + catalogueFactor*max(c.ttl, 0)
+	c.rows = newCache(cmp.Or(o.CacheEntries, defaultEntries), longest, c.now)
+	c.scopes = newCache(maxScopes, longest+scopeTTL, c.now)
+	c.health.since = c.now()
+	return c, nil
+}
 
-// Close ends the calls under way and frees what the client holds.
-func (c *Client) Close() error { return nil }
+// Close ends the calls under way, waits for them and frees the connections.
+func (c *Client) Close() error {
+	c.close()
+	c.flights.end()
+	c.http.CloseIdleConnections()
+	return nil
+}
 
-// Invalidate forgets what the cache holds under the tags: an item type
-// ("PluginFlyvemdmAgent": its lists, counts and items) or one item
-// ("PluginFlyvemdmAgent:17": that item and the type's lists and counts).
-func (c *Client) Invalidate(tags ...string) {}
+// newHTTPClient follows no redirect, since it would carry the Session-Token
+// elsewhere, and keeps a connection for each slot.
+func newHTTPClient(connections int) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = connections
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// apiRoot checks the URL and completes GLPI's root to that of its API. Its
+// errors never repeat the URL: a password may be in it.
+func apiRoot(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		return "", errors.New("glpi url: missing")
+	case err != nil:
+		return "", errors.New("glpi url: not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", errors.New("glpi url: must begin with http:// or https://")
+	case u.Hostname() == "":
+		return "", errors.New("glpi url: has no host")
+	case u.User != nil:
+		return "", errors.New("glpi url: must not hold a user name or password")
+	case u.RawQuery != "" || u.Fragment != "":
+		return "", errors.New("glpi url: must end with its path")
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	if !strings.HasSuffix(u.Path, "/apirest.php") && !strings.HasSuffix(u.Path, "/api") {
+		u.Path += "/apirest.php"
+	}
+	return u.String(), nil
+}
+
+// printable tells whether a token can stand in a header.
+func printable(token string) bool {
+	return len(token) <= 1024 && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
+}

@@ -2,6 +2,8 @@ package glpiproxy
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 )
 
@@ -13,11 +15,71 @@ type Health struct {
 	LastError string    // why it is not reachable; "" when it is
 }
 
+type healthRecord struct {
+	mu        sync.Mutex
+	reachable bool
+	since     time.Time
+	checkedAt time.Time
+	lastError string
+}
+
 // Health reports without making a call. Before the first call GLPI is not
 // reachable.
-func (c *Client) Health() Health { return Health{} }
+func (c *Client) Health() Health {
+	h := &c.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Health{Reachable: h.reachable, Since: h.since, CheckedAt: h.checkedAt, LastError: h.lastError}
+}
+
+// observe learns from a call. A refusal is an answer like any other, unless it
+// turns the gateway itself away; a caller that gave up tells nothing.
+func (h *healthRecord) observe(err error, now time.Time) {
+	var e *Error
+	if errors.As(err, &e) && e.Kind == Canceled || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	reachable := err == nil || e != nil && !e.shutsOut()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if reachable != h.reachable {
+		h.since = now
+	}
+	h.reachable, h.checkedAt, h.lastError = reachable, now, ""
+	if !reachable {
+		h.lastError = err.Error()
+	}
+}
+
+// shutsOut tells of an error that would meet every viewer alike.
+func (e *Error) shutsOut() bool {
+	switch e.Kind {
+	case Unavailable, Timeout:
+		return true
+	case Misconfigured:
+		return shutOut[e.Code]
+	}
+	return false
+}
 
 // Check makes one cheap call without credentials and without opening a session.
 // nil: GLPI answers and its API is on. Otherwise the kind is Misconfigured (API
 // off, address or app token refused), Unavailable or Timeout.
-func (c *Client) Check(ctx context.Context) error { return errNotYet }
+func (c *Client) Check(ctx context.Context) error {
+	a, err := c.do(ctx, call{operation: "initSession", path: "/initSession"})
+	var e *Error
+	switch {
+	case errors.As(err, &e) && e.Code == "ERROR_LOGIN_PARAMETERS_MISSING":
+		return nil
+	case e != nil && e.Kind == Upstream:
+		return &Error{Kind: Unavailable, Operation: e.Operation, Status: e.Status, Code: e.Code, Message: e.Message}
+	case err != nil:
+		return err
+	}
+	// A web server that signs in by itself (REMOTE_USER) opened a session.
+	session, err := c.opened(a)
+	if err != nil {
+		return &Error{Kind: Unavailable, Operation: "initSession", Status: a.status, Message: "the answer is not GLPI's"}
+	}
+	return session.End(ctx)
+}

@@ -2,7 +2,14 @@ package glpiproxy
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
+	"sync/atomic"
+	"time"
 )
 
 // Right is a bit of a profile's right.
@@ -39,7 +46,17 @@ type Scope struct {
 	GuestProfileID int            // Flyve MDM's profile for invited people, 0: unknown
 	Plugins        []string       // sorted
 	ListLimit      int            // the viewer's preferred page size
+
+	fingerprint string         // the same for equal scopes only
+	location    *time.Location // of the dates that GLPI gives this session
 }
+
+const (
+	// scopeTTL is how long a session is believed to live and be the same.
+	scopeTTL = 30 * time.Second
+	// maxScopes bounds the sessions that are remembered.
+	maxScopes = 10_000
+)
 
 // Can tells whether the profile grants a bit of a right.
 func (s *Scope) Can(right string, bit Right) bool { return s.Rights[right]&int(bit) != 0 }
@@ -50,6 +67,174 @@ func (s *Scope) SeesEntity(id int) bool {
 	return found
 }
 
+// isGuest tells of Flyve MDM's profile for invited people, under which a mere GET
+// of an agent changes its MQTT password.
+func (s *Scope) isGuest() bool { return s.GuestProfileID > 0 && s.Profile.ID == s.GuestProfileID }
+
 // Scope tells who is asking. The answer is kept for 30 seconds; Unauthenticated
 // means that the session has ended.
-func (s *Session) Scope(ctx context.Context) (*Scope, error) { return nil, errNotYet }
+func (s *Session) Scope(ctx context.Context) (*Scope, error) {
+	c := s.client
+	if found, ok := c.scopes.get(s.tag); ok {
+		return found.(*Scope), nil
+	}
+	since := c.scopes.begin()
+	key := fmt.Sprint("scope|", s.tag, "|", c.scopes.lastVoided([]string{s.tag}))
+	found, _, err := c.flights.do(ctx, key, "getFullSession", func(ctx context.Context) (any, error) {
+		scope, err := s.readScope(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.scopes.put(s.tag, scope, 1, scopeTTL, since, s.tag)
+		return scope, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found.(*Scope), nil
+}
+
+func (s *Session) readScope(ctx context.Context) (*Scope, error) {
+	const operation = "getFullSession"
+	a, err := s.call(ctx, call{operation: operation, path: "/getFullSession"})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := a.json(operation)
+	if err != nil {
+		return nil, err
+	}
+	session, err := unwrapSession(raw)
+	if err != nil {
+		return nil, unexpected(operation, a.status, err)
+	}
+	scope, err := decodeScope(session)
+	if err != nil {
+		return nil, unexpected(operation, a.status, err)
+	}
+	scope.location = s.client.location
+	if scope.location == nil {
+		scope.location = s.client.clock.location(plain(session["glpi_currenttime"]), a.header.Get("Date"))
+	}
+	return scope, nil
+}
+
+// unwrapSession accepts both forms: {"session":{…}} and the older plain object.
+func unwrapSession(raw json.RawMessage) (row, error) {
+	r, err := parseRow(raw)
+	if err != nil {
+		return nil, err
+	}
+	if inner, err := parseRow(r["session"]); err == nil {
+		return inner, nil
+	}
+	return r, nil
+}
+
+// decodeScope picks the few known fields out of the whole $_SESSION.
+func decodeScope(r row) (*Scope, error) {
+	scope := &Scope{
+		UserID:         r.int("glpiID"),
+		Username:       r.text("glpiname"),
+		FirstName:      r.text("glpifirstname"),
+		LastName:       r.text("glpirealname"),
+		Language:       r.text("glpilanguage"),
+		EntityID:       r.int("glpiactive_entity"),
+		Recursive:      r.bool("glpiactive_entity_recursive"),
+		GuestProfileID: r.int("plugin_flyvemdm_guest_profiles_id"),
+		ListLimit:      r.int("glpilist_limit"),
+		Rights:         map[string]int{},
+	}
+	profile, err := parseRow(r["glpiactiveprofile"])
+	if err != nil || scope.UserID <= 0 {
+		return nil, errors.New("the session names no user or no profile")
+	}
+	scope.Profile = ProfileRef{ID: profile.int("id"), Name: profile.text("name")}
+	for name, value := range profile {
+		if bits, ok := intOf(value); ok && name != "id" {
+			scope.Rights[name] = bits
+		}
+	}
+	entities, _ := members(r["glpiactiveentities"])
+	for _, m := range entities {
+		if id, ok := intOf(m.value); ok {
+			scope.EntityIDs = append(scope.EntityIDs, id)
+		}
+	}
+	slices.Sort(scope.EntityIDs)
+	scope.EntityIDs = slices.Compact(scope.EntityIDs)
+	plugins, _ := members(r["glpi_plugins"])
+	for _, m := range plugins {
+		scope.Plugins = append(scope.Plugins, textOf(m.value))
+	}
+	slices.Sort(scope.Plugins)
+	scope.fingerprint = scope.print()
+	return scope, nil
+}
+
+// print is the key of everything that decides what GLPI shows to this viewer.
+func (s *Scope) print() string {
+	text, err := json.Marshal([]any{
+		s.UserID, s.Profile.ID, s.EntityID, s.Recursive, s.Language, s.EntityIDs, s.Rights, s.GuestProfileID,
+	})
+	if err != nil { // numbers and texts always marshal
+		return fmt.Sprintf("%+v", *s)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
+}
+
+// decodeProfiles reads the answer of getMyProfiles.
+func decodeProfiles(raw json.RawMessage) ([]Profile, error) {
+	r, err := parseRow(raw)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := members(r["myprofiles"])
+	if !ok {
+		return nil, errors.New("no profiles in the answer")
+	}
+	profiles := make([]Profile, 0, len(list))
+	for _, m := range list {
+		p, err := parseRow(m.value)
+		if err != nil {
+			return nil, err
+		}
+		profile := Profile{ID: p.int("id"), Name: p.text("name")}
+		entities, _ := members(p["entities"])
+		for _, m := range entities {
+			e, err := parseRow(m.value)
+			if err != nil {
+				return nil, err
+			}
+			profile.Entities = append(profile.Entities, ProfileEntity{ID: e.int("id"), Name: e.text("name"), Recursive: e.bool("is_recursive")})
+		}
+		profiles = append(profiles, profile)
+	}
+	return profiles, nil
+}
+
+// serverClock learns the time zone in which GLPI writes its dates.
+type serverClock struct{ last atomic.Pointer[time.Location] }
+
+// location compares the session's clock with the Date header, which is in UTC. A
+// difference that is no offset of any zone (the clock of a session may stand
+// still) tells nothing: then what was learnt last holds, at first UTC.
+func (c *serverClock) location(local, date string) *time.Location {
+	utc, err := time.Parse(time.RFC1123, date)
+	if err == nil {
+		if there, err := time.Parse(time.DateTime, local); err == nil {
+			offset := there.Sub(utc).Round(15 * time.Minute)
+			off := (there.Sub(utc) - offset).Abs()
+			if off <= 2*time.Minute && offset >= -12*time.Hour && offset <= 14*time.Hour {
+				zone := time.FixedZone("GLPI", int(offset.Seconds()))
+				c.last.Store(zone)
+				return zone
+			}
+		}
+	}
+	if last := c.last.Load(); last != nil {
+		return last
+	}
+	return time.UTC
+}

@@ -1,0 +1,224 @@
+package glpiproxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// call is one request to GLPI.
+type call struct {
+	operation string // its name in errors and metrics
+	method    string // "": GET
+	path      string // after the API's root, with its leading slash
+	query     string // encoded
+	body      any    // sent as JSON
+	session   string // Session-Token
+	authorize string // Authorization header, of initSession only
+	secrets   []string
+	once      bool // not a read: never sent twice
+}
+
+// answer is what GLPI said, with a status below 300.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// retryPause is the mean time before the one retry of a read.
+const retryPause = 100 * time.Millisecond
+
+// do makes a call: waits for a slot, sends, classifies, and repeats a read once
+// when GLPI could not be reached.
+func (c *Client) do(ctx context.Context, k call) (*answer, error) {
+	a, err := c.attempt(ctx, k)
+	if err == nil || k.once || !worthRepeating(err) || c.base.Err() != nil {
+		return a, err
+	}
+	c.log.Warn("glpi could not be reached, trying once more", "operation", k.operation, "error", err)
+	pause := time.NewTimer(retryPause/2 + rand.N(retryPause))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		return c.attempt(ctx, k)
+	case <-ctx.Done():
+		return nil, contextError(k.operation, ctx)
+	}
+}
+
+// worthRepeating tells of a broken connection and of a proxy whose GLPI was away.
+func worthRepeating(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != Unavailable {
+		return false
+	}
+	switch e.Status {
+	case 0, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// attempt sends a call once, within the bounds on calls under way and on time.
+func (c *Client) attempt(ctx context.Context, k call) (*answer, error) {
+	if err := c.takeSlot(ctx, k.operation); err != nil {
+		return nil, err
+	}
+	defer c.freeSlot()
+	started := time.Now()
+	a, err := c.send(ctx, k)
+	c.metrics.observe(k.operation, a, err, time.Since(started))
+	c.health.observe(err, c.now())
+	return a, err
+}
+
+// takeSlot waits for one of the Concurrency slots.
+func (c *Client) takeSlot(ctx context.Context, operation string) error {
+	if ctx.Err() != nil {
+		return contextError(operation, ctx)
+	}
+	wait := time.NewTimer(c.timeout)
+	defer wait.Stop()
+	select {
+	case c.slots <- struct{}{}:
+		c.metrics.inFlight(1)
+		return nil
+	case <-ctx.Done():
+		return contextError(operation, ctx)
+	case <-c.base.Done():
+		return closedError(operation)
+	case <-wait.C:
+		return &Error{Kind: Timeout, Operation: operation, Message: "all calls to GLPI stayed busy"}
+	}
+}
+
+func (c *Client) freeSlot() {
+	c.metrics.inFlight(-1)
+	<-c.slots
+}
+
+func (c *Client) send(ctx context.Context, k call) (*answer, error) {
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	defer context.AfterFunc(c.base, cancel)()
+	request, err := c.request(limited, k)
+	if err != nil {
+		return nil, &Error{Kind: Invalid, Operation: k.operation, Message: "the request can't be written"}
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, c.sendError(ctx, limited, k, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, c.maxResponse+1))
+	switch {
+	case err != nil:
+		return nil, c.sendError(ctx, limited, k, err)
+	case int64(len(body)) > c.maxResponse:
+		return nil, &Error{Kind: Upstream, Operation: k.operation, Status: response.StatusCode, Message: "the answer is too large"}
+	case response.StatusCode >= 300:
+		e := classify(k.operation, response.StatusCode, body)
+		e.Message = c.redact(k, e.Message)
+		return nil, e
+	}
+	return &answer{response.StatusCode, response.Header, body}, nil
+}
+
+func (c *Client) request(ctx context.Context, k call) (*http.Request, error) {
+	var body io.Reader
+	if k.body != nil {
+		text, err := json.Marshal(k.body)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
+	}
+	method := k.method
+	if method == "" {
+		method = http.MethodGet
+	}
+	target := c.root + k.path
+	if k.query != "" {
+		target += "?" + k.query
+	}
+	r, err := http.NewRequestWithContext(ctx, method, target, body)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("User-Agent", c.userAgent)
+	for name, value := range map[string]string{"App-Token": c.appToken, "Session-Token": k.session, "Authorization": k.authorize} {
+		if value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	return r, nil
+}
+
+// sendError tells apart who ended a call that got no whole answer: the caller,
+// the time limit, Close or the network. The URL is kept out of the text.
+func (c *Client) sendError(caller, limited context.Context, k call, err error) *Error {
+	switch {
+	case caller.Err() != nil:
+		return contextError(k.operation, caller)
+	case c.base.Err() != nil:
+		return closedError(k.operation)
+	case limited.Err() != nil, isTimeout(err):
+		return &Error{Kind: Timeout, Operation: k.operation, Message: "no answer within " + c.timeout.String()}
+	}
+	var inURL *url.Error
+	if errors.As(err, &inURL) {
+		err = inURL.Err
+	}
+	return &Error{Kind: Unavailable, Operation: k.operation, Message: c.redact(k, err.Error())}
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+func contextError(operation string, ctx context.Context) *Error {
+	kind := Canceled
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		kind = Timeout
+	}
+	return &Error{Kind: kind, Operation: operation, Err: ctx.Err()}
+}
+
+func closedError(operation string) *Error {
+	return &Error{Kind: Unavailable, Operation: operation, Message: "the client is closed"}
+}
+
+// redact takes the call's own secrets out of a text that came from outside.
+func (c *Client) redact(k call, s string) string {
+	for _, secret := range append([]string{c.appToken, k.session, k.authorize}, k.secrets...) {
+		if len(secret) > 3 {
+			s = strings.ReplaceAll(s, secret, "[removed]")
+		}
+	}
+	return s
+}
+
+// json gives the answer's JSON, or the *Error of an answer that has none.
+func (a *answer) json(operation string) (json.RawMessage, error) {
+	raw, err := parseJSON(a.body)
+	if err != nil {
+		return nil, unexpected(operation, a.status, err)
+	}
+	return raw, nil
+}
+
+// unexpected is an answer that GLPI should not have given.
+func unexpected(operation string, status int, err error) *Error {
+	return &Error{Kind: Upstream, Operation: operation, Status: status, Err: err}
+}

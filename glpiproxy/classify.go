@@ -1,0 +1,123 @@
+package glpiproxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// kindOfCode tells the kind of GLPI's error codes. The status is of no use: 401
+// is an ended session, a wrong password and a missing right alike.
+var kindOfCode = map[string]Kind{
+	"ERROR_SESSION_TOKEN_INVALID": Unauthenticated,
+	"ERROR_SESSION_TOKEN_MISSING": Unauthenticated,
+
+	"ERROR_GLPI_LOGIN":               BadCredentials,
+	"ERROR_GLPI_LOGIN_USER_TOKEN":    BadCredentials,
+	"ERROR_LOGIN_PARAMETERS_MISSING": BadCredentials,
+
+	"ERROR_RIGHT_MISSING":  Forbidden,
+	"ERROR_ITEM_NOT_FOUND": NotFound,
+
+	"ERROR":                        Invalid,
+	"ERROR_BAD_ARRAY":              Invalid,
+	"ERROR_RANGE_EXCEED_TOTAL":     Invalid,
+	"ERROR_METHOD_NOT_ALLOWED":     Invalid,
+	"ERROR_RESOURCE_MISSING":       Invalid,
+	"ERROR_JSON_PAYLOAD_INVALID":   Invalid,
+	"ERROR_JSON_PAYLOAD_FORBIDDEN": Invalid,
+	"ERROR_GLPI_ADD":               Invalid,
+	"ERROR_GLPI_UPDATE":            Invalid,
+	"ERROR_GLPI_DELETE":            Invalid,
+
+	"ERROR_LOGIN_WITH_CREDENTIALS_DISABLED": Misconfigured,
+	"ERROR_NOT_ALLOWED_IP":                  Misconfigured,
+	"ERROR_WRONG_APP_TOKEN_PARAMETER":       Misconfigured,
+	"ERROR_APP_TOKEN_PARAMETERS_MISSING":    Misconfigured,
+	// The types asked for are all known here: the plugin is missing or off.
+	"ERROR_RESOURCE_NOT_FOUND_NOR_COMMONDBTM": Misconfigured,
+	"ERROR_ITEMTYPE_NOT_FOUND_NOR_COMMONDBTM": Misconfigured,
+
+	"ERROR_SQL": Upstream,
+}
+
+// shutOut are the codes with which GLPI turns the gateway itself away, whoever
+// is signed in.
+var shutOut = map[string]bool{
+	"ERROR":                              true, // as Misconfigured: the API is off
+	"ERROR_NOT_ALLOWED_IP":               true,
+	"ERROR_WRONG_APP_TOKEN_PARAMETER":    true,
+	"ERROR_APP_TOKEN_PARAMETERS_MISSING": true,
+}
+
+// apiDisabled is the one failure without a code of its own. GLPI says it before
+// it knows the viewer, so it is never translated.
+const apiDisabled = "API disabled"
+
+// maxMessage bounds what is kept of a message, in bytes.
+const maxMessage = 300
+
+// classify turns an answer with an error status into an *Error.
+func classify(operation string, status int, body []byte) *Error {
+	e := &Error{Operation: operation, Status: status}
+	code, message, ok := errorPair(body)
+	if !ok {
+		e.Kind, e.Message = kindOfStatus(status)
+		return e
+	}
+	e.Code, e.Message = code, tidyMessage(message)
+	kind, known := kindOfCode[code]
+	switch {
+	case !known:
+		kind = Upstream
+	case code == "ERROR" && (operation == "initSession" || strings.HasPrefix(message, apiDisabled)):
+		kind = Misconfigured
+	}
+	e.Kind = kind
+	return e
+}
+
+// errorPair reads GLPI's ["CODE", "message"], also after a PHP warning.
+func errorPair(body []byte) (code, message string, ok bool) {
+	i := bytes.LastIndex(body, []byte(`["ERROR`))
+	if i < 0 {
+		return "", "", false
+	}
+	var pair []json.RawMessage
+	if json.NewDecoder(bytes.NewReader(body[i:])).Decode(&pair) != nil || len(pair) == 0 {
+		return "", "", false
+	}
+	if len(pair) > 1 {
+		message = textOf(pair[1])
+	}
+	return plain(pair[0]), message, true
+}
+
+// kindOfStatus is for answers that are not in GLPI's words: from a proxy before
+// it, a web server without GLPI, or a PHP that died.
+func kindOfStatus(status int) (Kind, string) {
+	switch {
+	case status == http.StatusInternalServerError:
+		return Upstream, "GLPI failed without saying why"
+	case status >= 500, status == http.StatusTooManyRequests:
+		return Unavailable, "the web server before GLPI answered " + http.StatusText(status)
+	case status == http.StatusRequestURITooLong:
+		return Upstream, "the request was too long for the web server"
+	case status >= 400:
+		return Unavailable, "the answer is not GLPI's: " + http.StatusText(status)
+	case status >= 300:
+		return Unavailable, "redirected: the URL is not that of GLPI's API"
+	}
+	return Upstream, errNotJSON.Error()
+}
+
+// tidyMessage drops the pointer to the documentation and bounds the rest.
+func tidyMessage(s string) string {
+	s, _, _ = strings.Cut(s, "; view documentation")
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	}
+	return s
+}

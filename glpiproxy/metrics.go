@@ -1,0 +1,76 @@
+package glpiproxy
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics count what is said to GLPI. Its labels are bounded: operations are
+// named in this package, codes are HTTP statuses and the codes of kindOfCode.
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	cache    *prometheus.CounterVec
+	flying   prometheus.Gauge
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fleetgate_glpi_requests_total",
+			Help: "Calls to GLPI, by operation and by the HTTP status or GLPI error code they ended with.",
+		}, []string{"operation", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "fleetgate_glpi_request_seconds",
+			Help:    "Time of calls to GLPI, without the wait for a slot.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30},
+		}, []string{"operation"}),
+		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fleetgate_glpi_cache_total",
+			Help: "Reads by how they were answered: hit, miss, shared (with an equal read under way) or fresh (asked for).",
+		}, []string{"result"}),
+		flying: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "fleetgate_glpi_in_flight",
+			Help: "Calls to GLPI under way.",
+		}),
+	}
+	if registerer == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.cache, m.flying} {
+		if err := registerer.Register(c); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) inFlight(change float64)     { m.flying.Add(change) }
+func (m *metrics) cached(result string, n int) { m.cache.WithLabelValues(result).Add(float64(n)) }
+
+func (m *metrics) observe(operation string, a *answer, err error, took time.Duration) {
+	m.requests.WithLabelValues(operation, codeLabel(a, err)).Inc()
+	m.seconds.WithLabelValues(operation).Observe(took.Seconds())
+}
+
+func codeLabel(a *answer, err error) string {
+	var e *Error
+	switch {
+	case err == nil:
+		return strconv.Itoa(a.status)
+	case !errors.As(err, &e):
+		return "error"
+	case e.Code != "":
+		if _, known := kindOfCode[e.Code]; known {
+			return e.Code
+		}
+	}
+	if e.Status >= 100 && e.Status < 600 {
+		return strconv.Itoa(e.Status)
+	}
+	return e.Kind.String()
+}

@@ -1,0 +1,74 @@
+package glpiproxy
+
+import (
+	"context"
+	"fmt"
+)
+
+// reading describes a read to the cache.
+type reading struct {
+	operation string
+	itemtype  string
+	key       string // what is read, unique within the viewer's scope
+	tag       string // listTag or itemTag: whose change makes it worthless
+	fresh     bool   // not answered from the cache
+}
+
+// scopeKey is what the cached rows of a reading belong to: the viewer's scope, or
+// the language alone for what every viewer with the right sees alike.
+func scopeKey(scope *Scope, itemtype string) string {
+	if t := traitsOf(itemtype); t.global && scope.Can(t.right, Read) {
+		return "language=" + scope.Language
+	}
+	return scope.fingerprint
+}
+
+// cachedRead answers from the cache, from an equal read under way, or by fetch.
+// The viewer is asked for first: a session that has ended gets nothing.
+func cachedRead[V any](ctx context.Context, s *Session, r reading, weigh func(V) int, fetch func(context.Context, *Scope) (V, error)) (V, error) {
+	var none V
+	c := s.client
+	since := c.rows.begin()
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return none, err
+	}
+	if err := checkViewer(r.operation, r.itemtype, scope); err != nil {
+		return none, err
+	}
+	key := scopeKey(scope, r.itemtype) + "|" + r.key
+	tags := []string{r.itemtype, r.tag, s.tag}
+	run := func(ctx context.Context) (any, error) {
+		v, err := fetch(ctx, scope)
+		if err == nil {
+			c.rows.put(key, v, weigh(v), c.ttlOf(traitsOf(r.itemtype)), since, tags...)
+		}
+		return v, err
+	}
+	if r.fresh {
+		c.metrics.cached("fresh", 1)
+		return valueOf[V](run(ctx))
+	}
+	if found, ok := c.rows.get(key); ok {
+		c.metrics.cached("hit", 1)
+		return found.(V), nil
+	}
+	// The moment keeps a read that follows an invalidation from joining one that
+	// began before it.
+	flightKey := fmt.Sprint(s.tag, "|", key, "|", c.rows.lastVoided(tags))
+	found, shared, err := c.flights.do(ctx, flightKey, r.operation, run)
+	if shared {
+		c.metrics.cached("shared", 1)
+	} else {
+		c.metrics.cached("miss", 1)
+	}
+	return valueOf[V](found, err)
+}
+
+func valueOf[V any](found any, err error) (V, error) {
+	if err != nil {
+		var none V
+		return none, err
+	}
+	return found.(V), nil
+}
