@@ -13,18 +13,19 @@ import (
 // SearchType is how a criterion compares.
 type SearchType string
 
-// GLPI's search types. Contains and Exactly take any text a person may type;
+// GLPI's search types. Contains, BeginsWith and Exactly take any text a person may type;
 // letters in either case are equal, and in GLPI 9.3 "_" stands for any letter and
 // "%" for any text. The others compare ids, words of enums, numbers and dates.
 const (
-	Contains  SearchType = "contains"
-	Exactly   SearchType = "exactly" // sent as contains ^text$
-	Equals    SearchType = "equals"
-	NotEquals SearchType = "notequals"
-	LessThan  SearchType = "lessthan"
-	MoreThan  SearchType = "morethan"
-	Under     SearchType = "under"
-	NotUnder  SearchType = "notunder"
+	Contains   SearchType = "contains"
+	BeginsWith SearchType = "beginswith" // sent as contains ^text
+	Exactly    SearchType = "exactly"    // sent as contains ^text$
+	Equals     SearchType = "equals"
+	NotEquals  SearchType = "notequals"
+	LessThan   SearchType = "lessthan"
+	MoreThan   SearchType = "morethan"
+	Under      SearchType = "under"
+	NotUnder   SearchType = "notunder"
 )
 
 // Link is how a criterion joins those before it.
@@ -95,6 +96,9 @@ func (c Criterion) compare() (SearchType, string, error) {
 			return "", "", err
 		}
 		return Contains, literal(text), nil
+	case BeginsWith:
+		text, err := quote("search", c.Value)
+		return Contains, "^" + text, err
 	case Exactly:
 		text, err := quote("search", c.Value)
 		return Contains, "^" + text + "$", err

@@ -146,6 +146,29 @@ type Geolocation struct {
 	At         time.Time `json:"date"`      // UTC
 }
 
+// File is something that can be deployed to devices (PluginFlyvemdmFile). Where it
+// lies on the server has no field here.
+type File struct {
+	ID       int    `json:"id"`
+	Name     string `json:"name"`
+	Comment  string `json:"comment"`
+	EntityID int    `json:"entities_id"`
+	Version  int    `json:"version"` // 1, and one more with each new upload
+}
+
+// Application is an Android package that can be deployed (PluginFlyvemdmPackage).
+// Its icon, tens of kilobytes, has no field here.
+type Application struct {
+	ID          int    `json:"id"`
+	Name        string `json:"name"` // of the file
+	PackageName string `json:"package_name"`
+	Alias       string `json:"alias"`
+	Version     string `json:"version"`
+	VersionCode string `json:"version_code"`
+	EntityID    int    `json:"entities_id"`
+	ParseStatus string `json:"parse_status"` // pending, parsed, failed
+}
+
 // Dropdown is an entry of one of GLPI's lists of names.
 type Dropdown struct {
 	ID   int    `json:"id"`
@@ -186,6 +209,8 @@ func (Invitation) itemtype() string               { return "PluginFlyvemdmInvita
 func (Policy) itemtype() string                   { return "PluginFlyvemdmPolicy" }
 func (PolicyCategory) itemtype() string           { return "PluginFlyvemdmPolicyCategory" }
 func (Geolocation) itemtype() string              { return "PluginFlyvemdmGeolocation" }
+func (File) itemtype() string                     { return "PluginFlyvemdmFile" }
+func (Application) itemtype() string              { return "PluginFlyvemdmPackage" }
 func (ComputerModel) itemtype() string            { return "ComputerModel" }
 func (ComputerType) itemtype() string             { return "ComputerType" }
 func (Manufacturer) itemtype() string             { return "Manufacturer" }
@@ -203,5 +228,7 @@ func (i Invitation) id() int               { return i.ID }
 func (i Policy) id() int                   { return i.ID }
 func (i PolicyCategory) id() int           { return i.ID }
 func (i Geolocation) id() int              { return i.ID }
+func (i File) id() int                     { return i.ID }
+func (i Application) id() int              { return i.ID }
 func (i Dropdown) id() int                 { return i.ID }
 func (i InstalledOperatingSystem) id() int { return i.ID }

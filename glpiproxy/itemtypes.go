@@ -38,6 +38,10 @@ func traitsOf(itemtype string) traits {
 		return traits{right: "flyvemdm:policycategory", searchable: true, catalogue: true, global: true}
 	case "PluginFlyvemdmGeolocation":
 		return traits{right: "flyvemdm:geolocation", throughParent: true}
+	case "PluginFlyvemdmFile":
+		return traits{right: "flyvemdm:file", searchable: true}
+	case "PluginFlyvemdmPackage":
+		return traits{right: "flyvemdm:package", searchable: true}
 	case "Computer":
 		return traits{right: "computer", searchable: true}
 	case "User":
