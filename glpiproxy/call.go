@@ -50,7 +50,7 @@ func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	case <-pause.C:
 		return c.attempt(ctx, k)
 	case <-ctx.Done():
-		return nil, contextError(k.operation, ctx)
+		return nil, c.contextError(k.operation, ctx)
 	}
 }
 
@@ -83,7 +83,7 @@ func (c *Client) attempt(ctx context.Context, k call) (*answer, error) {
 // takeSlot waits for one of the Concurrency slots.
 func (c *Client) takeSlot(ctx context.Context, operation string) error {
 	if ctx.Err() != nil {
-		return contextError(operation, ctx)
+		return c.contextError(operation, ctx)
 	}
 	wait := time.NewTimer(c.timeout)
 	defer wait.Stop()
@@ -92,7 +92,7 @@ func (c *Client) takeSlot(ctx context.Context, operation string) error {
 		c.metrics.inFlight(1)
 		return nil
 	case <-ctx.Done():
-		return contextError(operation, ctx)
+		return c.contextError(operation, ctx)
 	case <-c.base.Done():
 		return closedError(operation)
 	case <-wait.C:
@@ -168,10 +168,8 @@ func (c *Client) request(ctx context.Context, k call) (*http.Request, error) {
 // the time limit, Close or the network. The URL is kept out of the text.
 func (c *Client) sendError(caller, limited context.Context, k call, err error) *Error {
 	switch {
-	case caller.Err() != nil:
-		return contextError(k.operation, caller)
-	case c.base.Err() != nil:
-		return closedError(k.operation)
+	case caller.Err() != nil, c.base.Err() != nil:
+		return c.contextError(k.operation, caller)
 	case limited.Err() != nil, isTimeout(err):
 		return &Error{Kind: Timeout, Operation: k.operation, Message: "no answer within " + c.timeout.String()}
 	}
@@ -185,6 +183,14 @@ func (c *Client) sendError(caller, limited context.Context, k call, err error) *
 func isTimeout(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.As(err, &t) && t.Timeout()
+}
+
+// contextError says why a context ended: shared reads run on the client's own.
+func (c *Client) contextError(operation string, ctx context.Context) *Error {
+	if c.base.Err() != nil {
+		return closedError(operation)
+	}
+	return contextError(operation, ctx)
 }
 
 func contextError(operation string, ctx context.Context) *Error {

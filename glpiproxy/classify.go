@@ -80,18 +80,21 @@ func classify(operation string, status int, body []byte) *Error {
 
 // errorPair reads GLPI's ["CODE", "message"], also after a PHP warning.
 func errorPair(body []byte) (code, message string, ok bool) {
-	i := bytes.LastIndex(body, []byte(`["ERROR`))
-	if i < 0 {
-		return "", "", false
-	}
 	var pair []json.RawMessage
-	if json.NewDecoder(bytes.NewReader(body[i:])).Decode(&pair) != nil || len(pair) == 0 {
+	if json.Unmarshal(body, &pair) != nil {
+		start := max(bytes.LastIndex(body, []byte(`["ERROR`)), 0)
+		if json.NewDecoder(bytes.NewReader(body[start:])).Decode(&pair) != nil {
+			return "", "", false
+		}
+	}
+	if len(pair) == 0 {
 		return "", "", false
 	}
 	if len(pair) > 1 {
 		message = textOf(pair[1])
 	}
-	return plain(pair[0]), message, true
+	code = plain(pair[0])
+	return code, message, strings.HasPrefix(code, "ERROR")
 }
 
 // kindOfStatus is for answers that are not in GLPI's words: from a proxy before

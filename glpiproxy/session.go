@@ -154,7 +154,8 @@ func (s *Session) SwitchProfile(ctx context.Context, id int) error {
 }
 
 // SwitchEntity changes the session's active entity; recursive adds its
-// descendants. It holds for everyone who uses this Session-Token.
+// descendants. GLPI takes 0 for all entities of the profile. It holds for everyone
+// who uses this Session-Token.
 func (s *Session) SwitchEntity(ctx context.Context, id int, recursive bool) error {
 	if id < 0 {
 		return &Error{Kind: Invalid, Operation: "changeActiveEntities", Message: "an entity's id is not negative"}
