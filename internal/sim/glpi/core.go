@@ -11,6 +11,7 @@ package glpi
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 )
 
@@ -101,12 +102,14 @@ type Itemtype struct {
 	Columns   []Column   // in the order of the real table
 	Hidden    []string   // columns never disclosed
 	Options   []SearchOption
-	Group     string // the label over the options in listSearchOptions; "": Characteristics
-	Display   []int  // search options shown without forcedisplay, beside 1 (and 80)
-	Children  []string
-	ParentIs  string  // itemtype whose visibility decides for these rows (UserEmail, by users_id); "": the row itself
-	Hooks             // what the class itself does
-	Also      []Hooks // what plugins add to it, run after the class's own
+	Group     string                        // the label over the options in listSearchOptions; "": Characteristics
+	Display   []int                         // search options shown without forcedisplay, beside 1 (and 80)
+	Children  []string                      // itemtypes that hateoas links name beside the foreign keys
+	Parent    string                        // itemtype whose row, by its foreign key here, decides who may do what (UserEmail, by users_id); "": the row itself
+	Silent    bool                          // no "Item successfully added" message
+	Label     func(tx *Tx, row *Row) string // what that message calls a row, as HTML; nil: its name
+	Hooks                                   // what the class itself does
+	Also      []Hooks                       // what plugins add to it, run after the class's own
 }
 
 // Hooks is what a class does around reading and writing. Every one may be nil. They run with the store locked; a refusal
@@ -129,12 +132,16 @@ type Hooks struct {
 // Change holds former values by column name.
 type Change map[string]Value
 
-// Download is a file that an item GET with `Accept: application/octet-stream` answers.
+// Download is a file that an item GET with `Accept: application/octet-stream` answers, without asking for rights: classes
+// that care refuse by an error.
 type Download struct {
-	Name string
-	Mime string
-	Data []byte
-	Raw  func(w RangeWriter) // nil: written whole by the engine; set: the class answers by itself, Range included
+	Name     string
+	Mime     string
+	Data     []byte
+	Modified string // as in date_mod
+	// Serve answers by itself, headers and Range included; nil: written whole by the engine. It runs after the store is
+	// unlocked.
+	Serve func(w http.ResponseWriter, r *http.Request)
 }
 
 // Upload is one file part of a multipart POST. Hooks find them with Tx.Uploads.
@@ -143,8 +150,10 @@ type Upload struct {
 	Data       []byte
 }
 
-// SearchOption is one option of the search engine and of listSearchOptions.
+// SearchOption is one option of the search engine and of listSearchOptions. Those of a type that has a file under
+// data/options are read from there by loadOptions.
 type SearchOption struct {
+	Heading             string // key of a heading between options, which has a Name only; "": an option
 	ID                  int
 	Name                string
 	Table, Field        string

@@ -113,7 +113,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   any                       // nil: an empty body
-	serve  func(http.ResponseWriter) // writes the answer by itself
+	serve  func(http.ResponseWriter, *http.Request) // writes the answer by itself
 }
 
 func ok(body any) *reply { return &reply{status: http.StatusOK, body: body} }
@@ -170,7 +170,7 @@ func noCache(h http.Header) {
 
 func (a *reply) write(w http.ResponseWriter, r *http.Request) {
 	if a.serve != nil {
-		a.serve(w)
+		a.serve(w, r)
 		return
 	}
 	h := w.Header()
@@ -310,7 +310,7 @@ func (r *request) id(tab *table) (id int, isItem bool) {
 
 func documentation() *reply {
 	page := "<!DOCTYPE html>\n<html><head><title>GLPI REST API Documentation</title></head><body><h1>GLPI REST API: Documentation</h1></body></html>\n"
-	return &reply{serve: func(w http.ResponseWriter) {
+	return &reply{serve: func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["Content-Type"] = []string{"text/html; charset=UTF-8"}
 		_, _ = w.Write([]byte(page))
 	}}

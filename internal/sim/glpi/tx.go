@@ -18,6 +18,7 @@ type Tx struct {
 	session  *session
 	messages []string
 	uploads  []Upload
+	input    Input // of the row that is being created, while CanItem is asked about it
 }
 
 // begin locks the store. sess is nil for work that nobody signed in asked for.
@@ -121,6 +122,9 @@ func (tx *Tx) takeMessage() string {
 	tx.messages = nil
 	return last
 }
+
+// Input is the input of the row that is being created, for CanItem to look at fields that are no columns.
+func (tx *Tx) Input() Input { return tx.input }
 
 // Uploads are the file parts of this request.
 func (tx *Tx) Uploads() []Upload { return tx.uploads }
