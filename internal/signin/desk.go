@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"fleetgate/glpiproxy"
@@ -27,16 +26,8 @@ type Options struct {
 
 // Desk looks at the credentials of every request and socket. It is safe for concurrent use.
 type Desk struct {
-	o Options
-
-	mu      sync.Mutex
-	sockets map[string]map[*socket]struct{} // by session token
-}
-
-// socket is a context handed out for a WebSocket.
-type socket struct {
-	session *glpiproxy.Session
-	cancel  context.CancelCauseFunc
+	o       Options
+	sockets *sockets
 }
 
 // NewDesk makes a Desk.
@@ -53,7 +44,7 @@ func NewDesk(o Options) (*Desk, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{o: o, sockets: map[string]map[*socket]struct{}{}}, nil
+	return &Desk{o: o, sockets: newSockets()}, nil
 }
 
 // Seal makes the token that stands for a session in a browser, good until expires.
@@ -64,10 +55,7 @@ func (d *Desk) Seal(sessionToken string, expires time.Time) string {
 // Authenticate gives the context of an HTTP request: that of a viewer, or one in which FromContext tells why
 // there is none. It calls nobody: a session that GLPI has ended shows at the first read.
 func (d *Desk) Authenticate(ctx context.Context, header http.Header) context.Context {
-	viewer, err := d.open(credentials{
-		authorization: header.Get("Authorization"),
-		sessionToken:  header.Get("Session-Token"),
-	})
+	viewer, err := d.open(credentials{header.Get("Authorization"), header.Get("Session-Token")})
 	return withCaller(ctx, viewer, err)
 }
 
@@ -76,43 +64,74 @@ func (d *Desk) Authenticate(ctx context.Context, header http.Header) context.Con
 // that closes the socket with 4403. The context is cancelled, with such an error as its cause, when the
 // token expires or the session ends.
 func (d *Desk) AuthenticateSocket(ctx context.Context, payload map[string]any) (context.Context, error) {
-	viewer, err := d.open(credentialsOf(payload))
+	viewer, err := d.open(credentialsIn(payload))
 	if errors.Is(err, ErrNone) {
 		return withCaller(ctx, nil, err), nil
 	}
 	if err != nil {
-		return nil, forbidden(err)
+		return nil, closing(err)
 	}
-	if _, err := viewer.Session.Scope(ctx); glpiproxy.KindOf(err) == glpiproxy.Unauthenticated {
-		return nil, forbidden(ErrEnded)
+	// A session that GLPI no longer knows is not let in. When GLPI can't be asked, the socket may wait for it.
+	if _, err := viewer.Session.Scope(ctx); err != nil && glpiproxy.KindOf(err) == glpiproxy.Unauthenticated {
+		return nil, closing(ErrEnded)
 	}
-	return withCaller(d.register(ctx, viewer), viewer, nil), nil
+	return withCaller(d.sockets.add(ctx, viewer, d.o.Now()), viewer, nil), nil
 }
 
 // End closes the sockets of a session: it has ended.
-func (d *Desk) End(sessionToken string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for s := range d.sockets[sessionToken] {
-		s.cancel(forbidden(ErrEnded))
+func (d *Desk) End(sessionToken string) { d.sockets.end(sessionToken, ErrEnded) }
+
+// Run asks GLPI from time to time whether the sessions behind open sockets still live, and ends those that
+// don't: GLPI tells nobody when it ends one. It returns nil when ctx is done.
+func (d *Desk) Run(ctx context.Context) error {
+	ticker := time.NewTicker(d.o.Recheck)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			d.recheck(ctx)
+		}
 	}
 }
 
-func forbidden(err error) *graphqlws.CloseError {
+// recheck looks at every session once, one after the other: GLPI has better to do.
+func (d *Desk) recheck(ctx context.Context) {
+	for _, session := range d.sockets.sessions() {
+		_, err := session.Scope(ctx)
+		if err != nil && glpiproxy.KindOf(err) == glpiproxy.Unauthenticated {
+			d.o.Logger.InfoContext(ctx, "a session has ended in GLPI: closing its sockets")
+			d.sockets.end(session.Token(), ErrEnded)
+		}
+	}
+}
+
+// open makes a viewer of credentials. Errors are those for which IsSignInError holds.
+func (d *Desk) open(c credentials) (*Viewer, error) {
+	switch {
+	case c.authorization != "":
+		token, isBearer := bearer(c.authorization)
+		if !isBearer {
+			return nil, ErrInvalid
+		}
+		sealed, err := d.o.Sealer.Open(token)
+		if err != nil {
+			return nil, err
+		}
+		return &Viewer{Session: d.o.GLPI.Resume(sealed.SessionToken), ExpiresAt: sealed.ExpiresAt}, nil
+	case c.sessionToken == "":
+		return nil, ErrNone
+	case !d.o.AcceptSessionTokens:
+		return nil, ErrNotAccepted
+	case !plausible(c.sessionToken):
+		return nil, ErrInvalid
+	}
+	return &Viewer{Session: d.o.GLPI.Resume(c.sessionToken)}, nil
+}
+
+// closing makes of a sign-in error what a socket is closed with: what happened, without the advice.
+func closing(err error) *graphqlws.CloseError {
 	reason, _, _ := strings.Cut(err.Error(), ":")
 	return &graphqlws.CloseError{Code: graphqlws.CloseForbidden, Reason: reason}
 }
-
-// Run asks GLPI from time to time whether the sessions behind open sockets still live, and ends those that
-// don't: GLPI tells nobody when it ends one. It returns when ctx is done.
-func (d *Desk) Run(ctx context.Context) error {
-	panic("not written yet")
-}
-
-func (d *Desk) register(ctx context.Context, viewer *Viewer) context.Context { return ctx }
-
-type credentials struct{ authorization, sessionToken string }
-
-func credentialsOf(payload map[string]any) credentials { return credentials{} }
-
-func (d *Desk) open(c credentials) (*Viewer, error) { return nil, ErrNone }

@@ -74,7 +74,7 @@ func (s *Sealer) Seal(sessionToken string, expires time.Time) string {
 // without telling why: who tries tokens learns nothing.
 func (s *Sealer) Open(token string) (Sealed, error) {
 	text, ours := strings.CutPrefix(token, version)
-	if !ours || len(token) > longestSealed {
+	if !ours || len(token) > longestSealed || strings.ContainsAny(text, "\r\n") { // which base64 would skip
 		return Sealed{}, ErrInvalid
 	}
 	box, err := base64.RawURLEncoding.Strict().DecodeString(text)

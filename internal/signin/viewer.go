@@ -13,7 +13,7 @@ var (
 	ErrNone        = errors.New("sign in first")
 	ErrExpired     = errors.New("the sign-in has expired: sign in again")
 	ErrInvalid     = errors.New("the sign-in token is not valid: sign in again")
-	ErrEnded       = errors.New("the session has ended: sign in again")
+	ErrEnded       = errors.New("session ended: sign in again")
 	ErrNotAccepted = errors.New("plain session tokens are not accepted here: sign in")
 )
 
