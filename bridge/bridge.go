@@ -1,0 +1,121 @@
+// Package bridge is everything said over MQTT: the connection to the broker, what is known of each device now,
+// and the stream of what happens to devices. It knows neither GraphQL nor GLPI's REST API, imports nothing of
+// this project and can be used alone.
+//
+// A Bridge listens to the topics of Flyve MDM in both of their forms, with and without a leading slash:
+//
+//	{entity}/agent/{serial}/Status/Online|Ping|Geolocation|Inventory|Unenroll|Task/{id}    from the device
+//	{entity}/agent/{serial}/Command/Ping|Geolocate|Inventory|Lock|Wipe|Unenroll|Subscribe  from GLPI
+//	{entity}/agent/{serial}/Policy/...                                                     ignored
+//
+// It only listens, so its account on the broker needs no right to write. In Mosquitto's acl_file:
+//
+//	user fleetgate
+//	topic read +/agent/+/Status/#     without it: no presence, position, answer, inventory, task status
+//	topic read /+/agent/+/Status/#    without it: the same for devices of old servers (leading slash)
+//	topic read +/agent/+/Command/#    without it: no COMMAND_SENT, no COMMAND_ANSWERED, no round trips
+//	topic read /+/agent/+/Command/#   without it: the same for old servers
+//
+// Mosquitto accepts a subscription that its ACL empties: what the account may not read stays silent. Brokers
+// that refuse the subscription itself are reported in [Status].
+//
+// # What presence means
+//
+// A device is ONLINE from its own word or any other sign of life, and OFFLINE from its own word or its last
+// will. A retained message has no age: phones leave {"online": false} behind and never overwrite it, so such a
+// word is marked as retained, and after a reconnect it does not overrule what was heard live from a device that
+// had said that word before. How old a contact may be until it counts for nothing is the reader's to judge.
+//
+// # What may be lost
+//
+// MQTT keeps nothing for the bridge while it is away: messages published while the connection is down are
+// lost, except the retained ones. Devices publish at QoS 0 or 1 and Flyve's commands are QoS 0.
+package bridge
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// Bridge listens to a broker. Make one with New, start it with Run; every method may be called from any
+// goroutine, before, while and after it runs.
+type Bridge struct {
+	link     *link
+	registry *registry
+	hub      *hub
+	started  atomic.Bool
+}
+
+// Status is how the bridge is connected.
+type Status struct {
+	// Connected says that the broker took the account and at least one subscription.
+	Connected bool
+	// Since is when Connected took its value.
+	Since time.Time
+	// LastError says in one line, without secrets, what is wrong: why the bridge is not connected, or does not
+	// hear everything. Empty while all is well.
+	LastError string
+	// Refused are the topic filters that the broker does not let the account subscribe to.
+	Refused []string
+	// Devices is the number of devices heard of.
+	Devices int
+}
+
+// New makes a Bridge and connects to nothing. Errors name the option that is wrong.
+func New(options Options) (*Bridge, error) {
+	options, err := options.complete()
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := newMetrics(options.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	return &Bridge{
+		link:     newLink(options, metrics),
+		registry: newRegistry(options.MaxDevices, metrics),
+		hub:      newHub(options.LogSize, options.Buffer, metrics),
+	}, nil
+}
+
+// Run connects to the broker, and again whenever the connection is lost, until ctx is done. It says goodbye to
+// the broker, ends every subscription with ErrClosed and returns nil. A Bridge runs once.
+func (b *Bridge) Run(ctx context.Context) error {
+	if b.started.Swap(true) {
+		return errors.New("the bridge runs already, or did")
+	}
+	defer b.hub.close()
+	return b.link.run(ctx, b.handle)
+}
+
+// Status says how the bridge is connected now.
+func (b *Bridge) Status() Status {
+	status := b.link.status()
+	status.Devices = b.registry.count()
+	return status
+}
+
+// Device is what is known of a device from MQTT alone; false when nothing is.
+func (b *Bridge) Device(key DeviceKey) (Device, bool) { return b.registry.device(key) }
+
+// Subscribe hands out the events that the filter lets through. With a cursor, that of an event seen before,
+// those after it come first, in order, without a gap or a repetition; without one the stream starts now. The
+// error is ErrResync when the cursor is not of this process or too old, ErrClosed when the bridge has ended.
+// The subscription must be closed.
+func (b *Bridge) Subscribe(filter Filter, after string) (*Subscription, error) {
+	return b.hub.subscribe(filter, after)
+}
+
+// handle takes in one message. The link calls it from one goroutine, in the order of arrival.
+func (b *Bridge) handle(m message) {
+	events, err := b.registry.apply(m)
+	if err != nil {
+		b.link.refuse(err, m.device.Serial)
+		return
+	}
+	for _, event := range events {
+		b.hub.publish(event)
+	}
+}

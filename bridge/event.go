@@ -1,0 +1,76 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind is what happened to a device.
+type Kind string
+
+// The kinds of events, and which fields of an Event they fill beside Cursor, At, Kind and Device.
+const (
+	PresenceChanged   Kind = "PRESENCE_CHANGED"    // Presence
+	PositionReported  Kind = "POSITION_REPORTED"   // Position
+	CommandSent       Kind = "COMMAND_SENT"        // Command
+	CommandAnswered   Kind = "COMMAND_ANSWERED"    // Command, RoundTrip
+	InventoryReceived Kind = "INVENTORY_RECEIVED"  //
+	AgentUnenrolled   Kind = "AGENT_UNENROLLED"    //
+	TaskStatusChanged Kind = "TASK_STATUS_CHANGED" // Task
+)
+
+// Event is something that happened to a device. What it points to is shared between subscribers: read only.
+type Event struct {
+	// Cursor is the event's place in the log, to resume a subscription after it. Opaque, and good only with
+	// the process that gave it.
+	Cursor string
+	// At is when the bridge heard of it.
+	At        time.Time
+	Kind      Kind
+	Device    DeviceKey
+	Presence  *Presence
+	Position  *Position
+	Command   *Command
+	RoundTrip time.Duration
+	Task      *TaskStatus
+}
+
+// Command is what GLPI told a device.
+type Command struct {
+	// Name is Ping, Geolocate, Inventory, Lock (which also unlocks), Wipe, Unenroll or Subscribe.
+	Name string
+	// SentAt is when the command passed the broker.
+	SentAt time.Time
+}
+
+// TaskStatus is how far a device has come with a task.
+type TaskStatus struct {
+	// TaskID is GLPI's id of the task.
+	TaskID int
+	// Status is pending, received, done, failed, canceled, incompatible, overriden (sic) or waiting.
+	Status string
+}
+
+// Filter says which events a subscription may see: those that pass all three of its parts. The zero Filter
+// lets nothing through.
+type Filter struct {
+	// Entities are GLPI's ids of the entities whose devices may be seen; nil is none.
+	Entities map[int]struct{}
+	// AllEntities lets the devices of every entity through, whatever Entities says.
+	AllEntities bool
+	// Devices narrows it to these devices; nil is any.
+	Devices map[DeviceKey]struct{}
+	// Kinds narrows it to these kinds of events; nil is any.
+	Kinds map[Kind]struct{}
+}
+
+var (
+	// ErrResync says that events are missing before a cursor: read the present state again, then subscribe
+	// without a cursor.
+	ErrResync = errors.New("events were missed: a resync is needed")
+	// ErrLagged says that a subscriber did not keep up and that events were left out; it is an ErrResync.
+	ErrLagged = fmt.Errorf("the subscriber fell behind: %w", ErrResync)
+	// ErrClosed says that a subscription, or the bridge, was closed.
+	ErrClosed = errors.New("the subscription is closed")
+)

@@ -1,0 +1,170 @@
+package bridge
+
+import "sync"
+
+// hub keeps the log of events and hands each event to the subscriptions that may see it. They are found by
+// device or by entity, so an event costs nothing for those that may not.
+type hub struct {
+	metrics *metrics
+	buffer  int
+
+	mu       sync.Mutex
+	log      *eventLog
+	closed   bool
+	all      subscriptions // every one that is open
+	anywhere subscriptions // those that see all entities
+	entities map[int]subscriptions
+	devices  map[DeviceKey]subscriptions
+}
+
+type subscriptions map[*Subscription]struct{}
+
+func newHub(logSize, buffer int, metrics *metrics) *hub {
+	return &hub{
+		metrics: metrics, buffer: buffer, log: newEventLog(logSize),
+		all: subscriptions{}, anywhere: subscriptions{},
+		entities: map[int]subscriptions{}, devices: map[DeviceKey]subscriptions{},
+	}
+}
+
+func (h *hub) subscribe(filter Filter, after string) (*Subscription, error) {
+	s := &Subscription{hub: h, live: make(chan *Event, h.buffer), done: make(chan struct{})}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, ErrClosed
+	}
+	s.replay, s.replayEnd = h.log.next, h.log.next
+	if after != "" {
+		var err error
+		if s.replay, err = h.log.after(after); err != nil {
+			return nil, err
+		}
+	}
+	h.all[s] = struct{}{}
+	h.metrics.subscribers.Set(float64(len(h.all)))
+	h.admit(s, filter.clone())
+	return s, nil
+}
+
+// publish writes an event to the log and hands it out. It never waits: a subscription whose buffer is full
+// gets no more.
+func (h *hub) publish(e Event) {
+	h.metrics.events.WithLabelValues(string(e.Kind)).Inc()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.log.add(&e)
+	for _, listeners := range []subscriptions{h.anywhere, h.entities[e.Device.EntityID], h.devices[e.Device]} {
+		for s := range listeners {
+			if !s.filter.Load().admits(&e) {
+				continue
+			}
+			select {
+			case s.live <- &e:
+			default:
+				h.metrics.lagged.Inc()
+				close(s.live) // Next gives what is buffered, then ErrLagged
+				h.forget(s)
+			}
+		}
+	}
+}
+
+// admit puts a subscription where the events for its filter will find it: in one place only for each device.
+func (h *hub) admit(s *Subscription, filter *Filter) {
+	s.filter.Store(filter)
+	switch {
+	case filter.Devices != nil:
+		for key := range filter.Devices {
+			if filter.seesEntity(key.EntityID) {
+				add(h.devices, key, s)
+			}
+		}
+	case filter.AllEntities:
+		h.anywhere[s] = struct{}{}
+	default:
+		for entity := range filter.Entities {
+			add(h.entities, entity, s)
+		}
+	}
+}
+
+// dismiss takes a subscription out of the places that admit put it into.
+func (h *hub) dismiss(s *Subscription) {
+	filter := s.filter.Load()
+	for key := range filter.Devices {
+		remove(h.devices, key, s)
+	}
+	for entity := range filter.Entities {
+		remove(h.entities, entity, s)
+	}
+	delete(h.anywhere, s)
+}
+
+// forget lets go of a subscription; false when that was done before.
+func (h *hub) forget(s *Subscription) bool {
+	if _, open := h.all[s]; !open {
+		return false
+	}
+	h.dismiss(s)
+	delete(h.all, s)
+	h.metrics.subscribers.Set(float64(len(h.all)))
+	return true
+}
+
+// read looks for the next event of a subscription's replay in the log; nil when the replay is at its end, and
+// ErrLagged when the log has moved on past it. It looks through a part of the log at a time, so as not to keep
+// the log from those who write it.
+func (h *hub) read(s *Subscription) (*Event, error) {
+	for s.replay < s.replayEnd {
+		if e, err := h.readPart(s, 512); e != nil || err != nil {
+			return e, err
+		}
+	}
+	return nil, nil
+}
+
+func (h *hub) readPart(s *Subscription, length uint64) (*Event, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.replay < h.log.oldest() {
+		if h.forget(s) {
+			h.metrics.lagged.Inc()
+		}
+		return nil, ErrLagged
+	}
+	filter := s.filter.Load()
+	for end := min(s.replayEnd, s.replay+length); s.replay < end; {
+		e := h.log.at(s.replay)
+		s.replay++
+		if filter.admits(e) {
+			return e, nil
+		}
+	}
+	return nil, nil
+}
+
+// close ends every subscription.
+func (h *hub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for s := range h.all {
+		s.end()
+		h.forget(s)
+	}
+}
+
+func add[K comparable](index map[K]subscriptions, key K, s *Subscription) {
+	if index[key] == nil {
+		index[key] = subscriptions{}
+	}
+	index[key][s] = struct{}{}
+}
+
+func remove[K comparable](index map[K]subscriptions, key K, s *Subscription) {
+	delete(index[key], s)
+	if len(index[key]) == 0 {
+		delete(index, key)
+	}
+}

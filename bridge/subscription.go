@@ -1,0 +1,103 @@
+package bridge
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// Subscription is one reader of the event stream.
+type Subscription struct {
+	hub    *hub
+	filter atomic.Pointer[Filter]
+	// replay and replayEnd bound what is still to be read from the log, by sequence number, before live has
+	// its turn. Only Next touches them.
+	replay, replayEnd uint64
+	live              chan *Event   // closed by the hub when it was full
+	done              chan struct{} // closed by Close or the bridge's end
+	once              sync.Once
+}
+
+// Next waits for the next event. The error is that of ctx; ErrLagged, after the events that had found room,
+// when the subscriber fell further behind than its buffer, or behind the log; ErrClosed after Close or when
+// the bridge has ended. Call it from one goroutine at a time.
+func (s *Subscription) Next(ctx context.Context) (Event, error) {
+	for {
+		e, err := s.take(ctx)
+		if err != nil {
+			return Event{}, err
+		}
+		// The filter may have changed while the event was waiting.
+		if s.filter.Load().admits(e) {
+			return *e, nil
+		}
+	}
+}
+
+func (s *Subscription) take(ctx context.Context) (*Event, error) {
+	select {
+	case <-s.done:
+		return nil, ErrClosed
+	default:
+	}
+	if e, err := s.hub.read(s); e != nil || err != nil {
+		return e, err
+	}
+	select {
+	case e, open := <-s.live:
+		if !open {
+			return nil, ErrLagged
+		}
+		return e, nil
+	case <-s.done:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// SetFilter changes what the subscription may see, from the next event on that Next returns: also for events
+// that are waiting already.
+func (s *Subscription) SetFilter(filter Filter) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	if _, open := s.hub.all[s]; !open {
+		s.filter.Store(filter.clone())
+		return
+	}
+	s.hub.dismiss(s)
+	s.hub.admit(s, filter.clone())
+}
+
+// Close ends the subscription: Next returns ErrClosed. It may be called more than once.
+func (s *Subscription) Close() {
+	s.end()
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.hub.forget(s)
+}
+
+func (s *Subscription) end() { s.once.Do(func() { close(s.done) }) }
+
+func (f *Filter) admits(e *Event) bool {
+	if !f.seesEntity(e.Device.EntityID) {
+		return false
+	}
+	if _, ok := f.Devices[e.Device]; f.Devices != nil && !ok {
+		return false
+	}
+	_, ok := f.Kinds[e.Kind]
+	return f.Kinds == nil || ok
+}
+
+func (f *Filter) seesEntity(id int) bool {
+	_, ok := f.Entities[id]
+	return ok || f.AllEntities
+}
+
+// clone keeps the caller's later changes to its maps out.
+func (f Filter) clone() *Filter {
+	f.Entities, f.Devices, f.Kinds = maps.Clone(f.Entities), maps.Clone(f.Devices), maps.Clone(f.Kinds)
+	return &f
+}
