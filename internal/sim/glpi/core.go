@@ -154,6 +154,7 @@ type Upload struct {
 // data/options are read from there by loadOptions.
 type SearchOption struct {
 	Heading             string // key of a heading between options, which has a Name only; "": an option
+	Bare                bool   // a heading that is shown as a text, not as an object
 	ID                  int
 	Name                string
 	Table, Field        string

@@ -79,7 +79,9 @@ func writeJSON(b *bytes.Buffer, v any) {
 		}
 		writeText(b, v.text)
 	case json.RawMessage:
-		b.Write(v)
+		if json.Compact(b, v) != nil {
+			b.WriteString("null")
+		}
 	case Object:
 		writeObject(b, v)
 	case List:

@@ -24,6 +24,11 @@ func loadOptions(itemtype string, values map[int]func(*Tx, *Row) []Value) []Sear
 			NoSearch, NoDisplay               bool
 			Types                             []string `json:"available_searchtypes"`
 		}
+		var heading string
+		if json.Unmarshal(m.Val.(json.RawMessage), &heading) == nil {
+			options = append(options, SearchOption{Heading: m.Key, Name: heading, Bare: true})
+			continue
+		}
 		if err := json.Unmarshal(m.Val.(json.RawMessage), &o); err != nil {
 			panic("glpi: search options of " + itemtype + ": " + err.Error())
 		}
@@ -55,6 +60,8 @@ func (r *request) listSearchOptions() (*reply, error) {
 	object := Object{{"common", Object{{"name", group}}}}
 	for _, o := range tab.typ.Options {
 		switch {
+		case o.Bare:
+			object.Set(o.Heading, o.Name)
 		case o.Heading != "":
 			object.Set(o.Heading, Object{{"name", o.Name}})
 		case r.given("raw"):

@@ -112,7 +112,7 @@ const noPermission = "You don't have permission to perform this action."
 type reply struct {
 	status int
 	header http.Header
-	body   any                       // nil: an empty body
+	body   any                                      // nil: an empty body
 	serve  func(http.ResponseWriter, *http.Request) // writes the answer by itself
 }
 

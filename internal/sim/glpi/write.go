@@ -267,7 +267,9 @@ func plainText(message string) string {
 }
 
 // Add creates a row as a class does, hooks included, without asking for rights.
-func (tx *Tx) Add(itemtype string, in Input) (*Row, error) { return tx.create(tx.table(itemtype), in, false) }
+func (tx *Tx) Add(itemtype string, in Input) (*Row, error) {
+	return tx.create(tx.table(itemtype), in, false)
+}
 
 func (tx *Tx) create(tab *table, in Input, checked bool) (*Row, error) {
 	t := tab.typ
