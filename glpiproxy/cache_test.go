@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -239,4 +240,43 @@ func TestReadAfterInvalidationAsksAnew(t *testing.T) {
 	if n := len(g.requests("")); n != 2 {
 		t.Errorf("%d calls", n)
 	}
+}
+
+// Everything at once, for the race detector: reads, invalidations, switches, and
+// callers that give up.
+func TestEverythingAtOnce(t *testing.T) {
+	g := newGLPI(t)
+	g.sessions(map[string]string{alice: sessionBody(8, 1), bob: sessionBody(9, 2)})
+	g.fleets(3, 30)
+	g.on("/PluginFlyvemdmFleet", recorded(t, "020-fleet-list"))
+	g.on("/changeActiveEntities", says(200, "true"))
+	c := g.client(func(o *Options) { o.CacheEntries = 40 })
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			s := c.Resume([]string{alice, bob}[i%2])
+			for n := i; ctx.Err() == nil; n++ {
+				switch n % 5 {
+				case 0:
+					c.Invalidate(fmt.Sprintf("PluginFlyvemdmFleet:%d", n%40))
+				case 1:
+					_, _ = List[Fleet](ctx, s, ListOptions{Range: Range{Start: n % 3}})
+				case 2:
+					if n%35 == 2 {
+						_ = s.SwitchEntity(ctx, 1, false)
+					}
+				default:
+					results, err := GetMany[Fleet](ctx, s, ids(n%40+1, n%40+20))
+					for j, r := range results {
+						if r.Err == nil && r.Item.ID != n%40+1+j {
+							t.Errorf("%+v in place %d, %v", r, j, err)
+						}
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

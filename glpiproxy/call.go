@@ -75,8 +75,12 @@ func (c *Client) attempt(ctx context.Context, k call) (*answer, error) {
 	defer c.freeSlot()
 	started := time.Now()
 	a, err := c.send(ctx, k)
-	c.metrics.observe(k.operation, a, err, time.Since(started))
-	c.health.observe(err, c.now())
+	took := time.Since(started)
+	c.metrics.observe(k.operation, a, err, took)
+	c.log.Debug("glpi call", "operation", k.operation, "code", codeLabel(a, err), "took", took)
+	if reachable, changed := c.health.observe(err, c.now()); changed {
+		c.logHealth(reachable, err)
+	}
 	return a, err
 }
 

@@ -40,7 +40,8 @@ type Options struct {
 	// each session's clock, rounded to 15 minutes; then dates on the other side
 	// of a daylight saving change are an hour off.
 	Location *time.Location
-	// HTTPClient makes the calls; nil: one of its own, without redirects.
+	// HTTPClient makes the calls, without following redirects; nil: one of the
+	// Client's own.
 	HTTPClient *http.Client
 	// Logger; nil: silent.
 	Logger *slog.Logger
@@ -60,6 +61,7 @@ type Client struct {
 	maxResponse int64
 	location    *time.Location // nil: learnt from each session
 	http        *http.Client
+	ownHTTP     bool
 	log         *slog.Logger
 	now         func() time.Time
 
@@ -115,15 +117,13 @@ func New(o Options) (*Client, error) {
 		ttl:         cmp.Or(o.CacheTTL, defaultTTL),
 		maxResponse: cmp.Or(o.MaxResponse, defaultMaxResponse),
 		location:    o.Location,
-		http:        o.HTTPClient,
+		ownHTTP:     o.HTTPClient == nil,
 		log:         o.Logger,
 		now:         o.Now,
 		slots:       make(chan struct{}, cmp.Or(o.Concurrency, defaultConcurrency)),
 		metrics:     m,
 	}
-	if c.http == nil {
-		c.http = newHTTPClient(cap(c.slots))
-	}
+	c.http = newHTTPClient(o.HTTPClient, cap(c.slots))
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -139,23 +139,30 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the calls under way, waits for them and frees the connections.
+// Close ends the calls under way, waits for those that are shared and frees the
+// connections.
 func (c *Client) Close() error {
 	c.close()
 	c.flights.end()
-	c.http.CloseIdleConnections()
+	if c.ownHTTP {
+		c.http.CloseIdleConnections()
+	}
 	return nil
 }
 
 // newHTTPClient follows no redirect, since it would carry the Session-Token
-// elsewhere, and keeps a connection for each slot.
-func newHTTPClient(connections int) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = connections
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// elsewhere. Without a given client it keeps a connection for each slot.
+func newHTTPClient(given *http.Client, connections int) *http.Client {
+	var own http.Client
+	if given != nil {
+		own = *given
+	} else {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = connections
+		own.Transport = transport
 	}
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
 }
 
 // apiRoot checks the URL and completes GLPI's root to that of its API. Its

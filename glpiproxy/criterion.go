@@ -87,18 +87,15 @@ var word = regexp.MustCompile(`^[A-Za-z0-9 :._+-]{1,64}$`)
 // compare gives the search type and the value as they are sent.
 func (c Criterion) compare() (SearchType, string, error) {
 	switch c.Type {
-	case Contains:
+	case Contains, BeginsWith:
 		if c.Value == "" {
 			return "", "", invalidCriterion("nothing to search for")
 		}
 		text, err := quote("search", c.Value)
-		if err != nil {
-			return "", "", err
+		if c.Type == BeginsWith {
+			return Contains, "^" + openEnd(text), err
 		}
-		return Contains, literal(text), nil
-	case BeginsWith:
-		text, err := quote("search", c.Value)
-		return Contains, "^" + text, err
+		return Contains, openStart(openEnd(text)), err
 	case Exactly:
 		text, err := quote("search", c.Value)
 		return Contains, "^" + text + "$", err
@@ -130,14 +127,19 @@ func quote(operation, text string) (string, error) {
 	return strings.NewReplacer(`'`, `\'`, `"`, `\"`).Replace(text), nil
 }
 
-// literal keeps GLPI from taking the text's own ^ and $ for anchors and the text
-// NULL for no text at all.
-func literal(text string) string {
+// openStart keeps GLPI from taking the text's own ^ for an anchor, and the text NULL
+// for no text at all.
+func openStart(text string) string {
 	if strings.HasPrefix(text, "^") || strings.EqualFold(text, "NULL") {
-		text = "%" + text
+		return "%" + text
 	}
+	return text
+}
+
+// openEnd keeps GLPI from taking the text's own $ for an anchor.
+func openEnd(text string) string {
 	if strings.HasSuffix(text, "$") {
-		text += "%"
+		return text + "%"
 	}
 	return text
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -120,9 +121,7 @@ func GetMany[T Item](ctx context.Context, s *Session, ids []int) ([]Result[T], e
 		} else {
 			s.client.metrics.cached("miss", len(missing))
 		}
-		for id, result := range found.(map[int]Result[T]) {
-			known[id] = result
-		}
+		maps.Copy(known, found.(map[int]Result[T]))
 	}
 	results := make([]Result[T], len(ids))
 	for i, id := range ids {
@@ -163,28 +162,16 @@ func fetchAndKeep[T Item](ctx context.Context, s *Session, ids []int) (map[int]R
 	if err != nil {
 		return nil, err
 	}
-	chunks := slices.Collect(slices.Chunk(ids, batchSize))
-	parts := make([]map[int]Result[T], len(chunks))
-	group, ctx := errgroup.WithContext(ctx)
-	for i, chunk := range chunks {
-		group.Go(func() (err error) {
-			parts[i], err = fetchBatch[T](ctx, s, scope, chunk)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	results, err := fetchParts[T](ctx, s, scope, slices.Collect(slices.Chunk(ids, batchSize)))
+	if err != nil {
 		return nil, err
 	}
-	all := make(map[int]Result[T], len(ids))
 	itemtype := kind.itemtype()
-	for _, part := range parts {
-		for id, result := range part {
-			all[id] = result
-			c.rows.put(scopeKey(scope, itemtype)+"|"+itemKey(itemtype, id), result, 1,
-				c.ttlOf(traitsOf(itemtype)), since, itemtype, itemTag(itemtype, id), s.tag)
-		}
+	for id, result := range results {
+		c.rows.put(scopeKey(scope, itemtype)+"|"+itemKey(itemtype, id), result, 1,
+			c.ttlOf(traitsOf(itemtype)), since, itemtype, itemTag(itemtype, id), s.tag)
 	}
-	return all, nil
+	return results, nil
 }
 
 // fetchBatch reads items in one call. GLPI refuses the whole call for one item out
@@ -210,16 +197,27 @@ func fetchBatch[T Item](ctx context.Context, s *Session, scope *Scope, ids []int
 	if len(ids) <= fewItems {
 		size = 1
 	}
-	for part := range slices.Chunk(ids, size) {
-		found, err := fetchBatch[T](ctx, s, scope, part)
-		if err != nil {
-			return nil, err
-		}
-		for id, result := range found {
-			results[id] = result
-		}
+	return fetchParts[T](ctx, s, scope, slices.Collect(slices.Chunk(ids, size)))
+}
+
+// fetchParts reads several batches side by side.
+func fetchParts[T Item](ctx context.Context, s *Session, scope *Scope, parts [][]int) (map[int]Result[T], error) {
+	found := make([]map[int]Result[T], len(parts))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, part := range parts {
+		group.Go(func() (err error) {
+			found[i], err = fetchBatch[T](ctx, s, scope, part)
+			return err
+		})
 	}
-	return results, nil
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	all := map[int]Result[T]{}
+	for _, results := range found {
+		maps.Copy(all, results)
+	}
+	return all, nil
 }
 
 // fetchTogether makes the one call. The items are told apart by their ids, not by

@@ -34,21 +34,30 @@ func (c *Client) Health() Health {
 
 // observe learns from a call. A refusal is an answer like any other, unless it
 // turns the gateway itself away; a caller that gave up tells nothing.
-func (h *healthRecord) observe(err error, now time.Time) {
-	var e *Error
-	if errors.As(err, &e) && e.Kind == Canceled || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return
-	}
-	reachable := err == nil || e != nil && !e.shutsOut()
+func (h *healthRecord) observe(err error, now time.Time) (reachable, changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if reachable != h.reachable {
+	var e *Error
+	if errors.As(err, &e) && e.Kind == Canceled || errors.Is(err, context.DeadlineExceeded) {
+		return h.reachable, false
+	}
+	reachable = err == nil || e != nil && !e.shutsOut()
+	if changed = reachable != h.reachable || h.checkedAt.IsZero(); changed {
 		h.since = now
 	}
 	h.reachable, h.checkedAt, h.lastError = reachable, now, ""
 	if !reachable {
 		h.lastError = err.Error()
 	}
+	return reachable, changed
+}
+
+func (c *Client) logHealth(reachable bool, err error) {
+	if reachable {
+		c.log.Info("glpi is reachable")
+		return
+	}
+	c.log.Warn("glpi is not reachable", "error", err)
 }
 
 // shutsOut tells of an error that would meet every viewer alike.

@@ -101,6 +101,9 @@ func readList[T Item](ctx context.Context, s *Session, operation, path string, o
 func fetchList[T Item](ctx context.Context, s *Session, scope *Scope, k call, window Range, check func([]T) error) (Page[T], error) {
 	a, err := s.call(ctx, k)
 	if exceeds(err) {
+		if window.Start == 0 {
+			return Page[T]{}, brokenQuery(err)
+		}
 		return pastTheEnd[T](ctx, s, k, window)
 	}
 	if err != nil {
@@ -134,19 +137,29 @@ func pastTheEnd[T Item](ctx context.Context, s *Session, k call, window Range) (
 	values.Set("only_id", "true")
 	k.query = values.Encode()
 	a, err := s.call(ctx, k)
-	if err != nil && !exceeds(err) {
+	if exceeds(err) {
+		return Page[T]{}, brokenQuery(err)
+	}
+	if err != nil {
 		return Page[T]{}, err
 	}
-	page := Page[T]{Start: window.Start}
-	if err == nil {
-		_, page.Total, _ = contentRange(a.header.Get("Content-Range"))
-	}
-	return page, nil
+	_, total, _ := contentRange(a.header.Get("Content-Range"))
+	return Page[T]{Total: total, Start: window.Start}, nil
 }
 
 func exceeds(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == "ERROR_RANGE_EXCEED_TOTAL"
+}
+
+// brokenQuery is what a window that is past the end from its very first row really
+// is: a failed SQL query, whose total is nothing at all.
+func brokenQuery(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &Error{Kind: Upstream, Operation: e.Operation, Status: e.Status, Code: e.Code, Message: "GLPI could not carry out the query"}
 }
 
 // totalOf tells how many rows there are in all, and refuses a page that can't be:

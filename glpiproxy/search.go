@@ -105,7 +105,10 @@ func Search[T Item](ctx context.Context, s *Session, q Query) (SearchPage, error
 
 func fetchSearch(ctx context.Context, s *Session, scope *Scope, k call, window Range) (SearchPage, error) {
 	a, err := s.call(ctx, k)
-	if exceeds(err) && window.Start > 0 {
+	if exceeds(err) {
+		if window.Start == 0 {
+			return SearchPage{}, brokenQuery(err)
+		}
 		values, parseErr := url.ParseQuery(k.query)
 		if parseErr != nil {
 			return SearchPage{}, unexpected(k.operation, 0, parseErr)
