@@ -9,6 +9,7 @@
 package glpi
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -153,18 +154,20 @@ type Upload struct {
 // SearchOption is one option of the search engine and of listSearchOptions. Those of a type that has a file under
 // data/options are read from there by loadOptions.
 type SearchOption struct {
-	Heading             string // key of a heading between options, which has a Name only; "": an option
-	Bare                bool   // a heading that is shown as a text, not as an object
-	ID                  int
-	Name                string
-	Table, Field        string
-	DataType            string // "": key absent
-	NoSearch, NoDisplay bool
-	UID                 string
-	Types               []string                       // available_searchtypes
-	Raw                 Object                         // what ?raw=1 answers for it; nil: made from the others
-	LinkField           string                         // the row's foreign key to Table; "": the one named after Table
-	Values              func(tx *Tx, row *Row) []Value // replaces the join for values that neither the row nor a direct foreign key holds
+	Heading   string // key of a heading between options, of which only Shown counts; "": an option
+	ID        int
+	Name      string
+	Table     string
+	Field     string
+	DataType  string // "": none
+	NoSearch  bool
+	NoDisplay bool
+	UID       string
+	Types     []string                       // available_searchtypes
+	Shown     json.RawMessage                // what listSearchOptions shows of it; nil: made from the others
+	Raw       Object                         // what it shows with raw; nil: made from the others
+	LinkField string                         // the row's foreign key to Table; "": the one named after Table
+	Values    func(tx *Tx, row *Row) []Value // replaces the join for values that neither the row nor a direct foreign key holds
 }
 
 // Input is the `input` object of a write. As PHP gets them: numbers and true are strings ("1"), false is "", null is nil,

@@ -109,6 +109,9 @@ func prepareEntity(tx *Tx, in Input) error {
 		}
 	}
 	in.Set("max_closedate", tx.Date())
+	if parent := tx.Row("Entity", in.Int("entities_id")); parent != nil {
+		in.Set("completename", parent.Str("completename")+" > "+in.Str("name"))
+	}
 	return nil
 }
 

@@ -97,7 +97,7 @@ func installUsers(tx *Tx) {
 	}{{2, "glpi", 4}, {3, "post-only", 1}, {4, "tech", 6}, {5, "normal", 2}} {
 		tx.Insert("User", map[string]any{
 			"id": u.id, "name": u.name, "password": hashPassword(u.name), "phone": "", "phone2": "", "mobile": "",
-			"realname": "", "list_limit": 20, "language": "en_GB", "date_mod": tx.Date(),
+			"realname": "", "list_limit": 20, "language": "en_GB", "highcontrast_css": 0, "plannings": "", "password_forget_token": "",
 		})
 		tx.Insert("Profile_User", map[string]any{"id": u.id, "users_id": u.id, "profiles_id": u.profile, "is_recursive": 1})
 	}

@@ -88,7 +88,7 @@ func userType() *Itemtype {
 		lock_autolock_mode                     text     null
 		lock_directunlock_notification         text     null
 		date_creation                          datetime null
-		highcontrast_css                       int      0
+		highcontrast_css                       int      null
 		plannings                              text     null
 		sync_field                             text     null`),
 		Options: loadOptions("User", map[int]func(*Tx, *Row) []Value{
@@ -194,6 +194,9 @@ func prepareUser(tx *Tx, in Input) error {
 	if in.Int("entities_id") < 0 || !in.Has("entities_id") {
 		in.Set("entities_id", 0)
 	}
+	if !in.Given("highcontrast_css") {
+		in.Set("highcontrast_css", 0)
+	}
 	delete(in, "api_token")
 	return nil
 }
@@ -298,6 +301,9 @@ func changeUser(tx *Tx, user *Row, in Input) error {
 	if in.Str("_reset_personal_token") != "" {
 		in.Set("personal_token", tx.Token(40))
 		in.Set("personal_token_date", tx.Date())
+	}
+	if !in.Given("highcontrast_css") {
+		in["highcontrast_css"] = nil // GLPI forgets preferences that equal the defaults
 	}
 	return tx.takePassword(in, false)
 }

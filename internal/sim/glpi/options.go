@@ -24,24 +24,24 @@ func loadOptions(itemtype string, values map[int]func(*Tx, *Row) []Value) []Sear
 			NoSearch, NoDisplay               bool
 			Types                             []string `json:"available_searchtypes"`
 		}
-		var heading string
-		if json.Unmarshal(m.Val.(json.RawMessage), &heading) == nil {
-			options = append(options, SearchOption{Heading: m.Key, Name: heading, Bare: true})
+		shown := m.Val.(json.RawMessage)
+		if shown[0] == '"' {
+			options = append(options, SearchOption{Heading: m.Key, Shown: shown})
 			continue
 		}
-		if err := json.Unmarshal(m.Val.(json.RawMessage), &o); err != nil {
+		if err := json.Unmarshal(shown, &o); err != nil {
 			panic("glpi: search options of " + itemtype + ": " + err.Error())
 		}
 		id, err := strconv.Atoi(m.Key)
 		if err != nil {
 			if m.Key != "common" {
-				options = append(options, SearchOption{Heading: m.Key, Name: o.Name})
+				options = append(options, SearchOption{Heading: m.Key, Shown: shown})
 			}
 			continue
 		}
 		options = append(options, SearchOption{
 			ID: id, Name: o.Name, Table: o.Table, Field: o.Field, DataType: o.Datatype, NoSearch: o.NoSearch,
-			NoDisplay: o.NoDisplay, UID: o.UID, Types: o.Types, Values: values[id],
+			NoDisplay: o.NoDisplay, UID: o.UID, Types: o.Types, Values: values[id], Shown: shown,
 		})
 	}
 	return options
@@ -60,12 +60,12 @@ func (r *request) listSearchOptions() (*reply, error) {
 	object := Object{{"common", Object{{"name", group}}}}
 	for _, o := range tab.typ.Options {
 		switch {
-		case o.Bare:
-			object.Set(o.Heading, o.Name)
 		case o.Heading != "":
-			object.Set(o.Heading, Object{{"name", o.Name}})
+			object.Set(o.Heading, o.Shown)
 		case r.given("raw"):
 			object.Set(strconv.Itoa(o.ID), o.raw())
+		case o.Shown != nil:
+			object.Set(strconv.Itoa(o.ID), o.Shown)
 		default:
 			object.Set(strconv.Itoa(o.ID), o.shown())
 		}

@@ -367,14 +367,7 @@ func (r *replayer) prepare(e exchange) {
 	}
 	tx := r.s.begin(nil)
 	defer tx.end()
-	if token := e.header["Session-Token"]; token != "" && r.s.sessions[token] == nil {
-		if name, ok := r.steps.signedIn[token]; ok {
-			r.openSession(tx, token, name)
-		}
-	}
-	if sess := r.s.sessions[e.header["Session-Token"]]; sess != nil {
-		sess.used = r.clock
-	}
+	r.meetSession(tx, e)
 	if name, ok := r.shownType(e); ok {
 		for _, row := range rowsOf(e.want) {
 			if id, err := strconv.Atoi(row.str("id")); err == nil {
@@ -392,6 +385,37 @@ func (r *replayer) prepare(e exchange) {
 		r.make(tx, p[0], phpInt(p[1]), e.number())
 	}
 	r.expectID(e)
+}
+
+// meetSession opens the session that a request names, when its signing in was kept back, or gives a user the api_token that
+// it carries, when the records tell whose it is.
+func (r *replayer) meetSession(tx *Tx, e exchange) {
+	address, err := url.Parse(e.target)
+	if err != nil {
+		return
+	}
+	token := e.header["Session-Token"] + address.Query().Get("session_token")
+	if who, ok := r.steps.signedIn[token]; ok && r.s.sessions[token] == nil {
+		r.openSession(tx, token, who)
+	}
+	if sess := r.s.sessions[token]; sess != nil {
+		sess.used = r.clock
+	}
+	if api := address.Query().Get("user_token"); api != "" {
+		for _, itemtype := range []string{"User", "PluginFlyvemdmAgent"} {
+			for id, known := range r.known[itemtype] {
+				if known.row.str("api_token") != api {
+					continue
+				}
+				if itemtype != "User" {
+					id = phpInt(known.row.str("users_id"))
+				}
+				if user := tx.Row("User", id); user != nil {
+					user.Set("api_token", api)
+				}
+			}
+		}
+	}
 }
 
 // drift copies what changes by itself or by steps kept back.
@@ -412,7 +436,7 @@ func (r *replayer) drift(tx *Tx, itemtype string, id int, row node) {
 }
 
 // drifting are columns that phones, mails and sign-ins change between the recorded exchanges.
-var drifting = []string{"last_login", "last_contact", "password_forget_token", "password_forget_token_date", "api_token"}
+var drifting = []string{"last_login", "last_contact", "password_forget_token", "password_forget_token_date", "begin_date", "end_date"}
 
 var mentioned = regexp.MustCompile(`"?(users_id|computers_id|plugin_flyvemdm_fleets_id|items_id_applied|id)"?\s*[:=]\s*"?(\d+)`)
 
@@ -445,6 +469,7 @@ func (r *replayer) expectID(e exchange) {
 
 // openSession opens a session whose signing in was kept back: "login" or "login as profile".
 func (r *replayer) openSession(tx *Tx, token, who string) {
+	delete(r.steps.signedIn, token)
 	login, profile, chosen := strings.Cut(who, " as ")
 	user := tx.First("User", "name", login)
 	if user == nil {

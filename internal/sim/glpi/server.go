@@ -131,6 +131,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		nginxError(w, http.StatusRequestURITooLong, "414 Request-URI Too Large")
 		return
 	}
+	if strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/api") {
+		nginxError(w, http.StatusNotFound, "404 Not Found") // there is no rewrite to the API
+		return
+	}
 	h := w.Header()
 	if r.Method == http.MethodOptions {
 		h["Content-Type"] = []string{"text/html; charset=UTF-8"}
