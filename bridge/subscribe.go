@@ -1,9 +1,11 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -48,8 +50,8 @@ func (l *link) subscribe(ctx context.Context, connection *autopaho.ConnectionMan
 	}
 	answer, err := connection.Subscribe(ctx, &wanted)
 	switch {
-	case errors.Is(err, autopaho.ConnectionDownError):
-		return nil // asked again once it is up
+	case errors.Is(err, autopaho.ConnectionDownError), errors.Is(err, context.Canceled):
+		return nil // asked again once it is up; or the end has come
 	case answer == nil || len(answer.Reasons) != len(asked):
 		l.failed("subscribing failed: " + describe(err))
 		return asked
@@ -105,7 +107,7 @@ func (l *link) lost(why string) {
 	l.generation++
 	l.now.Refused = nil
 	if why != "" || l.now.LastError == "" {
-		l.now.LastError = orElse(why, "the connection was lost")
+		l.now.LastError = cmp.Or(why, "the connection was lost")
 	}
 	l.setConnected(false)
 }
@@ -164,7 +166,7 @@ var reasons = map[byte]string{
 
 // reason puts a reason code of the broker into words.
 func reason(code byte) string {
-	return orElse(reasons[code], fmt.Sprintf("reason code 0x%02x", code))
+	return cmp.Or(reasons[code], fmt.Sprintf("reason code 0x%02x", code))
 }
 
 // describe puts an error of the library into one line without what it wraps the cause in: the broker's
@@ -178,16 +180,11 @@ func describe(err error) string {
 		return "the broker refuses the connection: " + reason(refused.ReasonCode)
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the broker does not answer"
+	case errors.Is(err, io.EOF):
+		return "the broker closed the connection"
 	}
 	if cause := errors.Unwrap(err); cause != nil {
 		err = cause
 	}
 	return fmt.Sprintf("%.200s", strings.Join(strings.Fields(err.Error()), " "))
-}
-
-func orElse(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
