@@ -5,14 +5,22 @@ package front
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"fleetgate/internal/graphqlws"
 	"fleetgate/internal/signin"
@@ -50,30 +58,122 @@ type Options struct {
 	DrainTimeout time.Duration
 }
 
-// Check is something that the gateway needs to be ready.
-type Check struct {
-	Name  string // its key in the answer of /readyz: "glpi", "broker"
-	Probe func(ctx context.Context) error
-}
-
-// Limits bound what one request may cost. Every zero value means the default named.
-type Limits struct {
-	Body    int64 // bytes of a request's body; 0: 1 MiB
-	Tokens  int   // of a query's text; 0: 1,000
-	Depth   int   // of nested fields; 0: 15
-	Cost    int   // objects that a query may ask for; 0: 60,000
-	Aliases int   // in an operation; 0: 30
-}
-
 // Front is the gateway's HTTP handler.
-type Front struct{}
+type Front struct {
+	handler      http.Handler
+	sockets      *graphqlws.Transport
+	logger       *slog.Logger
+	drainTimeout time.Duration
+}
 
-// New makes a Front.
-func New(o Options) (*Front, error) { return nil, errors.New("not written yet") }
+// New makes a Front. Errors name the wrong option.
+func New(o Options) (*Front, error) {
+	if o.Schema == nil || o.SignIn == nil {
+		return nil, errors.New("the HTTP front needs a schema and a sign-in desk")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.DrainTimeout <= 0 {
+		o.DrainTimeout = 10 * time.Second
+	}
+	o.Limits.setDefaults()
+	callers, err := parseOrigins(o.AllowedOrigins)
+	if err != nil {
+		return nil, fmt.Errorf("allowed origins: %w", err)
+	}
+	var registerer prometheus.Registerer // nil, and not a nil *Registry in an interface
+	if o.Metrics != nil {
+		registerer = o.Metrics
+	}
+	o.Sockets.Init = o.SignIn.AuthenticateSocket
+	o.Sockets.CheckOrigin = callers.allow
+	o.Sockets.Logger = o.Logger
+	o.Sockets.Registerer = registerer
+	sockets, err := graphqlws.New(o.Sockets)
+	if err != nil {
+		return nil, err
+	}
+
+	routes := http.NewServeMux()
+	routes.Handle("/graphql", callers.cors(&endpoint{newExecutor(o, sockets), callers, o.SignIn}))
+	routes.Handle("GET /graphiql", graphiql())
+	routes.Handle("GET /graphiql/", graphiql())
+	routes.HandleFunc("GET /healthz", healthz)
+	routes.Handle("GET /readyz", &readiness{checks: o.Checks})
+	if o.Metrics != nil {
+		routes.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
+	}
+	routes.Handle("/", onlyReads(dashboard(o.Dashboard)))
+	requests, err := newRequests(routes, o.Logger, registerer)
+	if err != nil {
+		return nil, err
+	}
+	return &Front{handler: requests, sockets: sockets, logger: o.Logger, drainTimeout: o.DrainTimeout}, nil
+}
 
 // ServeHTTP answers one request.
-func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.handler.ServeHTTP(w, r) }
 
-// Serve answers requests on the listener until ctx is done; then it closes the WebSockets, lets requests
-// under way end, and returns nil, or an error when DrainTimeout did not suffice.
-func (f *Front) Serve(ctx context.Context, listener net.Listener) error { return nil }
+// cachedQueries are the parsed documents that are kept.
+const cachedQueries = 1000
+
+// newExecutor makes gqlgen's handler with our transports and limits.
+func newExecutor(o Options, sockets *graphqlws.Transport) http.Handler {
+	server := handler.New(o.Schema)
+	server.AddTransport(sockets)
+	server.AddTransport(overHTTP{maxBody: o.Limits.Body})
+	server.SetParserTokenLimit(o.Limits.Tokens)
+	server.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
+	server.Use(queryLimits{o.Limits})
+	if !o.DisableIntrospection {
+		server.Use(extension.Introspection{})
+	}
+	if o.ErrorPresenter != nil {
+		server.SetErrorPresenter(o.ErrorPresenter)
+	}
+	if o.AroundResponses != nil {
+		server.AroundResponses(o.AroundResponses)
+	}
+	server.SetRecoverFunc(func(ctx context.Context, p any) error {
+		o.Logger.ErrorContext(ctx, "a resolver panicked", "panic", p, "stack", string(debug.Stack()))
+		return errors.New("internal error")
+	})
+	return server
+}
+
+// endpoint is /graphql: it lets in who may call, and finds out who is asking.
+type endpoint struct {
+	executor http.Handler
+	callers  origins
+	signIn   *signin.Desk
+}
+
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case websocket.IsWebSocketUpgrade(r): // the transport checks the origin and, later, the sign-in
+		e.executor.ServeHTTP(w, r)
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Allow", "GET, POST, OPTIONS")
+		w.WriteHeader(http.StatusNoContent)
+	case isNavigation(r):
+		target := "/graphiql"
+		if r.URL.RawQuery != "" {
+			target += "?" + r.URL.RawQuery
+		}
+		http.Redirect(w, r, target, http.StatusSeeOther)
+	case !e.callers.allow(r):
+		refuse(http.StatusForbidden, "pages of this origin may not call the gateway: see allowed-origins").write(w, r)
+	case !deliberate(r):
+		refuse(http.StatusBadRequest, "a browser could be tricked into sending this: "+
+			"send Content-Type: application/json or an Apollo-Require-Preflight header").write(w, r)
+	default:
+		ctx := e.signIn.Authenticate(r.Context(), r.Header)
+		e.executor.ServeHTTP(w, r.WithContext(ctx))
+	}
+}
+
+// isNavigation tells a person who typed the address of the API into a browser.
+func isNavigation(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html")
+}

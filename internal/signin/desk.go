@@ -112,8 +112,11 @@ func (d *Desk) open(c credentials) (*Viewer, error) {
 	switch {
 	case c.authorization != "":
 		token, isBearer := bearer(c.authorization)
-		if !isBearer {
+		switch {
+		case !isBearer:
 			return nil, ErrInvalid
+		case token == "": // clients that have none yet send the empty place for it
+			return nil, ErrNone
 		}
 		sealed, err := d.o.Sealer.Open(token)
 		if err != nil {

@@ -75,6 +75,7 @@ func TestAuthenticate(t *testing.T) {
 		err     error
 	}{
 		{"nothing", desk, http.Header{}, "", signin.ErrNone},
+		{"bearer of nothing", desk, http.Header{"Authorization": {"Bearer "}}, "", signin.ErrNone},
 		{"bearer", desk, http.Header{"Authorization": {"Bearer " + token}}, "alive", nil},
 		{"bearer in lower case", desk, http.Header{"Authorization": {"bearer  " + token}}, "alive", nil},
 		{"expired", desk, http.Header{"Authorization": {"Bearer " + expired}}, "", signin.ErrExpired},

@@ -1,0 +1,191 @@
+package front
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Limits bound what one request may cost. Every zero value means the default named.
+type Limits struct {
+	Body    int64 // bytes of a request's body; 0: 1 MiB
+	Tokens  int   // of a query's text; 0: 1,000
+	Depth   int   // of nested fields; 0: 15
+	Cost    int   // objects that a query may ask for; 0: 60,000
+	Aliases int   // in an operation; 0: 30
+}
+
+func (l *Limits) setDefaults() {
+	if l.Body <= 0 {
+		l.Body = 1 << 20
+	}
+	for limit, standard := range map[*int]int{&l.Tokens: 1000, &l.Depth: 15, &l.Cost: 60_000, &l.Aliases: 30} {
+		if *limit <= 0 {
+			*limit = standard
+		}
+	}
+}
+
+// queryLimits refuse a query before it is executed. Depth, cost and aliases are found in one pass that looks
+// at each fragment once, however often it is spread: gqlgen's own complexity limit follows every spread and
+// can be kept busy for minutes by a query of a kilobyte.
+type queryLimits struct{ Limits }
+
+var _ graphql.OperationContextMutator = queryLimits{}
+
+// ExtensionName names the limits to gqlgen.
+func (queryLimits) ExtensionName() string { return "QueryLimits" }
+
+// Validate accepts any schema.
+func (queryLimits) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationContext changes nothing: it refuses what is over a limit.
+func (l queryLimits) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	s := newScale(operation.Variables)
+	w := s.selections(operation.Operation.SelectionSet)
+	for _, limit := range []struct {
+		have, most int
+		text       string
+	}{
+		{w.depth, l.Depth, "is nested %s levels deep; %d are allowed"},
+		{w.cost, l.Cost, "may ask for %s objects; %d are allowed: ask for less with first, or for fewer fields"},
+		{w.aliases, l.Aliases, "has %s aliases; %d are allowed"},
+	} {
+		if limit.have > limit.most {
+			return tooComplex("the query "+limit.text, count(limit.have), limit.most)
+		}
+	}
+	return nil
+}
+
+func tooComplex(format string, args ...any) *gqlerror.Error {
+	return &gqlerror.Error{
+		Message:    fmt.Sprintf(format, args...),
+		Extensions: map[string]any{"code": "QUERY_TOO_COMPLEX"},
+	}
+}
+
+// weight is what a set of selections amounts to.
+type weight struct{ depth, cost, aliases int }
+
+const (
+	heaviest    = 1 << 30 // weights stop growing there, so that they can't overflow
+	defaultPage = 50      // items of a connection without first and last
+	plainList   = 10      // items taken for a list that tells no length
+)
+
+func count(n int) string {
+	if n >= heaviest {
+		return "over a billion"
+	}
+	return strconv.Itoa(n)
+}
+
+func plus(a, b int) int { return min(a+b, heaviest) }
+
+func times(a, b int) int {
+	if a != 0 && b > heaviest/a {
+		return heaviest
+	}
+	return a * b
+}
+
+// scale weighs the selections of one operation.
+type scale struct {
+	variables map[string]any
+	fragments map[string]weight // those already weighed
+	looks     int               // at selections: the work done
+}
+
+func newScale(variables map[string]any) *scale {
+	return &scale{variables: variables, fragments: map[string]weight{}}
+}
+
+func (s *scale) selections(set ast.SelectionSet) weight {
+	var sum weight
+	for _, selection := range set {
+		s.looks++
+		var w weight
+		switch selection := selection.(type) {
+		case *ast.Field:
+			w = s.field(selection)
+		case *ast.InlineFragment:
+			w = s.selections(selection.SelectionSet)
+		case *ast.FragmentSpread:
+			w = s.fragment(selection)
+		}
+		sum.depth = max(sum.depth, w.depth)
+		sum.cost = plus(sum.cost, w.cost)
+		sum.aliases = plus(sum.aliases, w.aliases)
+	}
+	return sum
+}
+
+func (s *scale) fragment(spread *ast.FragmentSpread) weight {
+	if known, weighed := s.fragments[spread.Name]; weighed {
+		return known
+	}
+	s.fragments[spread.Name] = weight{} // against cycles, which validation has refused already
+	w := s.selections(spread.Definition.SelectionSet)
+	s.fragments[spread.Name] = w
+	return w
+}
+
+// field weighs a field with all below it. Introspection has a limit of its own in gqlparser and reads
+// nothing from GLPI: only its aliases count.
+func (s *scale) field(field *ast.Field) weight {
+	below := s.selections(field.SelectionSet)
+	w := weight{aliases: below.aliases}
+	if field.Alias != field.Name {
+		w.aliases = plus(w.aliases, 1)
+	}
+	if strings.HasPrefix(field.Name, "__") {
+		return w
+	}
+	w.depth = plus(below.depth, 1)
+	if len(field.SelectionSet) > 0 {
+		w.cost = s.cost(field, below.cost)
+	}
+	return w
+}
+
+// cost is the number of objects that a field asks for: itself and, for each of its items, those below.
+func (s *scale) cost(field *ast.Field, below int) int {
+	definition := field.Definition
+	switch {
+	case definition.Arguments.ForName("first") != nil || definition.Arguments.ForName("last") != nil:
+		return plus(1, times(s.page(field), below))
+	case definition.Type.Elem == nil || isConnection(field.ObjectDefinition):
+		return plus(1, below) // a connection's items were counted at the connection
+	}
+	items := plainList
+	if ids, given := field.ArgumentMap(s.variables)["ids"].([]any); given {
+		items = len(ids)
+	}
+	return times(items, plus(1, below))
+}
+
+// page is how many items a connection is asked for.
+func (s *scale) page(field *ast.Field) int {
+	arguments := field.ArgumentMap(s.variables)
+	items, given := 0, false
+	for _, name := range []string{"first", "last"} {
+		if n, err := strconv.Atoi(fmt.Sprint(arguments[name])); err == nil {
+			items, given = max(items, min(n, heaviest)), true
+		}
+	}
+	if !given {
+		return defaultPage
+	}
+	return items
+}
+
+// isConnection goes by Relay's naming.
+func isConnection(object *ast.Definition) bool {
+	return object != nil && strings.HasSuffix(object.Name, "Connection")
+}

@@ -1,0 +1,115 @@
+package front
+
+import (
+	"bufio"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"fleetgate/internal/signin"
+)
+
+const requestIDHeader = "X-Request-Id"
+
+// requests is what happens around every request: an id, the headers that keep browsers strict, who is
+// calling, a log line, a count, and an answer even when something of ours panics.
+type requests struct {
+	next   http.Handler
+	logger *slog.Logger
+	total  *prometheus.CounterVec
+}
+
+func newRequests(next http.Handler, logger *slog.Logger, registerer prometheus.Registerer) (*requests, error) {
+	total := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fleetgate_http_requests_total",
+		Help: "HTTP requests, by route and status; 101 is a WebSocket that has ended.",
+	}, []string{"route", "code"})
+	if registerer != nil {
+		if err := registerer.Register(total); err != nil {
+			return nil, fmt.Errorf("registering the metrics of requests: %w", err)
+		}
+	}
+	return &requests{next: next, logger: logger, total: total}, nil
+}
+
+func (q *requests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start, id := time.Now(), rand.Text()
+	client := clientAddress(r)
+	r = r.WithContext(signin.WithClientAddress(r.Context(), client))
+	recorder := &statusRecorder{ResponseWriter: w}
+	header := recorder.Header()
+	header.Set(requestIDHeader, id)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Content-Security-Policy", bareCSP)
+
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			q.logger.Error("answering a request panicked", "request", id, "panic", p, "stack", string(debug.Stack()))
+			if recorder.status == 0 {
+				refuse(http.StatusInternalServerError, "internal error").write(recorder, r)
+			}
+		}
+		status := max(recorder.status, http.StatusOK)
+		if recorder.hijacked {
+			status = http.StatusSwitchingProtocols
+		}
+		q.total.WithLabelValues(r.Pattern, strconv.Itoa(status)).Inc()
+		q.logger.DebugContext(r.Context(), "request", "request", id, "method", r.Method, "path", r.URL.Path,
+			"status", status, "duration", time.Since(start), "client", client)
+	}()
+	q.next.ServeHTTP(recorder, r)
+}
+
+// clientAddress is where the request comes from. Headers that tell otherwise can be forged and are not read.
+func clientAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// statusRecorder remembers what was answered.
+type statusRecorder struct {
+	http.ResponseWriter
+	status   int // 0: nothing yet
+	hijacked bool
+}
+
+// WriteHeader remembers the status.
+func (s *statusRecorder) WriteHeader(status int) {
+	if s.status == 0 {
+		s.status = status
+	}
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// Write remembers that a status was sent.
+func (s *statusRecorder) Write(b []byte) (int, error) {
+	if s.status == 0 {
+		s.status = http.StatusOK
+	}
+	return s.ResponseWriter.Write(b)
+}
+
+// Hijack hands the connection over to a WebSocket.
+func (s *statusRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffer, err := http.NewResponseController(s.ResponseWriter).Hijack()
+	s.hijacked = err == nil
+	return conn, buffer, err
+}
+
+// Unwrap lets http.ResponseController reach what is below.
+func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }

@@ -1,0 +1,212 @@
+package front
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// overHTTP carries queries and mutations over POST and queries over GET, as GraphQL over HTTP has it
+// (https://graphql.github.io/graphql-over-http/draft/). gqlgen's own transports read without a limit, repeat
+// the body in errors, and answer a request that was not executed with data.
+type overHTTP struct{ maxBody int64 }
+
+var _ graphql.Transport = overHTTP{}
+
+const (
+	plainJSON    = "application/json"
+	responseJSON = "application/graphql-response+json"
+)
+
+// Supports takes everything that is no WebSocket, to answer with what is wrong with it.
+func (overHTTP) Supports(*http.Request) bool { return true }
+
+// Do answers one request.
+func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	ctx, start := r.Context(), graphql.Now()
+	params, refused := t.parameters(w, r)
+	if refused != nil {
+		refused.write(w, r)
+		return
+	}
+	params.Headers = r.Header
+	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+
+	operation, errs := exec.CreateOperationContext(ctx, params)
+	if len(errs) > 0 {
+		response := exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs)
+		writeRefusal(w, r, requestErrorStatus(r), response.Errors)
+		return
+	}
+	if refused := fits(r.Method, operation.Operation.Operation); refused != nil {
+		refused.write(w, r)
+		return
+	}
+	responses, ctx := exec.DispatchOperation(ctx, operation)
+	response := responses(ctx)
+	if response == nil {
+		return // the client has gone
+	}
+	if response.Data == nil && len(response.Errors) > 0 {
+		writeRefusal(w, r, requestErrorStatus(r), response.Errors)
+		return
+	}
+	writeJSON(w, contentType(r), http.StatusOK, response)
+}
+
+// fits refuses mutations over GET, which links and images can send, and subscriptions, which need a WebSocket.
+func fits(method string, operation ast.Operation) *refusal {
+	switch {
+	case operation == ast.Subscription:
+		return refuse(http.StatusBadRequest, "subscriptions go over a WebSocket: graphql-transport-ws or graphql-ws")
+	case operation == ast.Mutation && method == http.MethodGet:
+		return refuse(http.StatusMethodNotAllowed, "mutations go over POST").allowing(http.MethodPost)
+	}
+	return nil
+}
+
+// parameters reads the query and what goes with it.
+func (t overHTTP) parameters(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *refusal) {
+	switch r.Method {
+	case http.MethodGet:
+		return fromURL(r.URL)
+	case http.MethodPost:
+		return t.fromBody(w, r)
+	}
+	return nil, refuse(http.StatusMethodNotAllowed, "send a POST, or a GET for a query").allowing("GET, POST, OPTIONS")
+}
+
+func fromURL(u *url.URL) (*graphql.RawParams, *refusal) {
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "the URL's parameters can't be read")
+	}
+	if values.Get("query") == "" {
+		return nil, refuse(http.StatusBadRequest, "the parameter query is missing")
+	}
+	params := &graphql.RawParams{Query: values.Get("query"), OperationName: values.Get("operationName")}
+	for name, target := range map[string]*map[string]any{
+		"variables": &params.Variables, "extensions": &params.Extensions,
+	} {
+		if text := values.Get(name); text != "" && decode([]byte(text), target) != nil {
+			return nil, refuse(http.StatusBadRequest, "the parameter "+name+" is not a JSON object")
+		}
+	}
+	return params, nil
+}
+
+func (t overHTTP) fromBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *refusal) {
+	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := parameters["charset"]
+	if err != nil || mediaType != plainJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return nil, refuse(http.StatusUnsupportedMediaType, "send Content-Type: application/json")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, t.maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, refuse(http.StatusRequestEntityTooLarge, "the request is too large")
+	case err != nil:
+		return nil, refuse(http.StatusBadRequest, "the request can't be read")
+	}
+	var shape struct{ Query *string }
+	params := &graphql.RawParams{}
+	if decode(body, params) != nil || json.Unmarshal(body, &shape) != nil {
+		return nil, refuse(http.StatusBadRequest, "the body is not a JSON object with query, operationName and variables")
+	}
+	if shape.Query == nil {
+		return nil, refuse(http.StatusBadRequest, "query is missing in the body")
+	}
+	return params, nil
+}
+
+// decode reads JSON that is the whole of data; numbers stay as they were written.
+func decode(data []byte, target any) error {
+	if !json.Valid(data) {
+		return errors.New("not JSON")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	return decoder.Decode(target)
+}
+
+// refusal is an answer to a request that is not executed.
+type refusal struct {
+	status  int
+	message string
+	allow   string // the methods that would do
+}
+
+func refuse(status int, message string) *refusal { return &refusal{status: status, message: message} }
+
+func (f *refusal) allowing(methods string) *refusal {
+	f.allow = methods
+	return f
+}
+
+func (f *refusal) write(w http.ResponseWriter, r *http.Request) {
+	if f.allow != "" {
+		w.Header().Set("Allow", f.allow)
+	}
+	code := "BAD_USER_INPUT"
+	switch f.status {
+	case http.StatusForbidden:
+		code = "FORBIDDEN"
+	case http.StatusInternalServerError:
+		code = "INTERNAL"
+	}
+	writeRefusal(w, r, f.status, gqlerror.List{{Message: f.message, Extensions: map[string]any{"code": code}}})
+}
+
+// writeRefusal answers with errors and, since nothing was executed, without data.
+func writeRefusal(w http.ResponseWriter, r *http.Request, status int, errs gqlerror.List) {
+	writeJSON(w, contentType(r), status, struct {
+		Errors gqlerror.List `json:"errors"`
+	}{errs})
+}
+
+// requestErrorStatus is that of a well-formed request whose query is not executed: application/json is for
+// clients that read the body only after a 200.
+func requestErrorStatus(r *http.Request) int {
+	if contentType(r) == plainJSON {
+		return http.StatusOK
+	}
+	return http.StatusBadRequest
+}
+
+// contentType is the first of our two that the client accepts.
+func contentType(r *http.Request) string {
+	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		mediaType, _, err := mime.ParseMediaType(strings.TrimSpace(part))
+		if err != nil {
+			continue
+		}
+		switch mediaType {
+		case responseJSON:
+			return responseJSON
+		case plainJSON, "application/*", "*/*":
+			return plainJSON
+		}
+	}
+	return plainJSON
+}
+
+func writeJSON(w http.ResponseWriter, contentType string, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		contentType, status = plainJSON, http.StatusInternalServerError
+		text = []byte(`{"errors":[{"message":"the answer can't be written","extensions":{"code":"INTERNAL"}}]}`)
+	}
+	w.Header().Set("Content-Type", contentType+"; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
+}
