@@ -1,0 +1,94 @@
+package graph
+
+import (
+	"context"
+	"strconv"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+)
+
+// chunk is how many rows at a time are read to find a lost place in a list: the most that GLPI's client takes.
+const chunk = 1000
+
+// listed reads one of GLPI's plain lists.
+func listed[T glpiproxy.Item](s *glpiproxy.Session, options glpiproxy.ListOptions, id func(T) int) listing[T] {
+	rows := func(ctx context.Context, start, count int) ([]T, int, error) {
+		options := options
+		options.Range = glpiproxy.Range{Start: start, Count: count}
+		p, err := glpiproxy.List[T](ctx, s, options)
+		return p.Items, p.Total, err
+	}
+	ids := func(ctx context.Context, start, count int) ([]int, int, error) {
+		items, total, err := rows(ctx, start, count)
+		ids := make([]int, len(items))
+		for i, item := range items {
+			ids[i] = id(item)
+		}
+		return ids, total, err
+	}
+	return listing[T]{rows: rows, ids: func(ctx context.Context) ([]int, error) { return inChunks(ctx, ids) }, id: id}
+}
+
+// inChunks reads a whole list of ids.
+func inChunks(ctx context.Context, read func(ctx context.Context, start, count int) ([]int, int, error)) ([]int, error) {
+	var all []int
+	for {
+		ids, total, err := read(ctx, len(all), chunk)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ids...)
+		if len(ids) == 0 || len(all) >= total {
+			return all, nil
+		}
+	}
+}
+
+func agentConnection(p page[glpiproxy.Agent]) *model.AgentConnection {
+	c := &model.AgentConnection{Edges: []*model.AgentEdge{}, Nodes: []*model.Agent{}, PageInfo: p.info(), TotalCount: p.total}
+	for i, item := range p.items {
+		node := &model.Agent{Agent: item}
+		c.Nodes = append(c.Nodes, node)
+		c.Edges = append(c.Edges, &model.AgentEdge{Node: node, Cursor: p.cursor(i)})
+	}
+	return c
+}
+
+func fleetPage(ctx context.Context, a pageArguments) (*model.FleetConnection, error) {
+	s, err := readable(ctx, rightFleets)
+	if err != nil {
+		return nil, err
+	}
+	p, err := listed(s, glpiproxy.ListOptions{}, func(f glpiproxy.Fleet) int { return f.ID }).read(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	c := &model.FleetConnection{Edges: []*model.FleetEdge{}, Nodes: []*model.Fleet{}, PageInfo: p.info(), TotalCount: p.total}
+	for i, item := range p.items {
+		node := &model.Fleet{Fleet: item}
+		c.Nodes = append(c.Nodes, node)
+		c.Edges = append(c.Edges, &model.FleetEdge{Node: node, Cursor: p.cursor(i)})
+	}
+	return c, nil
+}
+
+func invitationPage(ctx context.Context, a pageArguments) (*model.InvitationConnection, error) {
+	s, err := readable(ctx, rightInvitations)
+	if err != nil {
+		return nil, err
+	}
+	p, err := listed(s, glpiproxy.ListOptions{}, func(i glpiproxy.Invitation) int { return i.ID }).read(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	c := &model.InvitationConnection{Edges: []*model.InvitationEdge{}, Nodes: []*model.Invitation{}, PageInfo: p.info(), TotalCount: p.total}
+	for i, item := range p.items {
+		node := &model.Invitation{Invitation: item}
+		c.Nodes = append(c.Nodes, node)
+		c.Edges = append(c.Edges, &model.InvitationEdge{Node: node, Cursor: p.cursor(i)})
+	}
+	return c, nil
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,160 @@
+package graph
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"fleetgate/bridge"
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+)
+
+// scopeCheck is how often a stream asks GLPI whether its viewer still sees what it saw at first.
+const scopeCheck = 30 * time.Second
+
+// kinds are the events of the bridge that the schema has a type for.
+var kinds = map[bridge.Kind]model.DeviceEventKind{
+	bridge.PresenceChanged:   model.DeviceEventKindPresenceChanged,
+	bridge.PositionReported:  model.DeviceEventKindPositionReported,
+	bridge.CommandSent:       model.DeviceEventKindCommandSent,
+	bridge.CommandAnswered:   model.DeviceEventKindCommandAnswered,
+	bridge.InventoryReceived: model.DeviceEventKindInventoryReceived,
+	bridge.AgentUnenrolled:   model.DeviceEventKindAgentUnenrolled,
+}
+
+// deviceEvents streams what happens to the devices of the viewer's entities. What the viewer may see is asked
+// of GLPI again while the stream runs: rights that are taken away end it.
+func (r *Resolver) deviceEvents(ctx context.Context, filter *model.DeviceEventFilter, after *string) (<-chan model.DeviceEvent, error) {
+	s, err := readable(ctx, rightAgents)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := newEventFilter(ctx, s, filter)
+	if err != nil {
+		return nil, err
+	}
+	visible, err := wanted.visible(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	cursor := ""
+	if after != nil {
+		cursor = *after
+	}
+	subscription, err := r.Bridge.Subscribe(visible, cursor)
+	if err != nil {
+		return nil, err
+	}
+	events := make(chan model.DeviceEvent)
+	stream := eventStream{resolver: r, session: s, wanted: wanted, subscription: subscription, events: events}
+	go stream.run(ctx)
+	return events, nil
+}
+
+// eventFilter is a DeviceEventFilter in terms of the bridge.
+type eventFilter struct {
+	entities map[int]struct{} // nil: all that the viewer sees
+	devices  map[bridge.DeviceKey]struct{}
+	fleets   map[int]struct{}
+	kinds    map[bridge.Kind]struct{}
+}
+
+func newEventFilter(ctx context.Context, s *glpiproxy.Session, f *model.DeviceEventFilter) (eventFilter, error) {
+	if f == nil {
+		f = &model.DeviceEventFilter{}
+	}
+	wanted := eventFilter{kinds: wantedKinds(f.Kinds)}
+	var err error
+	if wanted.entities, err = idSet("filter.entityIds", "Entity", f.EntityIds); err != nil {
+		return wanted, err
+	}
+	if wanted.fleets, err = idSet("filter.fleetIds", "Fleet", f.FleetIds); err != nil {
+		return wanted, err
+	}
+	agentIDs, err := idSet("filter.agentIds", "Agent", f.AgentIds)
+	if err != nil || agentIDs == nil {
+		return wanted, err
+	}
+	wanted.devices, err = deviceKeys(ctx, s, agentIDs)
+	return wanted, err
+}
+
+// visible narrows the wish to what GLPI lets the viewer see now.
+func (w eventFilter) visible(ctx context.Context, s *glpiproxy.Session) (bridge.Filter, error) {
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return bridge.Filter{}, err
+	}
+	if !scope.Can(rightAgents, glpiproxy.Read) {
+		return bridge.Filter{}, forbidden()
+	}
+	f := bridge.Filter{Entities: map[int]struct{}{}, Devices: w.devices, Kinds: w.kinds}
+	for _, id := range scope.EntityIDs {
+		if _, asked := w.entities[id]; asked || w.entities == nil {
+			f.Entities[id] = struct{}{}
+		}
+	}
+	return f, nil
+}
+
+// wantedKinds are those asked for, or all that the schema has a type for.
+func wantedKinds(asked []model.DeviceEventKind) map[bridge.Kind]struct{} {
+	wanted := map[bridge.Kind]struct{}{}
+	for kind, shown := range kinds {
+		if asked == nil || slices.Contains(asked, shown) {
+			wanted[kind] = struct{}{}
+		}
+	}
+	return wanted
+}
+
+// deviceKeys finds the serial numbers under which devices speak on the broker.
+func deviceKeys(ctx context.Context, s *glpiproxy.Session, agentIDs map[int]struct{}) (map[bridge.DeviceKey]struct{}, error) {
+	var ids []int
+	for id := range agentIDs {
+		ids = append(ids, id)
+	}
+	agents, err := glpiproxy.GetMany[glpiproxy.Agent](ctx, s, ids)
+	if err != nil {
+		return nil, err
+	}
+	var computerIDs []int
+	for _, agent := range agents {
+		if agent.Err != nil {
+			return nil, hidden(agent.Err)
+		}
+		computerIDs = append(computerIDs, agent.Item.ComputerID)
+	}
+	computers, err := glpiproxy.GetMany[glpiproxy.Computer](ctx, s, computerIDs)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[bridge.DeviceKey]struct{}{}
+	for i, computer := range computers {
+		if computer.Err != nil {
+			return nil, hidden(computer.Err)
+		}
+		keys[bridge.DeviceKey{EntityID: agents[i].Item.EntityID, Serial: computer.Item.Serial}] = struct{}{}
+	}
+	return keys, nil
+}
+
+// idSet takes global ids of one type apart; nil for nil, which means "any".
+func idSet(argument, typename string, globalIDs []string) (map[int]struct{}, error) {
+	if globalIDs == nil {
+		return nil, nil
+	}
+	if len(globalIDs) > largestPage {
+		return nil, badInput("%s: give %d at most", argument, largestPage)
+	}
+	ids := map[int]struct{}{}
+	for _, globalID := range globalIDs {
+		id, err := parseID(argument, typename, globalID)
+		if err != nil {
+			return nil, err
+		}
+		ids[id] = struct{}{}
+	}
+	return ids, nil
+}

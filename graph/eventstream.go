@@ -1,0 +1,157 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"fleetgate/bridge"
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+	"fleetgate/internal/graphqlws"
+	"fleetgate/internal/presence"
+)
+
+// eventStream carries the events of one subscription from the bridge to its socket. Its goroutine ends with
+// the subscription's context.
+type eventStream struct {
+	resolver     *Resolver
+	session      *glpiproxy.Session
+	wanted       eventFilter
+	subscription *bridge.Subscription
+	events       chan<- model.DeviceEvent
+}
+
+func (e eventStream) run(ctx context.Context) {
+	defer close(e.events)
+	defer e.subscription.Close()
+	checkAt := time.Now().Add(scopeCheck)
+	for {
+		event, err := e.next(ctx, checkAt)
+		if err == nil && time.Now().After(checkAt) {
+			err = e.refresh(ctx)
+			checkAt = time.Now().Add(scopeCheck)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			graphqlws.Fail(ctx, err)
+			return
+		}
+		if event == nil || !e.inFleets(ctx, event) {
+			continue
+		}
+		select {
+		case e.events <- e.present(*event):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// next waits for an event, but not beyond the time of the next check; nil when none came until then.
+func (e eventStream) next(ctx context.Context, until time.Time) (*bridge.Event, error) {
+	waiting, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	event, err := e.subscription.Next(waiting)
+	if err != nil && waiting.Err() != nil {
+		return nil, nil
+	}
+	return &event, err
+}
+
+// refresh asks GLPI again what the viewer may see. GLPI being away is no reason to end the stream: what was
+// allowed stays allowed until GLPI says otherwise.
+func (e eventStream) refresh(ctx context.Context) error {
+	visible, err := e.wanted.visible(ctx, e.session)
+	if err == nil {
+		e.subscription.SetFilter(visible)
+		return nil
+	}
+	var failed *glpiproxy.Error
+	if !errors.As(err, &failed) {
+		return err
+	}
+	switch failed.Kind {
+	case glpiproxy.Unavailable, glpiproxy.Timeout, glpiproxy.Upstream, glpiproxy.Misconfigured, glpiproxy.Canceled:
+		return nil
+	case glpiproxy.Unauthenticated:
+		e.resolver.SignIn.End(e.session.Token())
+	}
+	return err
+}
+
+// inFleets says whether an event's device is in one of the fleets asked for. A device moves between fleets,
+// so its present one is looked up, in the cache mostly.
+func (e eventStream) inFleets(ctx context.Context, event *bridge.Event) bool {
+	if e.wanted.fleets == nil {
+		return true
+	}
+	agent, err := e.findAgent(ctx, event.Device)
+	if err != nil || agent == nil {
+		return false
+	}
+	_, wanted := e.wanted.fleets[agent.FleetID]
+	return wanted
+}
+
+// findAgent looks a device up with the subscriber's own rights. Where several agents share the serial, as
+// after an enrolment that was repeated, the latest is meant.
+func (e eventStream) findAgent(ctx context.Context, key bridge.DeviceKey) (*model.Agent, error) {
+	agents, err := glpiproxy.AgentsBySerial(ctx, e.session, key.EntityID, key.Serial)
+	if err != nil {
+		return nil, err
+	}
+	var latest *model.Agent
+	for _, agent := range agents {
+		if latest == nil || agent.ID > latest.ID {
+			latest = &model.Agent{Agent: agent}
+		}
+	}
+	return latest, nil
+}
+
+// present gives an event of the bridge its type in the schema.
+func (e eventStream) present(event bridge.Event) model.DeviceEvent {
+	base := model.EventBase{
+		Cursor: event.Cursor, At: event.At, Kind: kinds[event.Kind],
+		Entity: event.Device.EntityID, DeviceSerial: event.Device.Serial,
+		FindAgent: func(ctx context.Context) (*model.Agent, error) { return e.findAgent(ctx, event.Device) },
+	}
+	switch event.Kind {
+	case bridge.PositionReported:
+		return &model.PositionReported{EventBase: base, Position: presentPosition(event.Position)}
+	case bridge.CommandSent:
+		return &model.CommandSent{EventBase: base, Command: presentCommand(event.Command)}
+	case bridge.CommandAnswered:
+		return &model.CommandAnswered{
+			EventBase: base, Command: presentCommand(event.Command),
+			RoundTripMs: float64(event.RoundTrip.Microseconds()) / 1000,
+		}
+	case bridge.InventoryReceived:
+		return &model.InventoryReceived{EventBase: base}
+	case bridge.AgentUnenrolled:
+		return &model.AgentUnenrolled{EventBase: base}
+	default:
+		return &model.PresenceChanged{EventBase: base, Presence: presentHeard(event.Presence)}
+	}
+}
+
+// presentHeard shows a device's own word on the broker.
+func presentHeard(heard *bridge.Presence) *model.Presence {
+	return presentPresence(presence.Presence{
+		State: presence.State(heard.State), Since: heard.Since, LastContact: heard.LastContact, Source: presence.MQTT,
+	})
+}
+
+// commandNames are the schema's names for what the bridge sees on the broker.
+var commandNames = map[string]model.CommandName{
+	"Ping": model.CommandNamePing, "Geolocate": model.CommandNameGeolocate, "Inventory": model.CommandNameInventory,
+	"Lock": model.CommandNameLock, "Wipe": model.CommandNameWipe, "Unenroll": model.CommandNameUnenroll,
+	"Subscribe": model.CommandNameSubscribe,
+}
+
+func presentCommand(c *bridge.Command) *model.Command {
+	return &model.Command{Name: commandNames[c.Name], SentAt: c.SentAt}
+}

@@ -1,0 +1,118 @@
+package graph
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/vikstrous/dataloadgen"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+)
+
+// gather is how long a loader waits for the resolvers of a page to name what they need. It is paid once a
+// round, against a call to GLPI of ten milliseconds and more.
+const gather = time.Millisecond
+
+// loaders read related items in batches: one call to GLPI for all computers of a page instead of one each.
+// They live as long as one response.
+type loaders struct {
+	entities      *loader[*model.Entity]
+	fleets        *loader[*model.Fleet]
+	users         *loader[*model.User]
+	computers     *loader[*model.Computer]
+	models        *loader[string]
+	manufacturers *loader[string]
+	types         *loader[string]
+}
+
+type loader[M any] = dataloadgen.Loader[int, M]
+
+type loadersKey struct{}
+
+// withLoaders promises loaders to a response; they are made when the first is asked for, since a response
+// without a viewer needs none.
+func withLoaders(ctx context.Context) context.Context {
+	return context.WithValue(ctx, loadersKey{}, sync.OnceValues(func() (*loaders, error) {
+		s, err := session(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return newLoaders(s), nil
+	}))
+}
+
+// load is the response's loaders.
+func load(ctx context.Context) (*loaders, error) {
+	return ctx.Value(loadersKey{}).(func() (*loaders, error))()
+}
+
+func newLoaders(s *glpiproxy.Session) *loaders {
+	return &loaders{
+		entities:  newLoader(s, func(e glpiproxy.Entity) *model.Entity { return &model.Entity{Entity: e} }),
+		fleets:    newLoader(s, func(f glpiproxy.Fleet) *model.Fleet { return &model.Fleet{Fleet: f} }),
+		users:     newLoader(s, func(u glpiproxy.User) *model.User { return &model.User{User: u} }),
+		computers: newLoader(s, func(c glpiproxy.Computer) *model.Computer { return &model.Computer{Computer: c} }),
+
+		models:        newLoader(s, func(m glpiproxy.ComputerModel) string { return m.Name }),
+		manufacturers: newLoader(s, func(m glpiproxy.Manufacturer) string { return m.Name }),
+		types:         newLoader(s, func(t glpiproxy.ComputerType) string { return t.Name }),
+	}
+}
+
+func newLoader[T glpiproxy.Item, M any](s *glpiproxy.Session, wrap func(T) M) *loader[M] {
+	return dataloadgen.NewLoader(func(ctx context.Context, ids []int) ([]M, []error) {
+		wrapped, errs := make([]M, len(ids)), make([]error, len(ids))
+		results, err := glpiproxy.GetMany[T](ctx, s, ids)
+		for i := range ids {
+			switch {
+			case err != nil:
+				errs[i] = err
+			case results[i].Err != nil:
+				errs[i] = results[i].Err
+			default:
+				wrapped[i] = wrap(results[i].Item)
+			}
+		}
+		return wrapped, errs
+	}, dataloadgen.WithWait(gather))
+}
+
+// related reads the item that a foreign key points to: nothing for 0, which is GLPI's "none".
+func related[M any](ctx context.Context, pick func(*loaders) *loader[*M], id int) (*M, error) {
+	if id <= 0 {
+		return nil, nil
+	}
+	return loaded(ctx, pick, id)
+}
+
+// loaded reads an item by its id, with the others of its kind that the page needs.
+func loaded[M any](ctx context.Context, pick func(*loaders) *loader[M], id int) (M, error) {
+	l, err := load(ctx)
+	if err != nil {
+		var none M
+		return none, err
+	}
+	return pick(l).Load(ctx, id)
+}
+
+// named reads the name of an entry of one of GLPI's lists of names.
+func named(ctx context.Context, pick func(*loaders) *loader[string], id int) (*string, error) {
+	if id <= 0 {
+		return nil, nil
+	}
+	name, err := loaded(ctx, pick, id)
+	if err != nil {
+		return nil, err
+	}
+	return &name, nil
+}
+
+func entities(l *loaders) *loader[*model.Entity]    { return l.entities }
+func fleets(l *loaders) *loader[*model.Fleet]       { return l.fleets }
+func users(l *loaders) *loader[*model.User]         { return l.users }
+func computers(l *loaders) *loader[*model.Computer] { return l.computers }
+func models(l *loaders) *loader[string]             { return l.models }
+func manufacturers(l *loaders) *loader[string]      { return l.manufacturers }
+func types(l *loaders) *loader[string]              { return l.types }

@@ -1,0 +1,67 @@
+package model
+
+import (
+	"time"
+
+	"fleetgate/glpiproxy"
+)
+
+// Agent is a device as GLPI stores it; what the gateway adds (presence, relations) is resolved.
+type Agent struct{ glpiproxy.Agent }
+
+// IsNode marks Agent as a Relay node.
+func (Agent) IsNode() {}
+
+// GlobalID is the agent's opaque identity.
+func (a Agent) GlobalID() string { return GlobalID("Agent", a.ID) }
+
+// MDMType is the platform; nil for one that this API has no name for.
+func (a Agent) MDMType() *MdmType {
+	return enum(map[string]MdmType{"android": MdmTypeAndroid, "apple": MdmTypeApple}, a.Agent.MDMType)
+}
+
+// EnrollStatus is where the device stands between enrolled and gone.
+func (a Agent) EnrollStatus() *EnrollStatus {
+	return enum(map[string]EnrollStatus{
+		"enrolled": EnrollStatusEnrolled, "unenrolling": EnrollStatusUnenrolling, "unenrolled": EnrollStatusUnenrolled,
+	}, a.Agent.EnrollStatus)
+}
+
+// NotificationType is how commands reach the device.
+func (a Agent) NotificationType() *NotificationType {
+	return enum(map[string]NotificationType{"mqtt": NotificationTypeMqtt, "fcm": NotificationTypeFcm}, a.Agent.NotificationType)
+}
+
+// Version is the agent application's version.
+func (a Agent) Version() *string { return text(a.Agent.Version) }
+
+// Presence is whether a device is online, and how that is known.
+type Presence struct {
+	State       PresenceState
+	Since       *time.Time
+	LastContact *time.Time
+	Source      *PresenceSource
+}
+
+// Position is a place on earth, in degrees.
+type Position struct {
+	Latitude, Longitude float64
+	At                  time.Time
+}
+
+// enum translates GLPI's word; nil for one that this API has no name for.
+func enum[E ~string](words map[string]E, word string) *E {
+	value, known := words[word]
+	if !known {
+		return nil
+	}
+	return &value
+}
+
+// text makes the empty text, which GLPI uses for "none", GraphQL's null.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

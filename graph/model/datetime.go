@@ -1,0 +1,38 @@
+package model
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// MarshalDateTime writes the DateTime scalar: RFC 3339, in UTC whatever zone the time came in.
+func MarshalDateTime(t time.Time) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) {
+		io.WriteString(w, strconv.Quote(t.UTC().Format(time.RFC3339Nano)))
+	})
+}
+
+// UnmarshalDateTime reads the DateTime scalar: RFC 3339 with any offset.
+func UnmarshalDateTime(v any) (time.Time, error) {
+	text, ok := v.(string)
+	if !ok {
+		return time.Time{}, fmt.Errorf("a DateTime is a text such as \"2026-11-21T10:15:00Z\"")
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is not a DateTime such as \"2026-11-21T10:15:00Z\"", shorten(text))
+	}
+	return t.UTC(), nil
+}
+
+// Moment makes the zero time, which means "none" in Go, GraphQL's null.
+func Moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,122 @@
+package graph
+
+import (
+	"context"
+	"sync"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+)
+
+// mostNodes bounds how many objects `nodes` reads at once.
+const mostNodes = largestPage
+
+// nodeReader reads nodes of one type by GLPI's ids: one node or one error for each, in the order asked.
+type nodeReader func(ctx context.Context, ids []int) ([]model.Node, []error)
+
+// nodeReaders are the types of nodes.
+var nodeReaders = map[string]nodeReader{
+	"Agent":          reader(rightAgents, func(a glpiproxy.Agent) model.Node { return &model.Agent{Agent: a} }),
+	"Fleet":          reader(rightFleets, func(f glpiproxy.Fleet) model.Node { return &model.Fleet{Fleet: f} }),
+	"Invitation":     reader(rightInvitations, func(i glpiproxy.Invitation) model.Node { return &model.Invitation{Invitation: i} }),
+	"Policy":         reader(rightPolicies, func(p glpiproxy.Policy) model.Node { return &model.Policy{Policy: p} }),
+	"PolicyCategory": reader(rightCategories, func(c glpiproxy.PolicyCategory) model.Node { return &model.PolicyCategory{PolicyCategory: c} }),
+	"Entity":         reader(rightEntities, func(e glpiproxy.Entity) model.Node { return &model.Entity{Entity: e} }),
+	"User":           reader(rightUsers, func(u glpiproxy.User) model.Node { return &model.User{User: u} }),
+	"Computer":       reader(rightComputers, func(c glpiproxy.Computer) model.Node { return &model.Computer{Computer: c} }),
+}
+
+func reader[T glpiproxy.Item](right string, wrap func(T) model.Node) nodeReader {
+	return func(ctx context.Context, ids []int) ([]model.Node, []error) {
+		nodes, errs := make([]model.Node, len(ids)), make([]error, len(ids))
+		results, err := readMany[T](ctx, right, ids)
+		for i := range ids {
+			switch {
+			case err != nil:
+				errs[i] = err
+			case results[i].Err != nil:
+				errs[i] = hidden(results[i].Err)
+			default:
+				nodes[i] = wrap(results[i].Item)
+			}
+		}
+		return nodes, errs
+	}
+}
+
+func readMany[T glpiproxy.Item](ctx context.Context, right string, ids []int) ([]glpiproxy.Result[T], error) {
+	s, err := readable(ctx, right)
+	if err != nil {
+		return nil, err
+	}
+	return glpiproxy.GetMany[T](ctx, s, ids)
+}
+
+// single reads one item; one that GLPI hides looks like one that is not there.
+func single[T glpiproxy.Item](ctx context.Context, right string, id int) (T, error) {
+	s, err := readable(ctx, right)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	item, err := glpiproxy.Get[T](ctx, s, id)
+	return item, hidden(err)
+}
+
+// readNode reads any node by its global id.
+func readNode(ctx context.Context, globalID string) (model.Node, error) {
+	if _, err := session(ctx); err != nil {
+		return nil, err
+	}
+	typename, id, err := parseNodeID(globalID)
+	if err != nil {
+		return nil, err
+	}
+	nodes, errs := nodeReaders[typename](ctx, []int{id})
+	return nodes[0], errs[0]
+}
+
+// readNodes reads many nodes, in the order asked: a batch for each type, the types side by side. What can't be
+// read is null with an error at its place.
+func readNodes(ctx context.Context, globalIDs []string) ([]model.Node, error) {
+	if len(globalIDs) > mostNodes {
+		return nil, badInput("ids: %d are too many; %d at most", len(globalIDs), mostNodes)
+	}
+	if _, err := session(ctx); err != nil {
+		return nil, err
+	}
+	nodes := make([]model.Node, len(globalIDs))
+	ids, places := map[string][]int{}, map[string][]int{}
+	for place, globalID := range globalIDs {
+		typename, id, err := parseNodeID(globalID)
+		if err != nil {
+			addErrorAt(ctx, place, err)
+			continue
+		}
+		ids[typename], places[typename] = append(ids[typename], id), append(places[typename], place)
+	}
+	var wg sync.WaitGroup
+	for typename := range ids {
+		wg.Go(func() {
+			found, errs := nodeReaders[typename](ctx, ids[typename])
+			for i, place := range places[typename] {
+				if nodes[place] = found[i]; errs[i] != nil {
+					addErrorAt(ctx, place, errs[i])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return nodes, nil
+}
+
+func parseNodeID(globalID string) (typename string, id int, err error) {
+	typename, id, err = model.ParseGlobalID(globalID)
+	if err != nil {
+		return "", 0, badInput("id: %s", err)
+	}
+	if nodeReaders[typename] == nil {
+		return "", 0, badInput("id: there are no nodes of the type %q", typename)
+	}
+	return typename, id, nil
+}

@@ -1,0 +1,36 @@
+package graph
+
+import (
+	"context"
+
+	"fleetgate/glpiproxy"
+)
+
+// GLPI's search options that the counters need.
+const (
+	invitationOptionStatus = 4
+	userOptionName         = 1
+)
+
+// machineAccountPrefix begins the user names of the accounts that GLPI makes for the devices themselves.
+const machineAccountPrefix = "flyvemdm-"
+
+// count counts without reading rows.
+func count[T glpiproxy.Item](ctx context.Context, right string, criteria ...glpiproxy.Criterion) (*int, error) {
+	s, err := readable(ctx, right)
+	if err != nil {
+		return nil, err
+	}
+	n, err := glpiproxy.Count[T](ctx, s, criteria...)
+	if err != nil {
+		return nil, err
+	}
+	return &n, nil
+}
+
+// countPeople counts users without the accounts of the devices.
+func countPeople(ctx context.Context) (*int, error) {
+	return count[glpiproxy.User](ctx, rightUsers, glpiproxy.Criterion{
+		Link: glpiproxy.AndNot, Field: userOptionName, Type: glpiproxy.BeginsWith, Value: machineAccountPrefix,
+	})
+}

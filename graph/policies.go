@@ -1,0 +1,48 @@
+package graph
+
+import (
+	"context"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+)
+
+// catalogue reads the whole of a list that is the same for every company.
+func catalogue[T glpiproxy.Item, M any](ctx context.Context, right string, wrap func(T) M) ([]M, error) {
+	s, err := readable(ctx, right)
+	if err != nil {
+		return nil, err
+	}
+	all := []M{}
+	for {
+		p, err := glpiproxy.List[T](ctx, s, glpiproxy.ListOptions{Range: glpiproxy.Range{Start: len(all), Count: chunk}})
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range p.Items {
+			all = append(all, wrap(item))
+		}
+		if len(p.Items) == 0 || len(all) >= p.Total {
+			return all, nil
+		}
+	}
+}
+
+// category is a policy category by its id, from the catalogue: one call for all of them, and mostly none.
+func category(ctx context.Context, id int) (*model.PolicyCategory, error) {
+	if id <= 0 {
+		return nil, nil
+	}
+	all, err := catalogue(ctx, rightCategories, func(c glpiproxy.PolicyCategory) *model.PolicyCategory {
+		return &model.PolicyCategory{PolicyCategory: c}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range all {
+		if c.ID == id {
+			return c, nil
+		}
+	}
+	return nil, notFound()
+}

@@ -1,0 +1,93 @@
+// Package graph is the GraphQL face of the gateway: the schema (graph/schema, one file a subject), thin
+// resolvers, and errors as clients see them. It speaks to GLPI and to the devices only through glpiproxy
+// and bridge, and knows neither HTTP, nor MQTT topics, nor PHP's habits.
+package graph
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"fleetgate/bridge"
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/generated"
+	"fleetgate/graph/model"
+	"fleetgate/internal/signin"
+	"fleetgate/internal/throttle"
+)
+
+//go:generate go tool gqlgen generate --config ../gqlgen.yml
+
+// Resolver holds what the resolvers need. All fields but the last three are required.
+type Resolver struct {
+	GLPI    *glpiproxy.Client
+	Bridge  *bridge.Bridge
+	SignIn  *signin.Desk
+	Version string // of the gateway
+	// SessionLifetime is how long a sign-in token is good at most.
+	SessionLifetime time.Duration
+	// StaleAfter is how long a device that said it is online may be silent before it is STALE.
+	StaleAfter time.Duration
+	// UserFailures and AddressFailures slow down password guessing by user name and by client address.
+	UserFailures, AddressFailures *throttle.Failures
+
+	Now    func() time.Time // nil means time.Now
+	Logger *slog.Logger     // nil means slog.Default
+}
+
+// Schema makes the schema that the HTTP front executes.
+func (r *Resolver) Schema() graphql.ExecutableSchema {
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	if r.Logger == nil {
+		r.Logger = slog.Default()
+	}
+	return generated.NewExecutableSchema(generated.Config{Resolvers: r})
+}
+
+// AroundResponse gives each response its own data loaders: those of a query share every read, and an
+// event of a subscription never sees what an earlier one read.
+func AroundResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	return next(withLoaders(ctx))
+}
+
+// session is the viewer's GLPI session; an error with the code UNAUTHENTICATED where nobody is signed in.
+func session(ctx context.Context) (*glpiproxy.Session, error) {
+	viewer, err := signin.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return viewer.Session, nil
+}
+
+// readable refuses, before GLPI is asked, what the viewer's profile can never read: so "not found" need not
+// be told from "forbidden" for single items.
+func readable(ctx context.Context, right string) (*glpiproxy.Session, error) {
+	s, err := session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !scope.Can(right, glpiproxy.Read) {
+		return nil, forbidden()
+	}
+	return s, nil
+}
+
+// parseID takes a global id of one known type apart.
+func parseID(argument, typename, globalID string) (int, error) {
+	found, id, err := model.ParseGlobalID(globalID)
+	if err != nil {
+		return 0, badInput("%s: %s", argument, err)
+	}
+	if found != typename {
+		return 0, badInput("%s: the id of a %s was given where that of a %s is wanted", argument, found, typename)
+	}
+	return id, nil
+}

@@ -1,0 +1,90 @@
+package graph
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+	"fleetgate/internal/signin"
+)
+
+// longestCredential bounds what is taken for a user name, a password or a token.
+const longestCredential = 1024
+
+// signIn opens a session in GLPI and answers a token that seals it. Failed tries are counted by user name and
+// by address, so that passwords can't be guessed through the gateway, which GLPI itself does not prevent.
+func (r *Resolver) signIn(ctx context.Context, username string, open func(context.Context) (*glpiproxy.Session, error)) (*model.LoginPayload, error) {
+	byAddress, wait := r.AddressFailures.Begin(signin.ClientAddress(ctx))
+	if byAddress == nil {
+		return refuse(tooManyTries(wait)), nil
+	}
+	byUser, wait := r.UserFailures.Begin(strings.ToLower(username))
+	if byUser == nil {
+		byAddress(false)
+		return refuse(tooManyTries(wait)), nil
+	}
+	s, err := open(ctx)
+	wrong := glpiproxy.KindOf(err) == glpiproxy.BadCredentials && err != nil
+	byAddress(wrong)
+	byUser(wrong)
+	if wrong {
+		return refuse(&model.UserError{
+			Code: model.UserErrorCodeUnauthenticated, Message: "The credentials are not right, or the account may not sign in.",
+		}), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.welcome(ctx, s)
+}
+
+// welcome seals a fresh session into a token.
+func (r *Resolver) welcome(ctx context.Context, s *glpiproxy.Session) (*model.LoginPayload, error) {
+	expires := r.Now().Add(r.SessionLifetime)
+	v, err := r.viewer(ctx, s, expires)
+	if err != nil {
+		_ = s.End(context.WithoutCancel(ctx)) // nobody will hold it
+		return nil, err
+	}
+	token := r.SignIn.Seal(s.Token(), expires)
+	return &model.LoginPayload{Token: &token, Viewer: v, UserErrors: []*model.UserError{}}, nil
+}
+
+// logout ends the session in GLPI and the sockets that are signed in with it.
+func (r *Resolver) logout(ctx context.Context) (*model.LogoutPayload, error) {
+	s, err := session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = s.End(ctx)
+	r.SignIn.End(s.Token())
+	if err != nil && glpiproxy.KindOf(err) != glpiproxy.Unauthenticated { // which means that it had ended already
+		return nil, err
+	}
+	return &model.LogoutPayload{Ended: true, UserErrors: []*model.UserError{}}, nil
+}
+
+// checkCredential refuses what can't be a credential before GLPI is asked; nil when there is nothing to refuse.
+func checkCredential(field, value string) *model.UserError {
+	switch {
+	case value == "":
+		return &model.UserError{Code: model.UserErrorCodeBadUserInput, Message: "It is empty.", Field: []string{"input", field}}
+	case len(value) > longestCredential:
+		return &model.UserError{Code: model.UserErrorCodeBadUserInput, Message: "It is too long.", Field: []string{"input", field}}
+	}
+	return nil
+}
+
+// refuse answers a sign-in that did not work.
+func refuse(errs ...*model.UserError) *model.LoginPayload {
+	return &model.LoginPayload{UserErrors: errs}
+}
+
+func tooManyTries(wait time.Duration) *model.UserError {
+	return &model.UserError{
+		Code:    model.UserErrorCodeRateLimited,
+		Message: "Too many failed tries. Try again in " + (wait + time.Second).Truncate(time.Second).String() + ".",
+	}
+}

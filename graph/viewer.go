@@ -1,0 +1,101 @@
+package graph
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+)
+
+// viewer describes whoever holds a session.
+func (r *Resolver) viewer(ctx context.Context, s *glpiproxy.Session, expires time.Time) (*model.Viewer, error) {
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &model.Viewer{
+		Session: s, Scope: scope,
+		Capabilities:     r.capabilities(scope),
+		SessionExpiresAt: model.Moment(expires),
+	}, nil
+}
+
+// profilesOf lists every profile that the viewer may take.
+func profilesOf(ctx context.Context, v *model.Viewer) ([]*model.Profile, error) {
+	held, err := v.Session.Profiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	profiles := make([]*model.Profile, 0, len(held))
+	for _, p := range held {
+		profile := newProfile(p.ID, p.Name)
+		for _, e := range p.Entities {
+			profile.Entities = append(profile.Entities,
+				&model.ProfileEntity{EntityID: model.GlobalID("Entity", e.ID), Name: e.Name, Recursive: e.Recursive})
+		}
+		profiles = append(profiles, profile)
+	}
+	return profiles, nil
+}
+
+// activeProfileOf is the profile that is active in the session, with the entities it holds in.
+func activeProfileOf(ctx context.Context, v *model.Viewer) (*model.Profile, error) {
+	profiles, err := profilesOf(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	active := slices.IndexFunc(profiles, func(p *model.Profile) bool { return p.DatabaseID == v.Scope.Profile.ID })
+	if active < 0 { // granted away since the session began
+		return newProfile(v.Scope.Profile.ID, v.Scope.Profile.Name), nil
+	}
+	return profiles[active], nil
+}
+
+func newProfile(id int, name string) *model.Profile {
+	return &model.Profile{ID: model.GlobalID("Profile", id), DatabaseID: id, Name: name, Entities: []*model.ProfileEntity{}}
+}
+
+// entitiesOf lists the entities that the session sees; null with an error where the profile may not read one.
+func entitiesOf(ctx context.Context, v *model.Viewer) ([]*model.Entity, error) {
+	results, err := glpiproxy.GetMany[glpiproxy.Entity](ctx, v.Session, v.Scope.EntityIDs)
+	if err != nil {
+		return nil, err
+	}
+	seen := make([]*model.Entity, len(results))
+	for i, result := range results {
+		if result.Err != nil {
+			addErrorAt(ctx, i, result.Err)
+			continue
+		}
+		seen[i] = &model.Entity{Entity: result.Item}
+	}
+	return seen, nil
+}
+
+// capabilities are what this GLPI and this gateway offer the viewer.
+func (r *Resolver) capabilities(scope *glpiproxy.Scope) []model.Capability {
+	offered := []model.Capability{}
+	for _, c := range []struct {
+		plugin     string
+		capability model.Capability
+	}{
+		{"flyvemdm", model.CapabilityFlyveMdm},
+		{"fusioninventory", model.CapabilityFusionInventory},
+		{"flyvemdmdemo", model.CapabilitySelfRegistration},
+	} {
+		if slices.Contains(scope.Plugins, c.plugin) {
+			offered = append(offered, c.capability)
+		}
+	}
+	return append(offered, r.gatewayCapabilities()...)
+}
+
+// gatewayCapabilities are what the gateway itself can do at the moment.
+func (r *Resolver) gatewayCapabilities() []model.Capability {
+	if r.Bridge.Status().Connected {
+		return []model.Capability{model.CapabilityLiveEvents}
+	}
+	return []model.Capability{}
+}

@@ -1,0 +1,148 @@
+// Package settings holds what an operator can set: every field is a flag and an environment
+// variable (`--glpi-url` is `FLEETGATE_GLPI_URL`), and checks itself with errors that name the
+// setting at fault. It wires nothing; server.go does.
+package settings
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Gateway is what `serve` and `demo` share.
+type Gateway struct {
+	Listen              string        `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to serve HTTP on."`
+	GLPIURL             string        `name:"glpi-url" placeholder:"URL" help:"GLPI's REST API, such as https://glpi.example/apirest.php."`
+	GLPIAppToken        string        `name:"glpi-app-token" placeholder:"TOKEN" help:"App-Token of the API client that GLPI has for the gateway; none when GLPI asks for none."`
+	GLPIServiceToken    string        `name:"glpi-service-token" placeholder:"TOKEN" help:"API token of a GLPI service account. Checked at start and by /readyz; viewers always read with their own rights."`
+	GLPITimezone        string        `name:"glpi-timezone" placeholder:"ZONE" help:"Time zone of GLPI's server, such as Europe/Paris; learnt from GLPI's clock unless set."`
+	MQTTURL             string        `name:"mqtt-url" placeholder:"URL" help:"MQTT broker of the devices: mqtt://, mqtts://, ws:// or wss://. MQTT 5 is needed."`
+	MQTTUsername        string        `name:"mqtt-username" placeholder:"NAME" help:"The gateway's account on the broker."`
+	MQTTPassword        string        `name:"mqtt-password" placeholder:"PASSWORD" help:"Its password."`
+	DataDir             string        `name:"data-dir" placeholder:"DIR" help:"Where the gateway keeps what must survive a restart; nothing is kept unless set."`
+	Secret              string        `placeholder:"TEXT" help:"What sign-in tokens are sealed with, 16 characters or more, the same on every replica. Unless set: made once and kept in data-dir, or else new at every start, which ends all tokens."`
+	AllowedOrigins      []string      `name:"allowed-origins" placeholder:"ORIGIN,..." help:"Web origins, beside the gateway's own, whose pages may call it, such as https://fleet.example; * for any."`
+	SessionLifetime     time.Duration `name:"session-lifetime" default:"8h" help:"How long a sign-in token is good at most."`
+	StaleAfter          time.Duration `name:"stale-after" default:"15m" help:"How long a device that said it is online may be silent before it is shown as STALE."`
+	AcceptSessionTokens bool          `name:"accept-session-tokens" default:"true" negatable:"" help:"Accept the plain Session-Token header of existing GLPI clients too."`
+	LogLevel            string        `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"The least serious messages to log: ${enum}."`
+	LogFormat           string        `name:"log-format" default:"text" enum:"text,json" help:"How log lines look: ${enum}."`
+}
+
+// Demo is what only the demonstration has.
+type Demo struct {
+	Devices         int     `default:"200" help:"How many simulated devices, over both companies."`
+	EventsPerSecond float64 `name:"events-per-second" default:"20" help:"How much the devices do, all together."`
+	Seed            int64   `default:"1" help:"The same seed gives the same people, devices and doings."`
+}
+
+// shortestSecret is the least number of characters of a secret: fewer could be guessed.
+const shortestSecret = 16
+
+// Check refuses what can't work. needBackends says whether GLPI and the broker must be named.
+func (g *Gateway) Check(needBackends bool) error {
+	if err := checkBackend("glpi-url", g.GLPIURL, needBackends, "http", "https"); err != nil {
+		return err
+	}
+	if err := checkBackend("mqtt-url", g.MQTTURL, needBackends, "mqtt", "tcp", "mqtts", "tls", "ssl", "ws", "wss"); err != nil {
+		return err
+	}
+	if g.Secret != "" && len(g.Secret) < shortestSecret {
+		return fmt.Errorf("--secret: give at least %d characters", shortestSecret)
+	}
+	if _, err := g.Location(); err != nil {
+		return err
+	}
+	if g.SessionLifetime < time.Minute {
+		return fmt.Errorf("--session-lifetime: %s is too short: a minute or more", g.SessionLifetime)
+	}
+	if g.StaleAfter <= 0 {
+		return fmt.Errorf("--stale-after: %s is not a time to wait", g.StaleAfter)
+	}
+	for _, origin := range g.AllowedOrigins {
+		if err := checkOrigin(origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check refuses what can't work.
+func (d *Demo) Check() error {
+	const most = 20_000
+	if d.Devices < 1 || d.Devices > most {
+		return fmt.Errorf("--devices: %d is not between 1 and %d", d.Devices, most)
+	}
+	if d.EventsPerSecond < 0 || d.EventsPerSecond > 5000 {
+		return fmt.Errorf("--events-per-second: %v is not between 0 and 5000", d.EventsPerSecond)
+	}
+	return nil
+}
+
+// Location is the time zone of GLPI's server; nil when it is to be learnt.
+func (g *Gateway) Location() (*time.Location, error) {
+	if g.GLPITimezone == "" {
+		return nil, nil
+	}
+	location, err := time.LoadLocation(g.GLPITimezone)
+	if err != nil {
+		return nil, fmt.Errorf("--glpi-timezone: %q is not a time zone; try one like Europe/Paris", g.GLPITimezone)
+	}
+	return location, nil
+}
+
+// Level is the log level as slog knows it.
+func (g *Gateway) Level() slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(g.LogLevel)); err != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
+// checkBackend refuses an address that can't be one. The error never repeats the address: it may hold a password.
+func checkBackend(name, address string, needed bool, schemes ...string) error {
+	if address == "" {
+		if needed {
+			return fmt.Errorf("--%s: missing (or set %s)", name, EnvironmentName(name))
+		}
+		return nil
+	}
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" || !slices.Contains(schemes, parsed.Scheme) {
+		return fmt.Errorf("--%s: not an address like %s://host; schemes known: %s", name, schemes[0], strings.Join(schemes, ", "))
+	}
+	if parsed.User != nil {
+		return fmt.Errorf("--%s: leave user name and password out of the address; they have settings of their own", name)
+	}
+	return nil
+}
+
+func checkOrigin(origin string) error {
+	if origin == "*" {
+		return nil
+	}
+	parsed, err := url.Parse(origin)
+	if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") || strings.Trim(parsed.Path, "/") != "" {
+		return fmt.Errorf("--allowed-origins: %q is not an origin like https://fleet.example", origin)
+	}
+	return nil
+}
+
+// EnvironmentName is the variable that mirrors a flag.
+func EnvironmentName(flag string) string {
+	return "FLEETGATE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// Logger is the log that the settings ask for, written to w.
+func (g *Gateway) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: g.Level()}
+	if g.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,115 @@
+package settings_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fleetgate/internal/settings"
+)
+
+func valid() settings.Gateway {
+	return settings.Gateway{
+		GLPIURL: "https://glpi.example/apirest.php", MQTTURL: "mqtts://broker.example:8883",
+		SessionLifetime: time.Hour, StaleAfter: time.Minute,
+	}
+}
+
+func TestAWrongSettingIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*settings.Gateway)
+		want  string
+	}{
+		"no GLPI":              {func(g *settings.Gateway) { g.GLPIURL = "" }, "--glpi-url: missing (or set FLEETGATE_GLPI_URL)"},
+		"GLPI without scheme":  {func(g *settings.Gateway) { g.GLPIURL = "glpi.example" }, "--glpi-url: "},
+		"GLPI over ftp":        {func(g *settings.Gateway) { g.GLPIURL = "ftp://glpi.example" }, "--glpi-url: "},
+		"password in address":  {func(g *settings.Gateway) { g.MQTTURL = "mqtt://ada:hunter2@broker" }, "--mqtt-url: "},
+		"no broker":            {func(g *settings.Gateway) { g.MQTTURL = "" }, "--mqtt-url: missing"},
+		"short secret":         {func(g *settings.Gateway) { g.Secret = "short" }, "--secret: "},
+		"unknown zone":         {func(g *settings.Gateway) { g.GLPITimezone = "Mars/Olympus" }, "--glpi-timezone: "},
+		"origin with a path":   {func(g *settings.Gateway) { g.AllowedOrigins = []string{"https://a.example/x"} }, "--allowed-origins: "},
+		"origin without host":  {func(g *settings.Gateway) { g.AllowedOrigins = []string{"fleet"} }, "--allowed-origins: "},
+		"no session lifetime":  {func(g *settings.Gateway) { g.SessionLifetime = 0 }, "--session-lifetime: "},
+		"negative stale after": {func(g *settings.Gateway) { g.StaleAfter = -time.Second }, "--stale-after: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := valid()
+			c.spoil(&g)
+			err := g.Check(true)
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+				t.Fatalf("got %v, want an error that begins with %q", err, c.want)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Fatalf("the error repeats a password: %v", err)
+			}
+		})
+	}
+	g := valid()
+	g.AllowedOrigins = []string{"*", "https://fleet.example", "http://localhost:5173/"}
+	if err := g.Check(true); err != nil {
+		t.Fatalf("good settings were refused: %v", err)
+	}
+}
+
+func TestTheDemoNeedsNoBackends(t *testing.T) {
+	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute}
+	if err := g.Check(false); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []settings.Demo{{Devices: 0}, {Devices: 1_000_000}, {Devices: 1, EventsPerSecond: -1}} {
+		if d.Check() == nil {
+			t.Errorf("%+v was accepted", d)
+		}
+	}
+}
+
+func TestTheSecretSurvivesARestartInTheDataFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	g := settings.Gateway{DataDir: dir}
+	secrets := make([]string, 8)
+	var wg sync.WaitGroup
+	for i := range secrets {
+		wg.Go(func() {
+			secret, kept, err := g.SealingSecret()
+			if err != nil || !kept {
+				t.Errorf("kept %v, %v", kept, err)
+			}
+			secrets[i] = secret
+		})
+	}
+	wg.Wait()
+	for _, secret := range secrets {
+		if secret != secrets[0] || len(secret) < 32 {
+			t.Fatalf("processes that start together disagree or the secret is short: %d and %d characters", len(secret), len(secrets[0]))
+		}
+	}
+	info, err := os.Stat(filepath.Join(dir, "secret"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the secret's file: %v, %v; want readable by its owner alone", info.Mode(), err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Fatalf("%d files left in the data folder, want the secret alone", len(entries))
+	}
+}
+
+func TestASpoiltSecretFileIsSaidAndKept(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "secret")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := (&settings.Gateway{DataDir: dir}).SealingSecret(); err == nil || !strings.Contains(err.Error(), "--data-dir") {
+		t.Fatalf("got %v, want an error that names the setting", err)
+	}
+}
+
+func TestWithoutADataFolderEachStartHasItsOwnSecret(t *testing.T) {
+	one, kept, _ := (&settings.Gateway{}).SealingSecret()
+	two, _, _ := (&settings.Gateway{}).SealingSecret()
+	if kept || one == two {
+		t.Fatal("the secret is said to be kept, or is the same twice")
+	}
+}
