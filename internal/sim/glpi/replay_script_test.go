@@ -1,6 +1,9 @@
 package glpi
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // script is what a replay needs beside the records: the steps that were kept back, and what is known not to match.
 type script struct {
@@ -10,34 +13,69 @@ type script struct {
 	unmatched map[int]string          // exchanges that do not match in full, with the reason
 }
 
+// in does steps that were kept back, with the store at hand.
+func in(step func(r *replayer, tx *Tx)) func(*replayer) {
+	return func(r *replayer) {
+		tx := r.s.begin(nil)
+		defer tx.end()
+		step(r, tx)
+	}
+}
+
 func firstRun() *script {
+	admin := "admin@acme.test as Super-Admin"
 	return &script{
 		start: time.Date(2026, 11, 21, 9, 6, 0, 0, time.UTC),
 		signedIn: map[string]string{
-			"muhltiot602gsbd79qpveej26n": "",
-			"7jedk8i6utc5odtn0of1fo2tsv": "admin@acme.test as Super-Admin",
-			"ouktp8rbjue6eciphl5so5ip6h": "admin@acme.test as Super-Admin",
-			"jh8u9c8n0eh1v2j8ju4314c61r": "admin@acme.test as Super-Admin",
-			"s0nbih581aasd6nefgje0cq72e": "admin@acme.test as Super-Admin",
+			"muhltiot602gsbd79qpveej26n": "flyvemdm-user00@acme.test", "7jedk8i6utc5odtn0of1fo2tsv": admin,
+			"ouktp8rbjue6eciphl5so5ip6h": admin, "jh8u9c8n0eh1v2j8ju4314c61r": admin, "s0nbih581aasd6nefgje0cq72e": admin,
+			"jste16rpn5nfppdr14gh6tn035": "alice@acme.test as Flyve MDM guest users",
+			"7cmulloor9gfnb0n43cbhmun4c": "alice@acme.test as Flyve MDM guest users",
+			"6k3fknqitj2cm0bb0s73gs3k0e": "alice@acme.test as Flyve MDM guest users",
+			"950ogqn1vphho3f1cdif49dbda": "alice@acme.test as Flyve MDM guest users",
 		},
-		before:    map[int]func(*replayer){1: firstSetup},
+		before: map[int]func(*replayer){
+			1:   in(firstSetup),
+			101: in(firstPeople),
+			227: in(func(_ *replayer, tx *Tx) { tx.dropAgents(1, 2) }), // they shared a computer, and unenrolled
+			301: in(func(r *replayer, tx *Tx) {
+				for n := range 40 {
+					r.enrolled(tx, phone{agent: 3 + n, user: 16 + 2*n, entity: 1, fleet: 2, name: fmt.Sprintf("user%02d@acme.test", n), serial: fmt.Sprintf("R58M%06dQ", n)})
+				}
+			}),
+		},
 		unmatched: map[int]string{},
 	}
 }
 
-// firstSetup is what was done before the first record: the entities, and three people who were invited and enrolled.
-func firstSetup(r *replayer) {
-	tx := r.s.begin(nil)
-	defer tx.end()
-	for _, e := range []struct {
-		name   string
-		parent string
-	}{{"ACME", "0"}, {"Globex", "0"}, {"ACME Paris", "1"}, {"ACME Lyon", "1"}} {
+// firstSetup is what was done before the first record: the entities, and alice, who was invited.
+func firstSetup(r *replayer, tx *Tx) {
+	for _, e := range []struct{ name, parent string }{{"ACME", "0"}, {"Globex", "0"}, {"ACME Paris", "1"}, {"ACME Lyon", "1"}} {
 		if _, err := tx.Add("Entity", Input{"name": e.name, "entities_id": e.parent}); err != nil {
 			r.t.Fatal(err)
 		}
 	}
 	tx.s.sons = map[int][]int{}
+	r.person(tx, 7, "alice@acme.test", 1)
+	r.make(tx, "PluginFlyvemdmInvitation", 1, 1)
+	r.make(tx, "Document_Item", 1, 1)
+}
+
+// firstPeople is what was done between the first two parts of the run: two more people were invited, and one enrolled.
+func firstPeople(r *replayer, tx *Tx) {
+	r.person(tx, 11, "carol@acme.test", 1)
+	r.person(tx, 12, "dave@acme.test", 1)
+	for id := 2; id <= 7; id++ {
+		r.make(tx, "PluginFlyvemdmInvitation", id, 101)
+	}
+	for id := 1; id <= 15; id++ {
+		r.make(tx, "PluginFlyvemdmInvitationlog", id, 101)
+	}
+	tx.Insert("User", map[string]any{"id": 13, "name": "flyvemdm-0ab84d36-c89c-4bd2-8b9d-73adaaeebc2d"})
+	tx.Insert("Computer", map[string]any{
+		"id": 1, "name": "Pixel 4", "serial": "SN-ACME-0002", "uuid": "49D53434-0200-9D08-9000-01DEA9028056", "users_id": 12,
+	})
+	r.make(tx, "PluginFlyvemdmAgent", 1, 101)
 }
 
 func fullRun() *script {
@@ -61,52 +99,116 @@ func fullRun() *script {
 			"k67co87v2r5j1e9qq0dil06vhd": "sally.self", "jkg6eeu5stiiidd7kki469up14": "dora",
 		},
 		before: map[int]func(*replayer){
-			1: func(r *replayer) { // the benchmark's own setting up
-				tx := r.s.begin(nil)
-				defer tx.end()
+			1: in(func(r *replayer, tx *Tx) { // the recorder's own setting up
 				if err := tx.Update(tx.Row("User", 2), Input{"language": nil}); err != nil {
 					r.t.Fatal(err)
 				}
-			},
-			38: func(r *replayer) {
-				r.open("q32qcn9jdsgfqnr9f7uqaarcq1") // before the entity: it does not see it
-				addEntity("ACME", 0)(r)
-			},
-			50: addUser(10, Input{"name": "sally.self", "password": "sally.pw", "password2": "sally.pw", "entities_id": "1", "_profiles_id": "1", "_entities_id": "1", "_is_recursive": "1"}),
-			78: addUser(11, Input{"name": "tech.lyon", "password": "tech.lyon.pw", "password2": "tech.lyon.pw", "_profiles_id": "6", "_entities_id": "4", "_is_recursive": "0"}),
+			}),
+			38: in(func(r *replayer, tx *Tx) {
+				r.openSession(tx, "q32qcn9jdsgfqnr9f7uqaarcq1", root) // before the entity: it does not see it
+				r.add(tx, "Entity", 1, Input{"name": "ACME", "entities_id": "0"})
+			}),
+			50: in(func(r *replayer, tx *Tx) {
+				r.add(tx, "User", 10, Input{"name": "sally.self", "password": "sally.pw", "password2": "sally.pw", "entities_id": "1", "_profiles_id": "1", "_entities_id": "1", "_is_recursive": "1"})
+			}),
+			78: in(func(r *replayer, tx *Tx) {
+				r.add(tx, "User", 11, Input{"name": "tech.lyon", "password": "tech.lyon.pw", "password2": "tech.lyon.pw", "_profiles_id": "6", "_entities_id": "4", "_is_recursive": "0"})
+			}),
+			178: in(func(r *replayer, _ *Tx) { r.s.opts.DebugEnrolment = true }),
+			232: in(fullFleet),
 		},
 		unmatched: map[int]string{},
 	}
 }
 
-// addEntity is the adding of an entity that was kept back.
-func addEntity(name string, parent int) func(*replayer) {
-	return func(r *replayer) {
-		tx := r.s.begin(nil)
-		defer tx.end()
-		in := Input{"name": name}
-		in.Set("entities_id", parent)
-		if _, err := tx.Add("Entity", in); err != nil {
-			r.t.Fatal(err)
+// fullFleet is the sixty phones of ACME and five of Globex that enrolled in one go.
+func fullFleet(r *replayer, tx *Tx) {
+	for n := 1; n <= 60; n++ {
+		p := phone{agent: 3 + n, user: 18 + 2*n, entity: 3, fleet: 4, name: fmt.Sprintf("user%02d@acme.test", n), serial: fmt.Sprintf("ACME%04d", n), invitation: 6 + n}
+		if n%2 == 0 {
+			p.entity, p.fleet = 4, 5
+		}
+		r.enrolled(tx, p)
+	}
+	for n := 1; n <= 5; n++ {
+		r.enrolled(tx, phone{agent: 63 + n, user: 138 + 2*n, entity: 2, fleet: 3, name: fmt.Sprintf("user%02d@globex.test", n), serial: fmt.Sprintf("GLOB%04d", n), invitation: 66 + n})
+	}
+}
+
+// phone is an enrolment that was kept back.
+type phone struct {
+	agent, user, entity, fleet, invitation int
+	name, serial                           string
+}
+
+// enrolled makes what an enrolment makes: the person, the machine's account, the computer, the agent and what was sent.
+func (r *replayer) enrolled(tx *Tx, p phone) {
+	r.person(tx, p.user, p.name, p.entity)
+	machine := p.user + 1
+	agentProfile := phpInt(tx.Config("flyvemdm", "agent_profiles_id"))
+	tx.Insert("User", map[string]any{
+		"id": machine, "name": "flyvemdm-" + p.name, "realname": p.serial, "profiles_id": agentProfile, "highcontrast_css": 0,
+		"date_mod": tx.Date(), "date_creation": tx.Date(),
+	})
+	tx.Insert("Profile_User", map[string]any{"users_id": machine, "profiles_id": agentProfile, "entities_id": p.entity, "is_recursive": 0})
+	if r.make(tx, "Computer", p.agent, 0); tx.Row("Computer", p.agent) == nil {
+		tx.Insert("Computer", map[string]any{
+			"id": p.agent, "name": p.serial, "serial": p.serial, "entities_id": p.entity, "users_id": p.user, "is_dynamic": 1,
+			"date_mod": tx.Date(), "date_creation": tx.Date(), "computermodels_id": 1, "manufacturers_id": 1,
+		})
+	}
+	tx.Insert("PluginFlyvemdmAgent", map[string]any{
+		"id": p.agent, "name": p.name, "version": "2.1.0", "computers_id": p.agent, "users_id": machine, "entities_id": p.entity,
+		"plugin_flyvemdm_fleets_id": p.fleet, "mdm_type": "android", "notification_type": "mqtt",
+	})
+	if p.invitation == 0 {
+		return
+	}
+	tx.Insert("PluginFlyvemdmInvitation", map[string]any{
+		"id": p.invitation, "name": "Invitation", "users_id": p.user, "entities_id": p.entity, "status": "done",
+		"expiration_date": "0000-00-00 00:00:00", "invitation_token": tx.Hex(64),
+	})
+	if r.make(tx, "Document", p.invitation, 0); tx.Row("Document", p.invitation) == nil {
+		tx.Insert("Document", map[string]any{"id": p.invitation, "name": "Enrollment QR code", "entities_id": p.entity, "mime": "image/png"})
+	}
+	if r.make(tx, "QueuedNotification", p.invitation-1, 0); tx.Row("QueuedNotification", p.invitation-1) == nil {
+		tx.Insert("QueuedNotification", map[string]any{
+			"id": p.invitation - 1, "itemtype": "PluginFlyvemdmInvitation", "items_id": p.invitation, "entities_id": p.entity,
+		})
+	}
+}
+
+// person makes a person with an address who was invited.
+func (r *replayer) person(tx *Tx, id int, name string, entity int) {
+	if r.make(tx, "User", id, 0); tx.Row("User", id) == nil {
+		tx.Insert("User", map[string]any{
+			"id": id, "name": name, "realname": "Test", "entities_id": entity, "highcontrast_css": 0, "date_mod": tx.Date(),
+			"date_creation": tx.Date(), "api_token": tx.Token(40), "api_token_date": tx.Date(),
+		})
+	}
+	tx.Insert("UserEmail", map[string]any{"users_id": id, "email": name, "is_default": 1})
+	guest := phpInt(tx.Config("flyvemdm", "guest_profiles_id"))
+	tx.Insert("Profile_User", map[string]any{"users_id": id, "profiles_id": guest, "entities_id": entity, "is_recursive": 0})
+}
+
+// dropAgents removes agents with their machines' accounts.
+func (tx *Tx) dropAgents(ids ...int) {
+	for _, id := range ids {
+		if agent := tx.Row("PluginFlyvemdmAgent", id); agent != nil {
+			if user := tx.Row("User", agent.Int("users_id")); user != nil {
+				tx.Remove(user)
+			}
+			tx.Remove(agent)
 		}
 	}
 }
 
-// addUser is the adding of a user that was kept back.
-func addUser(id int, in Input) func(*replayer) {
-	return func(r *replayer) {
-		tx := r.s.begin(nil)
-		defer tx.end()
-		tx.table("User").next = id
-		if _, err := tx.Add("User", in); err != nil {
-			r.t.Fatal(err)
-		}
+// add is a step that added a row.
+func (r *replayer) add(tx *Tx, itemtype string, id int, in Input) {
+	if id > 0 {
+		tx.table(itemtype).next = id
 	}
-}
-
-// open opens a session of the script now.
-func (r *replayer) open(token string) {
-	tx := r.s.begin(nil)
-	defer tx.end()
-	r.openSession(tx, token, r.steps.signedIn[token])
+	if _, err := tx.Add(itemtype, in); err != nil {
+		r.t.Fatal(err)
+	}
 }

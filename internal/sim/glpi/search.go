@@ -127,7 +127,7 @@ func (q *query) readColumns(r *request) error {
 		for _, id := range asked {
 			option := q.tab.typ.option(phpInt(asText(id)))
 			if option != nil && option.NoDisplay {
-				return documented(http.StatusBadRequest, "ERROR", "ID of field to display is not valid")
+				return documented(http.StatusBadRequest, "ERROR", "ID is forbidden along with 'forcedisplay' parameter.")
 			}
 			q.show(r, phpInt(asText(id)))
 		}

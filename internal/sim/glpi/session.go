@@ -144,8 +144,21 @@ func (tx *Tx) signIn(user *Row, external bool) string {
 	}
 	tx.activate(sess, first)
 	user.Set("last_login", tx.Date())
+	tx.s.collect()
 	tx.s.sessions[sess.token] = sess
 	return sess.token
+}
+
+// collect forgets sessions that ended long ago, now and then, as PHP's garbage collector does.
+func (s *Server) collect() {
+	if len(s.sessions)%100 != 99 {
+		return
+	}
+	for token, sess := range s.sessions {
+		if s.opts.Now().Sub(sess.used) > sessionLife {
+			delete(s.sessions, token)
+		}
+	}
 }
 
 // grants is a user's profiles by name, each with its entities by complete name.
