@@ -74,6 +74,9 @@ func New(o Options) (*Front, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.ErrorPresenter == nil {
+		o.ErrorPresenter = graphql.DefaultErrorPresenter
+	}
 	if o.DrainTimeout <= 0 {
 		o.DrainTimeout = 10 * time.Second
 	}
@@ -129,9 +132,7 @@ func newExecutor(o Options, sockets *graphqlws.Transport) http.Handler {
 	if !o.DisableIntrospection {
 		server.Use(extension.Introspection{})
 	}
-	if o.ErrorPresenter != nil {
-		server.SetErrorPresenter(o.ErrorPresenter)
-	}
+	server.SetErrorPresenter(withTokenLimit(o.ErrorPresenter))
 	if o.AroundResponses != nil {
 		server.AroundResponses(o.AroundResponses)
 	}

@@ -63,6 +63,9 @@ func executable(g *gate) graphql.ExecutableSchema {
 			data := func(name string, value any) graphql.ResponseHandler {
 				return graphql.OneShot(&graphql.Response{Data: fmt.Appendf(nil, `{%q:%q}`, name, fmt.Sprint(value))})
 			}
+			if operation := graphql.GetOperationContext(ctx); operation.DisableIntrospection && strings.Contains(operation.RawQuery, "__schema") {
+				return graphql.OneShot(graphql.ErrorResponse(ctx, "introspection disabled")) // as generated code does
+			}
 			field := graphql.GetOperationContext(ctx).Operation.SelectionSet[0].(*ast.Field)
 			switch field.Name {
 			case "session":

@@ -2,11 +2,13 @@ package front
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -63,10 +65,25 @@ func (l queryLimits) MutateOperationContext(_ context.Context, operation *graphq
 	return nil
 }
 
+// withTokenLimit gives the parser's refusal of a query that is too long the code of the other limits: to the
+// parser it is one more query that does not parse.
+func withTokenLimit(next graphql.ErrorPresenterFunc) graphql.ErrorPresenterFunc {
+	return func(ctx context.Context, err error) *gqlerror.Error {
+		var refused *gqlerror.Error
+		if errors.As(err, &refused) && refused.Extensions["code"] == errcode.ParseFailed &&
+			strings.Contains(refused.Message, "exceeded token limit") {
+			refused.Extensions["code"] = codeTooComplex
+		}
+		return next(ctx, err)
+	}
+}
+
+const codeTooComplex = "QUERY_TOO_COMPLEX"
+
 func tooComplex(format string, args ...any) *gqlerror.Error {
 	return &gqlerror.Error{
 		Message:    fmt.Sprintf(format, args...),
-		Extensions: map[string]any{"code": "QUERY_TOO_COMPLEX"},
+		Extensions: map[string]any{"code": codeTooComplex},
 	}
 }
 

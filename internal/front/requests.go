@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"fleetgate/internal/graphqlws"
 	"fleetgate/internal/signin"
 )
 
@@ -41,7 +42,7 @@ func newRequests(next http.Handler, logger *slog.Logger, registerer prometheus.R
 
 func (q *requests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start, id := time.Now(), rand.Text()
-	client := clientAddress(r)
+	client := graphqlws.ClientAddress(r)
 	r = r.WithContext(signin.WithClientAddress(r.Context(), client))
 	recorder := &statusRecorder{ResponseWriter: w}
 	header := recorder.Header()
@@ -70,15 +71,6 @@ func (q *requests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"status", status, "duration", time.Since(start), "client", client)
 	}()
 	q.next.ServeHTTP(recorder, r)
-}
-
-// clientAddress is where the request comes from. Headers that tell otherwise can be forged and are not read.
-func clientAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 // statusRecorder remembers what was answered.

@@ -115,7 +115,7 @@ func (t *Transport) Supports(r *http.Request) bool { return websocket.IsWebSocke
 // Do serves one connection until it ends. What is over a limit is refused before the handshake, with 429
 // for one client's limit and 503 for everybody's.
 func (t *Transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	client := clientAddress(r)
+	client := ClientAddress(r)
 	if status := t.admit(client); status != 0 {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "too many websockets", status)
@@ -216,8 +216,9 @@ func (t *Transport) noteDrained() {
 	}
 }
 
-// clientAddress is where the connection comes from. Headers that tell otherwise can be forged and are not read.
-func clientAddress(r *http.Request) string {
+// ClientAddress is the IP address that a request comes from. Headers that tell otherwise can be forged and are
+// not read: behind a reverse proxy it is the proxy's.
+func ClientAddress(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
