@@ -225,6 +225,9 @@ func likeText(text string) func(Value) bool {
 
 // sortRows orders rows by a column, by id where they are equal.
 func sortRows(rows []*Row, column string, descending bool) {
+	if column == "id" && !descending {
+		return // as the table keeps them
+	}
 	kind := Text
 	if len(rows) > 0 {
 		kind = rows[0].Type().Columns[rows[0].tab.column[column]].Kind

@@ -1,6 +1,7 @@
 package glpi
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -193,28 +194,42 @@ func (q *query) order(tx *Tx, rows []*Row) {
 	if option == nil {
 		return
 	}
-	key := func(row *Row) Value {
-		if values := option.values(tx, row); len(values) > 0 {
-			return values[0]
-		}
-		return Null
+	keyed := make([]sortable, len(rows))
+	for i, row := range rows {
+		keyed[i] = sortKey(option.values(tx, row))
+		keyed[i].row = row
 	}
-	keys := make(map[*Row]Value, len(rows))
-	for _, row := range rows {
-		keys[row] = key(row)
-	}
-	slices.SortStableFunc(rows, func(a, b *Row) int {
-		n := 0
-		if x, y := keys[a], keys[b]; x.IsNull() || y.IsNull() {
-			n = boolOrder(!x.IsNull(), !y.IsNull())
-		} else {
-			n = compareText(x.text, y.text)
-		}
+	slices.SortStableFunc(keyed, func(a, b sortable) int {
 		if q.descending {
-			return -n
+			return b.compare(a)
 		}
-		return n
+		return a.compare(b)
 	})
+	for i := range keyed {
+		rows[i] = keyed[i].row
+	}
+}
+
+// sortable is a row with what it is sorted by: nothing, a number or a text without regard to case.
+type sortable struct {
+	row    *Row
+	rank   int // 0 nothing, 1 a number, 2 a text
+	number float64
+	text   string
+}
+
+func sortKey(values []Value) sortable {
+	if len(values) == 0 || values[0].IsNull() {
+		return sortable{}
+	}
+	if number, err := strconv.ParseFloat(values[0].text, 64); err == nil {
+		return sortable{rank: 1, number: number}
+	}
+	return sortable{rank: 2, text: strings.ToLower(values[0].text)}
+}
+
+func (a sortable) compare(b sortable) int {
+	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.number, b.number), cmp.Compare(a.text, b.text))
 }
 
 func (q *query) direction() string {

@@ -52,6 +52,9 @@ var leadingInt = regexp.MustCompile(`^\s*[+-]?\d+`)
 
 // phpInt reads the digits at the beginning of a text.
 func phpInt(s string) int {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n
+	}
 	n, err := strconv.Atoi(strings.TrimSpace(leadingInt.FindString(s)))
 	if err != nil {
 		return 0
