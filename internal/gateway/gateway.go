@@ -1,0 +1,183 @@
+// Package gateway puts the parts together: GLPI's client, the bridge to the broker, the sign-in desk, the
+// GraphQL schema and the HTTP front, from the settings. It has no rule of its own.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"fleetgate/bridge"
+	"fleetgate/dashboard"
+	"fleetgate/glpiproxy"
+	"fleetgate/graph"
+	"fleetgate/internal/front"
+	"fleetgate/internal/serviceaccount"
+	"fleetgate/internal/settings"
+	"fleetgate/internal/signin"
+	"fleetgate/internal/throttle"
+)
+
+// goodbye is how long the gateway takes to end its own session in GLPI.
+const goodbye = 3 * time.Second
+
+// Gateway is the whole service.
+type Gateway struct {
+	glpi    *glpiproxy.Client
+	service *serviceaccount.Account // nil without a service token
+	bridge  *bridge.Bridge
+	desk    *signin.Desk
+	front   *front.Front
+	log     *slog.Logger
+}
+
+// New makes a Gateway; it makes no call to GLPI or the broker. Errors name the wrong setting.
+func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error) {
+	g := &Gateway{log: log}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := g.connectGLPI(s, version, metrics); err != nil {
+		return nil, err
+	}
+	if err := g.connectBroker(s, metrics); err != nil {
+		return nil, err
+	}
+	if err := g.openDesk(s); err != nil {
+		return nil, err
+	}
+	resolver := &graph.Resolver{
+		GLPI: g.glpi, Bridge: g.bridge, SignIn: g.desk, Version: version,
+		SessionLifetime: s.SessionLifetime, StaleAfter: s.StaleAfter,
+		UserFailures:    throttle.New(throttle.Options{}),
+		AddressFailures: throttle.New(throttle.Options{Burst: 50, Refill: 5 * time.Second}),
+		Logger:          log,
+	}
+	var err error
+	g.front, err = front.New(front.Options{
+		Schema: resolver.Schema(), SignIn: g.desk,
+		ErrorPresenter: resolver.PresentError, AroundResponses: graph.AroundResponse,
+		AllowedOrigins: s.AllowedOrigins,
+		Checks:         []front.Check{{Name: "glpi", Probe: g.checkGLPI}, {Name: "broker", Probe: g.checkBroker}},
+		Dashboard:      dashboard.Site(),
+		Metrics:        metrics, Logger: log,
+	})
+	return g, err
+}
+
+func (g *Gateway) connectGLPI(s settings.Gateway, version string, metrics prometheus.Registerer) error {
+	location, err := s.Location()
+	if err != nil {
+		return err
+	}
+	g.glpi, err = glpiproxy.New(glpiproxy.Options{
+		URL: s.GLPIURL, AppToken: s.GLPIAppToken, Version: version, Location: location, Logger: g.log, Registerer: metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("--glpi-url: %w", err)
+	}
+	if s.GLPIServiceToken != "" {
+		g.service = serviceaccount.New(g.glpi, s.GLPIServiceToken)
+	}
+	return nil
+}
+
+func (g *Gateway) connectBroker(s settings.Gateway, metrics prometheus.Registerer) (err error) {
+	g.bridge, err = bridge.New(bridge.Options{
+		URL: s.MQTTURL, Username: s.MQTTUsername, Password: s.MQTTPassword, Logger: g.log, Registerer: metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("--mqtt-url: %w", err)
+	}
+	return nil
+}
+
+func (g *Gateway) openDesk(s settings.Gateway) error {
+	secret, kept, err := s.SealingSecret()
+	if err != nil {
+		return err
+	}
+	if !kept {
+		g.log.Warn("sign-in tokens end with this process: set --secret or --data-dir to keep them")
+	}
+	sealer, err := signin.NewSealer([]byte(secret), nil)
+	if err != nil {
+		return fmt.Errorf("--secret: %w", err)
+	}
+	g.desk, err = signin.NewDesk(signin.Options{
+		GLPI: g.glpi, Sealer: sealer, AcceptSessionTokens: s.AcceptSessionTokens, Logger: g.log,
+	})
+	return err
+}
+
+// Run serves on the listener until ctx is done, then ends in good order: requests first, then what they need.
+func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
+	g.log.Info("serving", "address", listener.Addr().String())
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, serving := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.bridge.Run(background) })
+	group.Go(func() error { return g.desk.Run(background) })
+	group.Go(func() error {
+		defer stop()
+		return g.front.Serve(serving, listener)
+	})
+	err := group.Wait()
+	if g.service != nil {
+		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		defer cancel()
+		if err := g.service.Close(leaving); err != nil {
+			g.log.Debug("the service account's session was left to GLPI to end", "error", err)
+		}
+	}
+	g.log.Info("stopped")
+	return errors.Join(err, g.glpi.Close())
+}
+
+// WaitReady waits until GLPI and the broker answer, for half a minute at most; the error says which does not.
+func (g *Gateway) WaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	pause := time.NewTicker(50 * time.Millisecond)
+	defer pause.Stop()
+	for {
+		err := errors.Join(g.checkGLPI(ctx), g.checkBroker(ctx))
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-pause.C:
+		}
+	}
+}
+
+// checkGLPI says whether GLPI answers, and takes the service token where there is one.
+func (g *Gateway) checkGLPI(ctx context.Context) error {
+	if err := g.glpi.Check(ctx); err != nil {
+		return err
+	}
+	if g.service == nil {
+		return nil
+	}
+	return g.service.Check(ctx)
+}
+
+// checkBroker says whether the bridge is connected.
+func (g *Gateway) checkBroker(context.Context) error {
+	status := g.bridge.Status()
+	if status.Connected {
+		return nil
+	}
+	if status.LastError != "" {
+		return errors.New(status.LastError)
+	}
+	return errors.New("not connected yet")
+}

@@ -1,0 +1,106 @@
+package phone
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+const (
+	keepAlive      = 60 * time.Second
+	connectTimeout = 10 * time.Second
+	// answersWaiting bounds what a phone has yet to do; more is dropped, as by a phone that is overwhelmed.
+	answersWaiting = 32
+)
+
+// life is what a phone has between being switched on and off: a connection, and one goroutine that does what
+// messages ask for, because MQTT's own must not wait.
+type life struct {
+	client  mqtt.Client
+	answers chan func(context.Context)
+	done    chan struct{} // closed when the goroutine has ended
+	stop    context.CancelFunc
+
+	mu   sync.Mutex
+	wire net.Conn
+	over bool
+}
+
+func newLife(ctx context.Context) *life {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l := &life{answers: make(chan func(context.Context), answersWaiting), done: make(chan struct{}), stop: stop}
+	go func() {
+		defer close(l.done)
+		for {
+			select {
+			case do := <-l.answers:
+				do(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return l
+}
+
+// later queues what a message asks for; false when the phone has too much to do already, and forgets it.
+func (l *life) later(do func(context.Context)) bool {
+	select {
+	case l.answers <- do:
+		return true
+	default:
+		return false
+	}
+}
+
+// dial opens the connection, kept so that it can be cut.
+func (l *life) dial(address string) (net.Conn, error) {
+	wire, err := net.DialTimeout("tcp", address, connectTimeout)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		wire.Close()
+		return nil, net.ErrClosed
+	}
+	l.wire = wire
+	return wire, nil
+}
+
+// end cuts the connection without a word and ends the work, without waiting for it.
+func (l *life) end() {
+	l.stop()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	if l.wire != nil {
+		l.wire.Close()
+	}
+}
+
+func wait(ctx context.Context, token mqtt.Token) error {
+	select {
+	case <-token.Done():
+		return token.Error()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tcpAddress is an MQTT URL the way the client library wants it.
+func tcpAddress(mqttURL string) string {
+	address, err := url.Parse(mqttURL)
+	if err != nil {
+		return mqttURL
+	}
+	if address.Port() == "" {
+		address.Host = net.JoinHostPort(address.Hostname(), "1883")
+	}
+	return "tcp://" + address.Host
+}

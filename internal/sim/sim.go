@@ -1,0 +1,162 @@
+// Package sim is the world of the demonstration: a GLPI with the Flyve MDM plugin (sim/glpi), an MQTT broker
+// (sim/broker) and phones (sim/phone), wired together over real HTTP and MQTT on this machine. Each of GLPI and
+// the broker can be left out where a real one takes its place.
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"fleetgate/internal/sim/broker"
+	"fleetgate/internal/sim/glpi"
+	"fleetgate/internal/sim/phone"
+)
+
+// Options say how big the world is and what of it is real.
+type Options struct {
+	Devices         int     // over both companies
+	EventsPerSecond float64 // what the devices do, all together
+	Seed            int64   // the same seed gives the same world
+
+	GLPIURL                    string // a real GLPI: none is simulated then, and no phones, which nobody could enrol
+	MQTTURL                    string // a real broker: none is embedded then
+	MQTTUsername, MQTTPassword string // an account on the real broker that GLPI and all phones share
+
+	Logger *slog.Logger // nil means silent
+}
+
+// World is what runs, and how to reach it.
+type World struct {
+	GLPIURL                    string // of GLPI's REST API
+	ServiceToken               string // API token of GLPI's service account
+	MQTTURL                    string
+	MQTTUsername, MQTTPassword string // the gateway's account on the broker
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	closers []func() error // what to close, the last first
+}
+
+// The accounts of the embedded broker that are not devices. Their password is no secret: the broker listens on
+// this machine alone and is made anew at every start.
+const (
+	gatewayAccount  = "fleetgate"
+	backendAccount  = "flyvemdm-backend"
+	accountPassword = "demo"
+)
+
+// Start makes a world. Close must be called when Start succeeds; the world ends with ctx too.
+func Start(ctx context.Context, o Options) (*World, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	w := &World{stop: stop}
+	if err := w.start(ctx, o); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+func (w *World) start(ctx context.Context, o Options) error {
+	medium, err := w.openBroker(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.GLPIURL != "" {
+		w.GLPIURL = o.GLPIURL
+		return nil
+	}
+	server := glpi.New(glpi.Options{Broker: medium})
+	demo := server.SeedDemo(glpi.DemoOptions{Devices: o.Devices, Seed: o.Seed})
+	w.ServiceToken = demo.ServiceToken
+	if err := w.serveGLPI(server); err != nil {
+		return err
+	}
+	return w.populate(ctx, o, demo)
+}
+
+// openBroker starts the embedded broker, or connects to the real one.
+func (w *World) openBroker(ctx context.Context, o Options) (glpi.Broker, error) {
+	if o.MQTTURL != "" {
+		w.MQTTURL, w.MQTTUsername, w.MQTTPassword = o.MQTTURL, o.MQTTUsername, o.MQTTPassword
+		away, err := connectBackend(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		w.closers = append(w.closers, away.close)
+		return away, nil
+	}
+	embedded, err := broker.Start(broker.Options{Logger: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, embedded.Close)
+	w.MQTTURL, w.MQTTUsername, w.MQTTPassword = embedded.URL(), gatewayAccount, accountPassword
+	everything := broker.Access{Filter: "#", Read: true, Write: true}
+	embedded.SetAccount(backendAccount, accountPassword, everything)
+	embedded.SetAccount(gatewayAccount, accountPassword, everything)
+	return embeddedBroker{embedded}, nil
+}
+
+// serveGLPI answers HTTP as GLPI's web server does.
+func (w *World) serveGLPI(handler http.Handler) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listening for GLPI: %w", err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	w.running.Go(func() { _ = server.Serve(listener) })
+	w.closers = append(w.closers, server.Close)
+	w.GLPIURL = fmt.Sprintf("http://%s/glpi/apirest.php", listener.Addr())
+	return nil
+}
+
+// populate switches the phones on and lets them live.
+func (w *World) populate(ctx context.Context, o Options, demo glpi.Demo) error {
+	transport := &http.Transport{MaxConnsPerHost: 32, MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute}
+	w.closers = append(w.closers, func() error { transport.CloseIdleConnections(); return nil })
+	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
+	options := phone.Options{MQTTURL: w.MQTTURL, GLPIURL: w.GLPIURL, HTTP: client, Logger: o.Logger}
+	var phones []*phone.Phone
+	for _, d := range demo.Devices {
+		account := accountOf(d)
+		if o.MQTTURL != "" && o.MQTTUsername != "" {
+			account.MQTTUsername, account.MQTTPassword = o.MQTTUsername, o.MQTTPassword
+		}
+		phones = append(phones, phone.New(account, options))
+	}
+	operator := &operator{glpiURL: w.GLPIURL, token: demo.ServiceToken, http: client}
+	crowd := phone.NewCrowd(phones, phone.CrowdOptions{EventsPerSecond: o.EventsPerSecond, Seed: o.Seed, Ask: operator.ping})
+	if err := crowd.SwitchOn(ctx); err != nil {
+		o.Logger.Warn("not every phone could connect", "error", err)
+	}
+	w.running.Go(func() { crowd.Run(ctx) })
+	return nil
+}
+
+// Close ends everything and waits for it.
+func (w *World) Close() error {
+	w.stop()
+	var errs []error
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		errs = append(errs, w.closers[i]())
+	}
+	w.closers = nil
+	w.running.Wait()
+	return errors.Join(errs...)
+}
+
+func accountOf(d glpi.DemoDevice) phone.Account {
+	return phone.Account{
+		AgentID: d.AgentID, ComputerID: d.ComputerID, Serial: d.Serial, Topic: d.Topic, FleetTopic: d.FleetTopic,
+		MQTTUsername: d.MQTTUser, MQTTPassword: d.MQTTPassword, APIToken: d.APIToken,
+		Generation: phone.Generation(d.Generation), Latitude: d.Latitude, Longitude: d.Longitude,
+	}
+}
