@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -223,9 +224,14 @@ func TestSwitchResetsScopeAndCache(t *testing.T) {
 	if scope := must(s.Scope(context.Background()))(t); scope.EntityID != 3 {
 		t.Errorf("still in entity %d", scope.EntityID)
 	}
-	must(Get[Fleet](context.Background(), s, 6))(t)
+	for range 3 { // from the cache again, once the session is what it will be
+		must(Get[Fleet](context.Background(), s, 6))(t)
+	}
 	if n := len(g.requests("/PluginFlyvemdmFleet/6")); n != 2 {
 		t.Errorf("%d reads", n)
+	}
+	if n := len(g.requests("/getFullSession")); n != 2 {
+		t.Errorf("%d times asked who it is", n)
 	}
 	want := []string{`POST {"entities_id":3,"is_recursive":true}`, `POST {"profiles_id":5}`}
 	if !slices.Equal(sent, want) {
@@ -254,18 +260,36 @@ func TestReadDuringSwitchIsNotKept(t *testing.T) {
 	g := newGLPI(t)
 	g.sessions(map[string]string{alice: sessionBody(8, 1), bob: sessionBody(8, 1)}) // the same person twice
 	reading, goOn := make(chan bool), make(chan bool)
+	var first atomic.Bool
 	g.on("/PluginFlyvemdmFleet/6", func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Session-Token") == alice {
-			reading <- true
-			<-goOn
-			says(200, `{"id":6,"name":"of the other entity"}`)(w, r)
+		if r.Header.Get("Session-Token") != alice {
+			says(200, `{"id":6,"name":"of this entity"}`)(w, r)
 			return
 		}
-		says(200, `{"id":6,"name":"of this entity"}`)(w, r)
+		if first.CompareAndSwap(false, true) {
+			reading <- true
+			<-goOn
+		}
+		says(200, `{"id":6,"name":"of the other entity"}`)(w, r)
 	})
-	g.on("/changeActiveEntities", says(200, "true"))
 	c := g.client()
 	s := c.Resume(alice)
+	readName := func(token string) string {
+		fleet, err := Get[Fleet](context.Background(), c.Resume(token), 6)
+		if err != nil {
+			t.Error(err)
+		}
+		return fleet.Name
+	}
+	g.on("/changeActiveEntities", func(w http.ResponseWriter, r *http.Request) {
+		// GLPI has changed the session and not yet said so.
+		readName(alice)
+		if name := readName(bob); name != "of this entity" {
+			t.Errorf("during the switch, read %q", name)
+		}
+		c.Invalidate("PluginFlyvemdmFleet") // of what bob has read
+		says(200, "true")(w, r)
+	})
 	done := make(chan error)
 	go func() { _, err := Get[Fleet](context.Background(), s, 6); done <- err }()
 	<-reading
@@ -276,8 +300,8 @@ func TestReadDuringSwitchIsNotKept(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if fleet := must(Get[Fleet](context.Background(), c.Resume(bob), 6))(t); fleet.Name != "of this entity" {
-		t.Errorf("read %q", fleet.Name)
+	if name := readName(bob); name != "of this entity" {
+		t.Errorf("after the switch, read %q", name)
 	}
 }
 
