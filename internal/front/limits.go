@@ -105,12 +105,7 @@ func count(n int) string {
 
 func plus(a, b int) int { return min(a+b, heaviest) }
 
-func times(a, b int) int {
-	if a != 0 && b > heaviest/a {
-		return heaviest
-	}
-	return a * b
-}
+func times(a, b int) int { return int(min(int64(a)*int64(b), heaviest)) }
 
 // scale weighs the selections of one operation.
 type scale struct {

@@ -114,6 +114,22 @@ func TestSocketsSignIn(t *testing.T) {
 	ws := s.subscribe(t, init(time.Hour))
 	s.desk.End("session7")
 	wantsClose(t, ws, 4403)
+	const counted = `fleetgate_http_requests_total{code="101",route="/graphql"} 1`
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		response, err := http.Get("http://" + s.address + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(text(t, response), counted) {
+			response.Body.Close()
+			break
+		}
+		response.Body.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("the socket was not counted")
+		}
+	}
+	defer http.DefaultClient.CloseIdleConnections()
 
 	expired, _, err := s.dial(nil)
 	if err != nil {

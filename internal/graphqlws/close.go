@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"unicode/utf8"
+	"strings"
 
 	"github.com/gorilla/websocket"
 )
@@ -33,14 +33,7 @@ func (e *CloseError) Error() string { return fmt.Sprintf("websocket closed: %d %
 // frame is the payload of the close frame. Control frames are short, and their text is UTF-8.
 func (e *CloseError) frame() []byte {
 	const most = 123
-	reason := e.Reason
-	for len(reason) > most || !utf8.ValidString(reason) {
-		cut := min(len(reason)-1, most)
-		for cut > 0 && !utf8.RuneStart(reason[cut]) {
-			cut--
-		}
-		reason = reason[:cut]
-	}
+	reason := strings.ToValidUTF8(e.Reason[:min(len(e.Reason), most)], "")
 	return websocket.FormatCloseMessage(e.Code, reason)
 }
 

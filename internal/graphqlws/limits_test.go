@@ -125,13 +125,14 @@ func TestASlowReaderIsToldWhy(t *testing.T) {
 func TestSilentPeerIsDropped(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	_, address := serve(t, graphqlws.Options{
-		PingInterval: 50 * time.Millisecond, PongTimeout: 100 * time.Millisecond, Registerer: registry,
+		PingInterval: 50 * time.Millisecond, PongTimeout: 500 * time.Millisecond, Registerer: registry,
+		InitTimeout: time.Second, // which does not hold for those who have initialised
 	})
 	silent := connect(t, address, modern)
 	silent.ws.SetPingHandler(func(string) error { return nil }) // hears pings and does not answer
 	lively := connect(t, address, legacy)
 	silent.subscribe("a", `subscription{forever}`)
-	for range 6 { // well beyond the silent one's time
+	for range 25 { // well beyond both times
 		lively.wants(`{"type":"ka"}`)
 	}
 	waitFor(t, func() bool { return metric(t, registry, "fleetgate_ws_connections", "") == 1 })

@@ -19,7 +19,7 @@ func TestCloseCodes(t *testing.T) {
 	)
 	foreverLong := strings.Replace(forever, "a", strings.Repeat("é", 100), 1)
 	options := graphqlws.Options{
-		InitTimeout: 300 * time.Millisecond,
+		InitTimeout: 1500 * time.Millisecond,
 		MaxMessage:  2048,
 		Init: func(ctx context.Context, payload map[string]any) (context.Context, error) {
 			switch payload["token"] {
