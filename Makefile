@@ -1,0 +1,18 @@
+.PHONY: demo test real lint generate
+
+demo: ## run everything embedded
+	go run . demo
+
+test: ## the tests that need nothing but Go
+	go test ./...
+
+real: ## all tests, with the race detector and real servers (see .ci/run)
+	FLEETGATE_REAL=1 go test -race -timeout 20m ./...
+
+lint: ## vet, staticcheck, format
+	go vet ./...
+	go tool staticcheck ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))"
+
+generate: ## what gqlgen makes of the schema
+	go generate ./graph/...
