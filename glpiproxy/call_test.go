@@ -151,7 +151,12 @@ func TestTimeoutAndCancel(t *testing.T) {
 	wantKind(t, err, Timeout)
 	<-gone
 
-	s = g.client().Resume(alice)
+	now := time.Now()
+	c := g.client(func(o *Options) { o.Now = func() time.Time { return now } })
+	s = c.Resume(alice)
+	must(s.Scope(context.Background()))(t)
+	told := c.Health()
+	now = now.Add(time.Second)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		eventually(t, "asked", func() bool { return len(g.requests("")) == 2 })
@@ -160,6 +165,10 @@ func TestTimeoutAndCancel(t *testing.T) {
 	_, err = Get[Fleet](ctx, s, 6)
 	wantKind(t, err, Canceled)
 	<-gone // the call itself was ended, not only left alone
+	eventually(t, "the slot freed", func() bool { return testutil.ToFloat64(c.metrics.flying) == 0 })
+	if h := c.Health(); h != told {
+		t.Errorf("a caller that gave up told of GLPI: %+v, before %+v", h, told)
+	}
 
 	_, err = Get[Fleet](ctx, s, 6)
 	wantKind(t, err, Canceled)
