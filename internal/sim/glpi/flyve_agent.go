@@ -1,6 +1,14 @@
 package glpi
 
-import "strings"
+import (
+	_ "embed"
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+//go:embed data/raw/PluginFlyvemdmAgent.json
+var rawAgentOptions []byte
 
 func agentType() *Itemtype {
 	return &Itemtype{
@@ -25,7 +33,7 @@ func agentType() *Itemtype {
 			has_system_permission     int
 			notification_type         text
 			notification_token        text`),
-		Options: loadOptions("PluginFlyvemdmAgent", map[int]func(*Tx, *Row) []Value{18: appliedPolicies}),
+		Options: agentOptions(),
 		Hooks: Hooks{
 			CanItem: canAgent, PostGet: showAgent,
 			PrepareAdd: enrol, PostAdd: welcome,
@@ -37,6 +45,18 @@ func agentType() *Itemtype {
 			},
 		},
 	}
+}
+
+// agentOptions are the search options with what the class itself declares of them, which listSearchOptions shows with raw.
+func agentOptions() []SearchOption {
+	options := loadOptions("PluginFlyvemdmAgent", map[int]func(*Tx, *Row) []Value{18: appliedPolicies})
+	raw := orderedObject(rawAgentOptions)
+	for i, option := range options {
+		if declared, ok := raw.Get(strconv.Itoa(option.ID)).(json.RawMessage); ok {
+			options[i].Raw = orderedObject(declared)
+		}
+	}
+	return options
 }
 
 // appliedPolicies are the names of the policies applied to an agent itself.
