@@ -115,7 +115,15 @@ func TestTheDemoFromOutside(t *testing.T) {
 				Command     struct{ Name string }
 			}
 		}
-		go demo.pingThroughGLPI(token)
+		session, err := demo.signInToGLPI("admin@acme.test", "demo")
+		if err != nil || session == "" {
+			t.Fatalf("signing in to GLPI itself: %v", err)
+		}
+		var page agentsPage
+		demo.ask(token, pageQuery, map[string]any{"first": 12}).into(t, &page)
+		for _, agent := range page.Agents.Nodes {
+			go demo.pingThroughGLPI(session, []int{agent.DatabaseID})
+		}
 		events.event(&data)
 		if got := data.DeviceEvents; got.RoundTripMs <= 0 || got.RoundTripMs > 5000 || got.Command.Name == "" {
 			t.Errorf("got %+v", got)

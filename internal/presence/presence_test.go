@@ -26,7 +26,7 @@ func TestWeigh(t *testing.T) {
 		state  presence.State
 		source presence.Source
 	}{
-		"never heard of":                              {bridge.Presence{}, presence.Record{}, presence.Unknown, presence.None},
+		"never heard of": {bridge.Presence{}, presence.Record{}, presence.Unknown, presence.None},
 		"GLPI's flag without a contact says nothing":  {bridge.Presence{}, presence.Record{Online: true}, presence.Unknown, presence.None},
 		"the device says online":                      {online(ago(time.Minute)), presence.Record{}, presence.Online, presence.MQTT},
 		"its will says offline":                       {offline(ago(time.Minute)), presence.Record{}, presence.Offline, presence.MQTT},

@@ -1,0 +1,261 @@
+package graph_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"fleetgate/graph/model"
+)
+
+const agentFields = `id databaseId name serial version mdmType enrollStatus notificationType
+  entity { id databaseId name completeName level } fleet { id databaseId name isDefault isRecursive entity { id } }
+  owner { id username displayName firstName lastName phone mobile isActive }
+  computer { id databaseId name serial uuid model manufacturer type comment modifiedAt }
+  presence { state since lastContact source } wipeRequested lockRequested lastPosition { latitude longitude at }`
+
+func TestAPageOfDevicesIsAHandfulOfCalls(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	query := `{ agents(first: 50) { totalCount nodes { id name serial entity { name } fleet { name } owner { displayName }
+	  computer { name serial } presence { state } } } }`
+	var a answer
+	cold := w.callsOf(func() { a = w.must(token, query, nil) })
+	if len(cold) > 7 {
+		t.Errorf("%d calls to GLPI, cold: %q", len(cold), cold)
+	}
+	for i, node := range a.at("agents", "nodes").([]any) {
+		for _, field := range []string{"name", "serial", "entity", "fleet", "owner", "computer", "presence"} {
+			if node.(map[string]any)[field] == nil {
+				t.Errorf("device %d has no %s", i, field)
+			}
+		}
+	}
+	if warm := w.callsOf(func() { w.must(token, query, nil) }); len(warm) != 0 {
+		t.Errorf("%d calls to GLPI, warm: %q", len(warm), warm)
+	}
+}
+
+func TestEveryFieldOfEveryTypeCanBeRead(t *testing.T) {
+	w := newWorld(t)
+	for _, admin := range []string{"admin@acme.test", "admin@globex.test"} {
+		token := w.signIn(admin)
+		a := w.must(token, `{
+		  viewer { username displayName language user { id username } profile { id databaseId name entities { entityId name recursive } }
+		    profiles { name } activeEntity { id name } activeEntityRecursive entities { id completeName }
+		    rights { canReadAgents canUpdateAgents canWipe canUnenroll canDeleteAgents canReadInvitations canInvite canReadFleets
+		      canManageFleets canReadPolicies canReadFiles canManageFiles canReadApplications canManageApplications canReadPositions
+		      canReadComputers canReadUsers }
+		    capabilities sessionExpiresAt }
+		  gateway { version glpi { reachable since } broker { reachable since } capabilities }
+		  overview { agentCount fleetCount invitationCount pendingInvitationCount fileCount applicationCount userCount }
+		  agents(first: 5) { totalCount edges { cursor node { `+agentFields+` } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }
+		  fleets(first: 5) { totalCount nodes { id name agents(first: 3) { totalCount nodes { name } } } }
+		  invitations(first: 5) { totalCount nodes { id databaseId state expiresAt user { username } entity { name } } }
+		  policies { id databaseId symbol name group type choices { key label } minimum unique category { name completeName parent { name } }
+		    description defaultValue recommendedValue requiresSystemPrivilege androidMinVersion androidMaxVersion appleMinVersion appleMaxVersion }
+		  policyCategories { id databaseId name completeName parent { id } }
+		}`, nil)
+		if got := a.at("viewer", "username"); got != admin {
+			t.Errorf("viewer is %v, want %s", got, admin)
+		}
+		if got := len(a.at("policies").([]any)); got != 41 {
+			t.Errorf("%d policies, want the 41 that are shipped", got)
+		}
+		if got := a.at("viewer", "rights", "canWipe"); got != true {
+			t.Errorf("an administrator may not wipe")
+		}
+		total, counted := a.at("agents", "totalCount"), a.at("overview", "agentCount")
+		if total != counted || total.(float64) < 2 {
+			t.Errorf("%v agents listed, %v counted", total, counted)
+		}
+	}
+}
+
+func TestSingleObjectsByTheirIDs(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	first := w.must(token, `{ agents(first: 1) { nodes { id databaseId entity { id } fleet { id } owner { id } computer { id } } }
+	  invitations(first: 1) { nodes { id } } policies { id } policyCategories { id } }`, nil)
+	ids := []string{}
+	for _, path := range [][]any{
+		{"agents", "nodes", 0, "id"}, {"agents", "nodes", 0, "entity", "id"}, {"agents", "nodes", 0, "fleet", "id"},
+		{"agents", "nodes", 0, "owner", "id"}, {"agents", "nodes", 0, "computer", "id"}, {"invitations", "nodes", 0, "id"},
+		{"policies", 0, "id"}, {"policyCategories", 0, "id"},
+	} {
+		ids = append(ids, first.at(path...).(string))
+	}
+	nodes := w.must(token, `query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }`, map[string]any{"ids": ids})
+	for i, id := range ids {
+		one := w.must(token, `query ($id: ID!) { node(id: $id) { __typename id } }`, map[string]any{"id": id})
+		if one.at("node", "id") != id || nodes.at("nodes", i, "id") != id || one.at("node", "__typename") != nodes.at("nodes", i, "__typename") {
+			t.Errorf("%s came back as %v and %v", id, one.at("node"), nodes.at("nodes", i))
+		}
+	}
+	for field, id := range map[string]string{"agent": ids[0], "fleet": ids[2], "invitation": ids[5]} {
+		a := w.must(token, fmt.Sprintf(`query ($id: ID!) { %s(id: $id) { id } }`, field), map[string]any{"id": id})
+		if a.at(field, "id") != id {
+			t.Errorf("%s: got %v", field, a.at(field))
+		}
+	}
+}
+
+func TestManyNodesAreABatchForEachType(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	var ids []any
+	for _, node := range w.must(token, `{ agents(first: 25) { nodes { id } } }`, nil).at("agents", "nodes").([]any) {
+		ids = append(ids, node.(map[string]any)["id"])
+	}
+	calls := w.callsOf(func() {
+		w.must(token, `query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": ids})
+	})
+	if len(calls) > 2 {
+		t.Errorf("%d calls for %d nodes: %q", len(calls), len(ids), calls)
+	}
+}
+
+// What is not there, what another company owns and what can't be an id must not be told apart by anyone who tries.
+func TestNothingTellsAnotherCompanysObjectsFromMissingOnes(t *testing.T) {
+	w := newWorld(t)
+	acme, globex := w.signIn("admin@acme.test"), w.signIn("admin@globex.test")
+	theirs := w.must(acme, `{ agents(first: 1) { nodes { id fleet { id } entity { id } computer { id } owner { id } } } invitations(first: 1) { nodes { id } } }`, nil)
+	for typename, id := range map[string]any{
+		"Agent": theirs.at("agents", "nodes", 0, "id"), "Fleet": theirs.at("agents", "nodes", 0, "fleet", "id"),
+		"Entity": theirs.at("agents", "nodes", 0, "entity", "id"), "Computer": theirs.at("agents", "nodes", 0, "computer", "id"),
+		"User": theirs.at("agents", "nodes", 0, "owner", "id"), "Invitation": theirs.at("invitations", "nodes", 0, "id"),
+	} {
+		query := `query ($id: ID!) { node(id: $id) { id } }`
+		foreign := w.ask(globex, query, map[string]any{"id": id})
+		missing := w.ask(globex, query, map[string]any{"id": model.GlobalID(typename, 987654)})
+		if foreign.code() != "NOT_FOUND" || foreign.at("node") != nil {
+			t.Errorf("another company's %s: %s", typename, foreign.text)
+		}
+		if foreign.Errors[0].Message != missing.Errors[0].Message || foreign.code() != missing.code() {
+			t.Errorf("another company's %s answers %s, a missing one %s", typename, foreign.text, missing.text)
+		}
+		many := w.ask(globex, `query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`, map[string]any{"ids": []any{id}})
+		if many.code() != "NOT_FOUND" || many.at("nodes", 0) != nil {
+			t.Errorf("another company's %s among nodes: %s", typename, many.text)
+		}
+	}
+	for field, id := range map[string]any{
+		"agent": theirs.at("agents", "nodes", 0, "id"), "fleet": theirs.at("agents", "nodes", 0, "fleet", "id"),
+		"invitation": theirs.at("invitations", "nodes", 0, "id"),
+	} {
+		if a := w.ask(globex, fmt.Sprintf(`query ($id: ID!) { %s(id: $id) { id } }`, field), map[string]any{"id": id}); a.code() != "NOT_FOUND" || a.Data[field] != nil {
+			t.Errorf("another company's %s: %s", field, a.text)
+		}
+	}
+	mine, others := w.devicesOf(globex), w.devicesOf(acme)
+	if len(mine)+len(others) != devices {
+		t.Errorf("%d and %d devices, want %d together", len(mine), len(others), devices)
+	}
+	for serial := range mine {
+		if others[serial] {
+			t.Errorf("both companies see %s", serial)
+		}
+	}
+}
+
+func TestBadInputIsRefusedWithTheArgumentNamed(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	fleet := model.GlobalID("Fleet", 1)
+	for query, named := range map[string]string{
+		`{ agent(id: "17") { id } }`:                                        "id",
+		`{ agent(id: "` + fleet + `") { id } }`:                             "Agent",
+		`{ node(id: "` + model.GlobalID("Secret", 1) + `") { id } }`:        "Secret",
+		`{ node(id: "QWdlbnQ6MA") { id } }`:                                 "id", // Agent:0, with which GLPI answers a whole list
+		`{ agents(first: 501) { totalCount } }`:                             "first",
+		`{ agents(first: -1) { totalCount } }`:                              "first",
+		`{ agents(first: 1, last: 1) { totalCount } }`:                      "first",
+		`{ agents(after: "x") { totalCount } }`:                             "after",
+		`{ fleets(last: 501) { totalCount } }`:                              "last",
+		`{ invitations(before: "x") { totalCount } }`:                       "before",
+		`{ agents(filter: {fleetIds: []}) { totalCount } }`:                 "fleetIds",
+		`{ agents(filter: {fleetIds: ["x"]}) { totalCount } }`:              "fleetIds",
+		`{ agents(filter: {entityIds: ["` + fleet + `"]}) { totalCount } }`: "entityIds",
+		`{ agents(filter: {search: "a\\b"}) { totalCount } }`:               "",
+		`{ agents(orderBy: {field: COLOUR}) { totalCount } }`:               "COLOUR",
+		`{ nonsense }`:     "nonsense",
+		`{ agents(first: `: "",
+		`query ($n: Int!) { agents(first: $n) { totalCount } }`:                  "n",
+		`mutation { login(input: {username: "", password: "x"}) { token } } x {`: "",
+	} {
+		a := w.ask(token, query, nil)
+		if a.code() != "BAD_USER_INPUT" || !strings.Contains(a.Errors[0].Message, named) {
+			t.Errorf("%s: %s", query, a.text)
+		}
+	}
+}
+
+func TestFiltersAndOrders(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	all := w.must(token, `{ agents(first: 500) { totalCount nodes { id databaseId name mdmType enrollStatus fleet { id } entity { id } } } }`, nil)
+	nodes := all.at("agents", "nodes").([]any)
+	find := func(filter map[string]any) answer {
+		t.Helper()
+		return w.must(token, `query ($f: AgentFilter) { agents(first: 500, filter: $f) { totalCount nodes { id name mdmType enrollStatus fleet { id } entity { id } } } }`,
+			map[string]any{"f": filter})
+	}
+	matching := func(holds func(agent answer) bool) (n int) {
+		for _, node := range nodes {
+			if holds(answer{Data: node.(map[string]any)}) {
+				n++
+			}
+		}
+		return n
+	}
+	sample := answer{Data: nodes[len(nodes)/2].(map[string]any)}
+	fleet, entity, name := sample.at("fleet", "id"), sample.at("entity", "id"), sample.at("name").(string)
+	other := fleet
+	for _, node := range nodes {
+		if id := node.(map[string]any)["fleet"].(map[string]any)["id"]; id != fleet {
+			other = id
+		}
+	}
+	for title, c := range map[string]struct {
+		filter map[string]any
+		holds  func(answer) bool
+	}{
+		"one fleet":  {map[string]any{"fleetIds": []any{fleet}}, func(a answer) bool { return a.at("fleet", "id") == fleet }},
+		"two fleets": {map[string]any{"fleetIds": []any{fleet, other}}, func(a answer) bool { return a.at("fleet", "id") == fleet || a.at("fleet", "id") == other }},
+		"one entity": {map[string]any{"entityIds": []any{entity}}, func(a answer) bool { return a.at("entity", "id") == entity }},
+		"both at once": {map[string]any{"fleetIds": []any{fleet, other}, "entityIds": []any{entity}}, func(a answer) bool {
+			return (a.at("fleet", "id") == fleet || a.at("fleet", "id") == other) && a.at("entity", "id") == entity
+		}},
+		"a name": {map[string]any{"search": name}, func(a answer) bool {
+			return strings.Contains(strings.ToLower(a.at("name").(string)), strings.ToLower(name))
+		}},
+		"enrolled":       {map[string]any{"enrollStatus": "ENROLLED"}, func(a answer) bool { return a.at("enrollStatus") == "ENROLLED" }},
+		"Android":        {map[string]any{"mdmType": "ANDROID"}, func(a answer) bool { return a.at("mdmType") == "ANDROID" }},
+		"nothing at all": {map[string]any{"search": "no such device"}, func(answer) bool { return false }},
+		"no filter":      {map[string]any{}, func(answer) bool { return true }},
+	} {
+		t.Run(title, func(t *testing.T) {
+			got, want := find(c.filter), matching(c.holds)
+			if got.at("agents", "totalCount") != float64(want) || len(got.at("agents", "nodes").([]any)) != want {
+				t.Errorf("%v found, want %d: %s", got.at("agents", "totalCount"), want, got.text)
+			}
+			for _, node := range got.at("agents", "nodes").([]any) {
+				if !c.holds(answer{Data: node.(map[string]any)}) {
+					t.Errorf("found %v", node)
+				}
+			}
+		})
+	}
+	names := func(order string) (all []string) {
+		for _, node := range w.must(token, `{ agents(first: 500, orderBy: `+order+`) { nodes { name } } }`, nil).at("agents", "nodes").([]any) {
+			all = append(all, strings.ToLower(node.(map[string]any)["name"].(string)))
+		}
+		return all
+	}
+	up, down := names(`{field: NAME}`), names(`{field: NAME, direction: DESC}`)
+	slices.Reverse(down)
+	if !slices.IsSorted(up) || !slices.Equal(up, down) {
+		t.Errorf("by name: %q, and backwards %q", up, down)
+	}
+}
