@@ -165,7 +165,7 @@ type SearchOption struct {
 	UID       string
 	Types     []string                       // available_searchtypes
 	Shown     json.RawMessage                // what listSearchOptions shows of it; nil: made from the others
-	Raw       Object                         // what it shows with raw; nil: made from the others
+	Raw       any                            // what it shows with raw; nil: made from the others
 	LinkField string                         // the row's foreign key to Table; "": the one named after Table
 	Values    func(tx *Tx, row *Row) []Value // replaces the join for values that neither the row nor a direct foreign key holds
 }

@@ -7,15 +7,19 @@ import (
 	"strconv"
 )
 
-//go:embed data/options
+//go:embed data/options data/rawoptions
 var optionFiles embed.FS
 
 // loadOptions reads an itemtype's search options from data/options, where they are kept as listSearchOptions shows them.
-// values says how to find what neither the row nor one of its foreign keys holds, by option id.
+// The few that a file under data/rawoptions has too show that with raw. values says how to find what neither the row nor one of its foreign keys holds, by option id.
 func loadOptions(itemtype string, values map[int]func(*Tx, *Row) []Value) []SearchOption {
 	raw, err := optionFiles.ReadFile("data/options/" + itemtype + ".json")
 	if err != nil {
 		panic("glpi: " + err.Error())
+	}
+	declared := Object{}
+	if raw, err := optionFiles.ReadFile("data/rawoptions/" + itemtype + ".json"); err == nil {
+		declared = orderedObject(raw)
 	}
 	var options []SearchOption
 	for _, m := range orderedObject(raw) {
@@ -41,7 +45,7 @@ func loadOptions(itemtype string, values map[int]func(*Tx, *Row) []Value) []Sear
 		}
 		options = append(options, SearchOption{
 			ID: id, Name: o.Name, Table: o.Table, Field: o.Field, DataType: o.Datatype, NoSearch: o.NoSearch,
-			NoDisplay: o.NoDisplay, UID: o.UID, Types: o.Types, Values: values[id], Shown: shown,
+			NoDisplay: o.NoDisplay, UID: o.UID, Types: o.Types, Values: values[id], Shown: shown, Raw: declared.Get(m.Key),
 		})
 	}
 	return options
@@ -100,7 +104,7 @@ func (o SearchOption) shown() Object {
 	return object
 }
 
-func (o SearchOption) raw() Object {
+func (o SearchOption) raw() any {
 	if o.Raw != nil {
 		return o.Raw
 	}

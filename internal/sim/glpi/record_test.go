@@ -157,6 +157,10 @@ func readExchange(file string) (exchange, error) {
 	if raw.Response.BodyRaw != nil || string(raw.Response.Body) == "null" || len(raw.Response.Body) == 0 || string(raw.Response.Body) == `""` {
 		return e, nil
 	}
+	raw.Response.Body = bytes.TrimSpace(raw.Response.Body)
+	if strings.HasPrefix(strings.Join(strings.Fields(string(raw.Response.Body[:min(len(raw.Response.Body), 40)])), ""), `{"base64"`) {
+		return e, nil // an image
+	}
 	if strings.Contains(string(raw.Response.Body[:min(len(raw.Response.Body), 40)]), `"__raw__"`) {
 		return e, nil
 	}

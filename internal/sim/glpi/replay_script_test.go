@@ -1,16 +1,23 @@
 package glpi
 
 import (
+	"encoding/base64"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"time"
 )
 
 // script is what a replay needs beside the records: the steps that were kept back, and what is known not to match.
 type script struct {
 	start     time.Time
-	signedIn  map[string]string       // session tokens whose signing in was kept back: the login, or "login as profile"
-	before    map[int]func(*replayer) // steps to do before an exchange
-	unmatched map[int]string          // exchanges that do not match in full, with the reason
+	signedIn  map[string]string                       // session tokens whose signing in was kept back: the login, or "login as profile"
+	tokens    map[string]string                       // api_tokens that no record shows: the login
+	at        map[int]time.Time                       // the time of an exchange, where its record has none
+	answers   map[int]func(r *replayer, topic string) // what a device does when the plugin publishes during an exchange
+	before    map[int]func(*replayer)                 // steps to do before an exchange
+	unmatched map[int]string                          // exchanges that do not match in full, with the reason
 }
 
 // in does steps that were kept back, with the store at hand.
@@ -29,18 +36,31 @@ func firstRun() *script {
 		signedIn: map[string]string{
 			"muhltiot602gsbd79qpveej26n": "flyvemdm-user00@acme.test", "7jedk8i6utc5odtn0of1fo2tsv": admin,
 			"ouktp8rbjue6eciphl5so5ip6h": admin, "jh8u9c8n0eh1v2j8ju4314c61r": admin, "s0nbih581aasd6nefgje0cq72e": admin,
-			"jste16rpn5nfppdr14gh6tn035": "alice@acme.test as Flyve MDM guest users",
-			"7cmulloor9gfnb0n43cbhmun4c": "alice@acme.test as Flyve MDM guest users",
-			"6k3fknqitj2cm0bb0s73gs3k0e": "alice@acme.test as Flyve MDM guest users",
-			"950ogqn1vphho3f1cdif49dbda": "alice@acme.test as Flyve MDM guest users",
+			"jste16rpn5nfppdr14gh6tn035": "rearm@acme.test as Flyve MDM guest users",
+			"7cmulloor9gfnb0n43cbhmun4c": "rearm@acme.test as Flyve MDM guest users",
+			"6k3fknqitj2cm0bb0s73gs3k0e": "rearm2@acme.test as Flyve MDM guest users",
+			"950ogqn1vphho3f1cdif49dbda": "rearm2@acme.test as Flyve MDM guest users",
 		},
+		tokens: map[string]string{"MXVIXTcrjBYGJORuEvuHa8NNrC3WoLHMGkxLPv5Y": "erin@acme.test"},
+		at: map[int]time.Time{
+			101: time.Date(2026, 11, 21, 9, 8, 29, 0, time.UTC), 201: time.Date(2026, 11, 21, 9, 11, 5, 0, time.UTC),
+			401: time.Date(2026, 11, 21, 9, 13, 25, 0, time.UTC), 502: time.Date(2026, 11, 21, 9, 18, 36, 0, time.UTC),
+			704: time.Date(2026, 11, 21, 10, 5, 9, 0, time.UTC),
+		},
+		answers: map[int]func(*replayer, string){503: deviceAnswers},
 		before: map[int]func(*replayer){
 			1:   in(firstSetup),
 			101: in(firstPeople),
-			227: in(func(_ *replayer, tx *Tx) { tx.dropAgents(1, 2) }), // they shared a computer, and unenrolled
+			227: in(func(r *replayer, tx *Tx) { r.drop(tx, 1, 2) }), // they shared a computer, and unenrolled
+			411: in(func(r *replayer, tx *Tx) { r.drop(tx, 4) }),
+			507: in(func(r *replayer, tx *Tx) { r.drop(tx, 5) }),
+			704: in(func(r *replayer, tx *Tx) {
+				r.person(tx, 96, "rearm@acme.test", 1)
+				r.person(tx, 99, "rearm2@acme.test", 1)
+			}),
 			301: in(func(r *replayer, tx *Tx) {
 				for n := range 40 {
-					r.enrolled(tx, phone{agent: 3 + n, user: 16 + 2*n, entity: 1, fleet: 2, name: fmt.Sprintf("user%02d@acme.test", n), serial: fmt.Sprintf("R58M%06dQ", n)})
+					r.enrolled(tx, phone{agent: 3 + n, computer: 2 + n, user: 16 + 2*n, entity: 1, fleet: 2, name: fmt.Sprintf("user%02d@acme.test", n), serial: fmt.Sprintf("R58M%06dQ", n)})
 				}
 			}),
 		},
@@ -92,12 +112,16 @@ func fullRun() *script {
 			"q18h4lle4bmrl9j4q68tknh9ah": acme, "mkcrk2p9k2j8qr9nmtuqahj2if": acme, "mnep8i0conrc23qus5l51o8ooi": acme,
 			"9d275gng95si3i8r47bro5b6sr": acme, "j9a0ioko0fdc6r561fcfjc3lac": acme, "fv9ol95op7r0bna5vl1piefjvc": acme,
 			"57860sa9ahtap0usgp4jbmanfb": "admin.acme as Flyve MDM guest users",
-			"4g0p9kq90nfbbanl2k1298nl0b": globex, "the8eh0u9tai6gbd4nrkhq6iuv": globex, "atlnm1bil69kav2ar87spmpitd": globex,
+			"4g0p9kq90nfbbanl2k1298nl0b": globex, "the8eh0u9tai6gbd4nrkhq6iuv": globex, "atlnm1bil69kav2ar87spmpitd": acme,
 			"95hn2eegt7835v57svk04p9hai": globex, "dk3if9rm9vjb19ioobclfrjjku": globex,
 			"2vda3kvd3udhfn38htaklp2ot6": "alice@acme.test as Flyve MDM guest users",
 			"7445b3111d46ijvk45a8tcct57": "alice@acme.test as Flyve MDM guest users",
 			"k67co87v2r5j1e9qq0dil06vhd": "sally.self", "jkg6eeu5stiiidd7kki469up14": "dora",
 		},
+		tokens: map[string]string{
+			"riV4ksEdF6a97vqMOGATnSyTFnKPocuFuwhoXgbk": "bob@acme.test", "EhrezYEhEnFKyWc9S8a51fsjf7bkVU8O70HZdP8E": "twice@acme.test",
+		},
+		answers: map[int]func(*replayer, string){262: deviceAnswers, 264: deviceAnswers, 266: deviceAnswers},
 		before: map[int]func(*replayer){
 			1: in(func(r *replayer, tx *Tx) { // the recorder's own setting up
 				if err := tx.Update(tx.Row("User", 2), Input{"language": nil}); err != nil {
@@ -114,7 +138,17 @@ func fullRun() *script {
 			78: in(func(r *replayer, tx *Tx) {
 				r.add(tx, "User", 11, Input{"name": "tech.lyon", "password": "tech.lyon.pw", "password2": "tech.lyon.pw", "_profiles_id": "6", "_entities_id": "4", "_is_recursive": "0"})
 			}),
-			178: in(func(r *replayer, _ *Tx) { r.s.opts.DebugEnrolment = true }),
+			178: in(func(_ *replayer, tx *Tx) { tx.SetConfig("flyvemdm", "debug_enrolment", 1) }),
+			202: in(func(_ *replayer, tx *Tx) {
+				tx.Row("PluginFlyvemdmInvitation", 3).Set("expiration_date", "2020-01-01 00:00:00")
+			}),
+			203: in(func(_ *replayer, tx *Tx) {
+				tx.Row("PluginFlyvemdmInvitation", 3).Set("expiration_date", "2026-12-01 00:00:00")
+			}),
+			206: func(r *replayer) { r.enrol("7445b3111d46ijvk45a8tcct57", "alice@acme.test", "SER-ALICE-1") },
+			230: func(r *replayer) { r.enrol("l2ij082mlo0npepghmsrtvolic", "carl@acme.test", "SER-CARL-1") },
+			282: in(func(r *replayer, tx *Tx) { r.drop(tx, 8) }),
+			286: in(func(r *replayer, tx *Tx) { r.drop(tx, 12) }),
 			232: in(fullFleet),
 		},
 		unmatched: map[int]string{},
@@ -124,21 +158,21 @@ func fullRun() *script {
 // fullFleet is the sixty phones of ACME and five of Globex that enrolled in one go.
 func fullFleet(r *replayer, tx *Tx) {
 	for n := 1; n <= 60; n++ {
-		p := phone{agent: 3 + n, user: 18 + 2*n, entity: 3, fleet: 4, name: fmt.Sprintf("user%02d@acme.test", n), serial: fmt.Sprintf("ACME%04d", n), invitation: 6 + n}
+		p := phone{agent: 3 + n, computer: 3 + n, user: 18 + 2*n, entity: 3, fleet: 4, name: fmt.Sprintf("user%02d@acme.test", n), serial: fmt.Sprintf("ACME%04d", n), invitation: 6 + n}
 		if n%2 == 0 {
 			p.entity, p.fleet = 4, 5
 		}
 		r.enrolled(tx, p)
 	}
 	for n := 1; n <= 5; n++ {
-		r.enrolled(tx, phone{agent: 63 + n, user: 138 + 2*n, entity: 2, fleet: 3, name: fmt.Sprintf("user%02d@globex.test", n), serial: fmt.Sprintf("GLOB%04d", n), invitation: 66 + n})
+		r.enrolled(tx, phone{agent: 63 + n, computer: 63 + n, user: 138 + 2*n, entity: 2, fleet: 3, name: fmt.Sprintf("user%02d@globex.test", n), serial: fmt.Sprintf("GLOB%04d", n), invitation: 66 + n})
 	}
 }
 
 // phone is an enrolment that was kept back.
 type phone struct {
-	agent, user, entity, fleet, invitation int
-	name, serial                           string
+	agent, computer, user, entity, fleet, invitation int
+	name, serial                                     string
 }
 
 // enrolled makes what an enrolment makes: the person, the machine's account, the computer, the agent and what was sent.
@@ -148,17 +182,18 @@ func (r *replayer) enrolled(tx *Tx, p phone) {
 	agentProfile := phpInt(tx.Config("flyvemdm", "agent_profiles_id"))
 	tx.Insert("User", map[string]any{
 		"id": machine, "name": "flyvemdm-" + p.name, "realname": p.serial, "profiles_id": agentProfile, "highcontrast_css": 0,
+		"api_token": tx.Token(40), "api_token_date": tx.Date(),
 		"date_mod": tx.Date(), "date_creation": tx.Date(),
 	})
 	tx.Insert("Profile_User", map[string]any{"users_id": machine, "profiles_id": agentProfile, "entities_id": p.entity, "is_recursive": 0})
-	if r.make(tx, "Computer", p.agent, 0); tx.Row("Computer", p.agent) == nil {
+	if r.make(tx, "Computer", p.computer, 0); tx.Row("Computer", p.computer) == nil {
 		tx.Insert("Computer", map[string]any{
-			"id": p.agent, "name": p.serial, "serial": p.serial, "entities_id": p.entity, "users_id": p.user, "is_dynamic": 1,
+			"id": p.computer, "name": p.serial, "serial": p.serial, "entities_id": p.entity, "users_id": p.user, "is_dynamic": 1,
 			"date_mod": tx.Date(), "date_creation": tx.Date(), "computermodels_id": 1, "manufacturers_id": 1,
 		})
 	}
 	tx.Insert("PluginFlyvemdmAgent", map[string]any{
-		"id": p.agent, "name": p.name, "version": "2.1.0", "computers_id": p.agent, "users_id": machine, "entities_id": p.entity,
+		"id": p.agent, "name": p.name, "version": "2.1.0", "computers_id": p.computer, "users_id": machine, "entities_id": p.entity,
 		"plugin_flyvemdm_fleets_id": p.fleet, "mdm_type": "android", "notification_type": "mqtt",
 	})
 	if p.invitation == 0 {
@@ -191,15 +226,71 @@ func (r *replayer) person(tx *Tx, id int, name string, entity int) {
 	tx.Insert("Profile_User", map[string]any{"users_id": id, "profiles_id": guest, "entities_id": entity, "is_recursive": 0})
 }
 
-// dropAgents removes agents with their machines' accounts.
-func (tx *Tx) dropAgents(ids ...int) {
+// drop is the unenrolling or deleting of agents.
+func (r *replayer) drop(tx *Tx, ids ...int) {
 	for _, id := range ids {
 		if agent := tx.Row("PluginFlyvemdmAgent", id); agent != nil {
-			if user := tx.Row("User", agent.Int("users_id")); user != nil {
-				tx.Remove(user)
+			if err := tx.Delete(agent); err != nil {
+				r.t.Error(err)
 			}
-			tx.Remove(agent)
 		}
+		r.forget("PluginFlyvemdmAgent", id)
+	}
+	tx.takeMessage()
+}
+
+// deviceAnswers is a device that answers a second after it was asked.
+func deviceAnswers(r *replayer, topic string) {
+	at, command, isCommand := strings.Cut(topic, "/Command/")
+	if !isCommand {
+		return
+	}
+	r.setClock(r.now().Add(time.Second))
+	switch command {
+	case "Ping":
+		r.s.HandleMQTT(at+"/Status/Ping", []byte("!"))
+	case "Geolocate":
+		r.s.HandleMQTT(at+"/Status/Geolocation", []byte(fmt.Sprintf(`{"latitude":"45.76","longitude":"4.83","datetime":%d}`, r.now().Unix())))
+	case "Inventory":
+		r.s.HandleMQTT(at+"/Status/Inventory", []byte(recordedInventory("SER-CARL-1")))
+	}
+}
+
+// recordedInventory is what the recorder's phones sent.
+func recordedInventory(serial string) string {
+	return `<?xml version='1.0' encoding='utf-8' standalone='yes'?>
+<REQUEST><QUERY>INVENTORY</QUERY><VERSIONCLIENT>MDM Agent/2.1.0</VERSIONCLIENT><DEVICEID>` + serial + `_02:00:00:00:00:00</DEVICEID><CONTENT>
+<HARDWARE><NAME>` + serial + `</NAME><OSNAME>Android</OSNAME><OSVERSION>8.0</OSVERSION><UUID>uuid-` + serial + `</UUID><MEMORY>1961</MEMORY></HARDWARE>
+<BIOS><BMANUFACTURER>bq</BMANUFACTURER><MMANUFACTURER>bq</MMANUFACTURER><SMODEL>Aquaris M10 FHD</SMODEL><SSN>` + serial + `</SSN></BIOS>
+<OPERATINGSYSTEM><NAME>Android</NAME><VERSION>8.0</VERSION><FULL_NAME>Android 8.0</FULL_NAME></OPERATINGSYSTEM>
+<NETWORKS><TYPE>WIFI</TYPE><MACADDR>02:00:00:00:00:00</MACADDR><SPEED>65</SPEED><STATUS>Up</STATUS></NETWORKS>
+<SOFTWARES><NAME>Maps</NAME><VERSION>9.1</VERSION><PUBLISHER>Google</PUBLISHER></SOFTWARES>
+</CONTENT></REQUEST>`
+}
+
+// enrol is an enrolment that was kept back, of a person whose last invitation is pending.
+func (r *replayer) enrol(session, email, serial string) {
+	tx := r.s.begin(nil)
+	if r.s.sessions[session] == nil {
+		r.openSession(tx, session, r.steps.signedIn[session])
+	}
+	var token string
+	for _, invitation := range tx.Find("PluginFlyvemdmInvitation", "users_id", tx.First("User", "name", email).ID()) {
+		if token == "" && invitation.Str("status") == "pending" {
+			token = invitation.Str("invitation_token")
+		}
+	}
+	tx.end()
+	body := fmt.Sprintf(`{"input":{"_email":%q,"_invitation_token":%q,"_serial":%q,"_uuid":"u","csr":"","firstname":"First","lastname":"Last","version":"2.1.0",`+
+		`"type":"android","inventory":%q,"has_system_permission":0,"notification_type":"mqtt","notification_token":""}}`,
+		email, token, serial, base64.StdEncoding.EncodeToString([]byte(recordedInventory(serial))))
+	req := httptest.NewRequest("POST", "/PluginFlyvemdmAgent", strings.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Session-Token", session)
+	w := httptest.NewRecorder()
+	r.s.ServeHTTP(w, req)
+	if w.Code != http.StatusCreated {
+		r.t.Errorf("enrolling %s: %d %s", email, w.Code, w.Body)
 	}
 }
 

@@ -25,6 +25,7 @@ type replayer struct {
 	clock  time.Time
 	broker *recordingBroker
 	known  map[string]map[int]knownRow
+	gone   map[string]map[int]bool // rows that were deleted, by a record or a step kept back
 }
 
 // knownRow is a row as the run's records show it, and the exchange that created it, if that is recorded.
@@ -58,6 +59,7 @@ func newReplayer(t *testing.T, dir, base string, steps *script) *replayer {
 		BaseURL: base, Now: r.now, Daemon: true, Broker: r.broker, BrokerPort: 18831,
 		PollInterval: time.Millisecond, PollTimeout: 30 * time.Millisecond,
 	})
+	r.gone = map[string]map[int]bool{}
 	r.learn()
 	return r
 }
@@ -146,7 +148,7 @@ func (r *replayer) make(tx *Tx, itemtype string, id, at int) {
 		return
 	}
 	known, ok := r.known[itemtype][id]
-	if !ok || len(known.row.keys) == 0 || at > 0 && known.created >= at {
+	if !ok || r.gone[itemtype][id] || len(known.row.keys) == 0 || at > 0 && known.created >= at {
 		return
 	}
 	values := map[string]any{}
@@ -162,6 +164,14 @@ func (r *replayer) make(tx *Tx, itemtype string, id, at int) {
 	if user := tx.Row("User", row.Int("users_id")); user != nil && known.row.str("api_token") != "" && itemtype != "User" {
 		user.Set("api_token", known.row.str("api_token"))
 	}
+}
+
+// forget keeps a row from being made again.
+func (r *replayer) forget(itemtype string, id int) {
+	if r.gone[itemtype] == nil {
+		r.gone[itemtype] = map[int]bool{}
+	}
+	r.gone[itemtype][id] = true
 }
 
 // unexpanded is the id behind a name, where a record was made with expand_dropdowns.
@@ -182,11 +192,15 @@ func (r *replayer) unexpanded(tx *Tx, column string, v node) any {
 // next id where the record shows which one it gave.
 func (r *replayer) prepare(e exchange) {
 	r.setClock(r.clock.Add(time.Second))
+	r.setClock(r.steps.at[e.number()])
 	if at, err := http.ParseTime(e.answer["Date"]); err == nil {
 		r.setClock(at)
 	}
 	r.broker.mu.Lock()
 	r.broker.answer = nil
+	if reply := r.steps.answers[e.number()]; reply != nil {
+		r.broker.answer = func(topic string, _ []byte) { reply(r, topic) }
+	}
 	r.broker.mu.Unlock()
 	if before := r.steps.before[e.number()]; before != nil {
 		before(r)
@@ -228,6 +242,9 @@ func (r *replayer) meetSession(tx *Tx, e exchange) {
 		sess.used = r.clock
 	}
 	if api := address.Query().Get("user_token"); api != "" {
+		if user := tx.First("User", "name", r.steps.tokens[api]); user != nil {
+			user.Set("api_token", api)
+		}
 		for _, itemtype := range []string{"User", "PluginFlyvemdmAgent"} {
 			for id, known := range r.known[itemtype] {
 				if known.row.str("api_token") != api {
@@ -262,7 +279,7 @@ func (r *replayer) drift(tx *Tx, itemtype string, id int, row node) {
 }
 
 // drifting are columns that phones, mails and sign-ins change between the recorded exchanges.
-var drifting = []string{"last_login", "last_contact", "password_forget_token", "password_forget_token_date", "begin_date", "end_date"}
+var drifting = []string{"last_login", "last_contact", "password_forget_token", "password_forget_token_date", "begin_date", "end_date", "sons_cache"}
 
 var mentioned = regexp.MustCompile(`"?(users_id|computers_id|plugin_flyvemdm_fleets_id|items_id_applied|id)"?\s*[:=]\s*"?(\d+)`)
 
@@ -326,6 +343,9 @@ func (r *replayer) send(e exchange) []string {
 	}
 	w := httptest.NewRecorder()
 	r.s.ServeHTTP(w, req)
+	if p := e.segments(); e.method == http.MethodDelete && len(p) > 1 && e.status != http.StatusBadRequest {
+		r.forget(p[0], phpInt(p[1]))
+	}
 	var diffs []string
 	if w.Code != e.status {
 		diffs = append(diffs, fmt.Sprintf("status %d, recorded %d: %.300s", w.Code, e.status, w.Body))

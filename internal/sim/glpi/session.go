@@ -143,10 +143,20 @@ func (tx *Tx) signIn(user *Row, external bool) string {
 		}
 	}
 	tx.activate(sess, first)
-	user.Set("last_login", tx.Date())
+	tx.noteLogin(user)
 	tx.s.collect()
 	tx.s.sessions[sess.token] = sess
 	return sess.token
+}
+
+// noteLogin stores the time; the first sign-in also changes the row itself, because GLPI then forgets preferences that equal
+// the defaults.
+func (tx *Tx) noteLogin(user *Row) {
+	user.Set("last_login", tx.Date())
+	if !user.IsNull("highcontrast_css") {
+		user.Set("highcontrast_css", nil)
+		user.Set("date_mod", tx.Date())
+	}
 }
 
 // collect forgets sessions that ended long ago, now and then, as PHP's garbage collector does.

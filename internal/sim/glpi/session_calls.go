@@ -58,9 +58,13 @@ func (r *request) getActiveProfile() (*reply, error) {
 // activeProfile is the session's profile with its rights by name, and with the lists that its row holds as JSON decoded.
 func (tx *Tx) activeProfile() Object {
 	row := tx.Row("Profile", tx.session.profile)
+	helpdesk := row.Str("interface") == "helpdesk"
 	var profile Object
 	for i, col := range row.Type().Columns {
 		v := row.vals[i]
+		if helpdesk && slices.Contains(centralOnly, col.Name) {
+			continue
+		}
 		switch col.Name {
 		case "helpdesk_item_type", "ticket_status", "problem_status", "change_status":
 			if !v.IsNull() {
@@ -81,6 +85,9 @@ func (tx *Tx) activeProfile() Object {
 	profile.Set("entities", keyedEntities(tx.session.granted(tx.session.profile).entities))
 	return profile
 }
+
+// centralOnly are columns that a helpdesk profile does not have in a session.
+var centralOnly = []string{"date_mod", "comment", "problem_status", "change_status", "date_creation"}
 
 // decoded is the JSON in a text, [] when it holds none.
 func decoded(text string) json.RawMessage {

@@ -91,13 +91,9 @@ func (r *Row) Name() string {
 	return r.Str("name")
 }
 
-// insert gives the row an id, unless it has one, and puts it into the table.
+// insert puts a row that has an id into the table.
 func (tab *table) insert(row *Row) {
 	id := row.ID()
-	if row.IsNull("id") || id == 0 && !(tab.typ.Name == "Entity" && len(tab.rows) == 0) {
-		id = tab.next
-		row.Set("id", id)
-	}
 	tab.next = max(tab.next, id+1)
 	tab.rows[id] = row
 	if n := len(tab.ids); n == 0 || tab.ids[n-1] < id {
