@@ -49,7 +49,7 @@ type Presence struct {
 // it counts only where GLPI has no contact on record at all.
 func Weigh(heard bridge.Presence, record Record, now time.Time, staleAfter time.Duration) Presence {
 	verdict := fromMQTT(heard)
-	if verdict.Source == None || (!record.LastContact.IsZero() && (heard.Retained || record.LastContact.After(heard.LastContact))) {
+	if verdict.Source == None || (!record.LastContact.IsZero() && (heard.Retained || record.LastContact.After(spoken(heard)))) {
 		verdict = fromGLPI(record)
 	}
 	if heard.LastContact.After(verdict.LastContact) {
@@ -62,6 +62,14 @@ func Weigh(heard bridge.Presence, record Record, now time.Time, staleAfter time.
 		}
 	}
 	return verdict
+}
+
+// spoken is when the broker's word was said. A last will is no contact with the device: it has a time of its own.
+func spoken(heard bridge.Presence) time.Time {
+	if heard.Since.After(heard.LastContact) {
+		return heard.Since
+	}
+	return heard.LastContact
 }
 
 func fromMQTT(heard bridge.Presence) Presence {

@@ -17,6 +17,7 @@ func TestWeigh(t *testing.T) {
 	offline := func(at time.Time) bridge.Presence {
 		return bridge.Presence{State: bridge.Offline, Since: at, LastContact: at}
 	}
+	will := func(at time.Time) bridge.Presence { return bridge.Presence{State: bridge.Offline, Since: at} }
 	retainedOffline := bridge.Presence{State: bridge.Offline, Retained: true}
 	retainedOnline := bridge.Presence{State: bridge.Online, Retained: true}
 
@@ -38,6 +39,7 @@ func TestWeigh(t *testing.T) {
 		"a retained will and nothing else":            {retainedOffline, presence.Record{}, presence.Offline, presence.MQTT},
 		"a retained online of unknown age is stale":   {retainedOnline, presence.Record{}, presence.Stale, presence.MQTT},
 		"the will is newer than GLPI's contact":       {offline(ago(time.Minute)), presence.Record{Online: true, LastContact: ago(2 * time.Minute)}, presence.Offline, presence.MQTT},
+		"a will of a device that never spoke":         {will(ago(time.Minute)), presence.Record{Online: true, LastContact: ago(2 * time.Minute)}, presence.Offline, presence.MQTT},
 		"GLPI's contact is newer than the will":       {offline(ago(2 * time.Minute)), presence.Record{Online: true, LastContact: ago(time.Minute)}, presence.Online, presence.GLPI},
 		"the device's word is newer than GLPI's flag": {online(ago(time.Second)), presence.Record{LastContact: ago(time.Minute)}, presence.Online, presence.MQTT},
 	} {
