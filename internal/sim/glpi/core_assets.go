@@ -129,7 +129,9 @@ func (r *request) withParts(row *Row, object *Object) {
 // nothing is what the simulator has of parts that it does not keep.
 func nothing(*request, *Row) any { return List{} }
 
+// devicesOf shows each part as it is, with its links, whatever the call asked for of the computer itself.
 func (r *request) devicesOf(row *Row) any {
+	r = &request{server: r.server, http: r.http, tx: r.tx}
 	parts := Object{}
 	for _, itemtype := range devices {
 		ofType := Object{}
@@ -166,12 +168,10 @@ func (r *request) softwaresOf(row *Row) any {
 			{"softwarecategories_id", 0}, {"softwares_id", softwareID}, {"softwareversions_id", versionID},
 			{"is_dynamic", link.Int("is_dynamic")}, {"states_id", version.Int("states_id")}, {"is_valid", 1},
 		}
-		if r.flag("get_hateoas", true) {
-			object.Set("links", List{
-				Object{{"rel", "Software"}, {"href", fmt.Sprintf("%s/Software/%d", r.apiURL(), softwareID)}},
-				Object{{"rel", "SoftwareVersion"}, {"href", fmt.Sprintf("%s/SoftwareVersion/%d", r.apiURL(), versionID)}},
-			})
-		}
+		object.Set("links", List{
+			Object{{"rel", "Software"}, {"href", fmt.Sprintf("%s/Software/%d", r.apiURL(), softwareID)}},
+			Object{{"rel", "SoftwareVersion"}, {"href", fmt.Sprintf("%s/SoftwareVersion/%d", r.apiURL(), versionID)}},
+		})
 		installed = append(installed, object)
 	}
 	return installed

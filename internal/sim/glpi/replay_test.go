@@ -279,9 +279,9 @@ func (r *replayer) drift(tx *Tx, itemtype string, id int, row node) {
 }
 
 // drifting are columns that phones, mails and sign-ins change between the recorded exchanges.
-var drifting = []string{"last_login", "last_contact", "password_forget_token", "password_forget_token_date", "begin_date", "end_date", "sons_cache"}
+var drifting = []string{"last_login", "last_contact", "password_forget_token", "password_forget_token_date", "begin_date", "end_date"}
 
-var mentioned = regexp.MustCompile(`"?(users_id|computers_id|plugin_flyvemdm_fleets_id|items_id_applied|id)"?\s*[:=]\s*"?(\d+)`)
+var mentioned = regexp.MustCompile(`["\[](users_id|computers_id|plugin_flyvemdm_fleets_id|items_id_applied|id)["\]]\s*[:=]\s*"?(\d+)`)
 
 func itemtypeOf(e exchange, key string) string {
 	switch key {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -313,12 +314,23 @@ func (tx *Tx) sonsInOrder(entity int) []int {
 		level = next
 	}
 	tx.s.sons[entity] = sons
+	tx.Row("Entity", entity).Set("sons_cache", idsColumn(sons))
 	return sons
+}
+
+// idsColumn is a list of ids as GLPI keeps it in a column: as a JSON object of texts.
+func idsColumn(ids []int) string {
+	pairs := make([]string, len(ids))
+	for i, id := range ids {
+		pairs[i] = fmt.Sprintf(`"%[1]d":"%[1]d"`, id)
+	}
+	return "{" + strings.Join(pairs, ",") + "}"
 }
 
 // addSon tells the lists that GLPI keeps of an entity that is new.
 func (tx *Tx) addSon(entity *Row) {
 	for _, above := range tx.Ancestors(entity.ID()) {
+		tx.Row("Entity", above).Set("sons_cache", nil)
 		if cached, ok := tx.s.sons[above]; ok {
 			tx.s.sons[above] = append(slices.Clone(cached), entity.ID())
 		}
