@@ -128,8 +128,10 @@ func measuresAPing(t *testing.T, at broker) {
 	if e := next(t, events); e.Kind != CommandSent || e.Command.Name != "Lock" {
 		t.Errorf("a retained command that passes: got %+v", e)
 	}
+	glpi.say(t, "1/agent/SN-2/Status/Online", off, true)
+	next(t, events)
 	late := start(t, account(at.address()))
-	connected(t, late)
+	eventually(t, "the late bridge got what was kept", func() bool { return late.Status().Devices == 1 })
 	lateEvents := subscribe(t, late, everything, "")
 	glpi.say(t, own+"Command/Lock", "", true)
 	phone.say(t, own+"Status/Task/1", `{"status":"done"}`, false)
@@ -203,11 +205,9 @@ func learnsWhatItMissed(t *testing.T, at broker) {
 
 	wire.cut()
 	eventually(t, "disconnected", func() bool { return !b.Status().Connected })
+	watch := make(chan struct{}, 2) // it may come live and kept
+	await(t, "watching for the will", server(t, at).Subscribe(own+"Status/Online", 0, func(mqtt.Client, mqtt.Message) { watch <- struct{}{} }))
 	lost.cut()
-	watch := make(chan struct{})
-	witness := server(t, at)
-	var once sync.Once
-	await(t, "watching for the will", witness.Subscribe(own+"Status/Online", 0, func(mqtt.Client, mqtt.Message) { once.Do(func() { close(watch) }) }))
 	select {
 	case <-watch:
 	case <-time.After(patience):

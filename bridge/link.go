@@ -143,10 +143,11 @@ func (l *link) receive(ctx context.Context, p *paho.Publish) {
 	case err == errIgnored:
 	case err != nil:
 		l.refuse(err, p.Topic)
-	case !l.handOver(ctx, m):
-		l.refuse(refusedOverflow, p.Topic)
 	default:
 		l.metrics.messages.WithLabelValues(string(m.kind)).Inc()
+		if !l.handOver(ctx, m) {
+			l.refuse(refusedOverflow, p.Topic)
+		}
 	}
 }
 

@@ -64,10 +64,10 @@ func (o Options) complete() (Options, error) {
 	}
 	o.URL = broker.String()
 	if o.Password != "" && o.Username == "" {
-		return o, errors.New("Password is set without a Username")
+		return o, errors.New("a Password is set without a Username")
 	}
 	if !utf8.ValidString(o.Username) || !utf8.ValidString(o.ClientID) {
-		return o, errors.New("Username and ClientID must be valid UTF-8")
+		return o, errors.New("the Username and the ClientID must be valid UTF-8")
 	}
 	if o.ClientID == "" {
 		o.ClientID = "fleetgate-" + randomHex(8)
