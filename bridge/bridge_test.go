@@ -437,31 +437,3 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
-
-func TestAFlappingConnectionIsNotAStorm(t *testing.T) {
-	m, err := newMetrics(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	options, err := Options{URL: "mqtt://host"}.complete()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := newLink(options, m)
-	if pause := l.pause(0); pause != 0 {
-		t.Errorf("the first attempt waits %s", pause)
-	}
-	for i := range 20 {
-		l.upAt = time.Now()
-		if pause := l.pause(0); pause < options.ReconnectMin || pause > options.ReconnectMax {
-			t.Errorf("loss %d: %s", i, pause)
-		}
-	}
-	if l.flaps != 20 {
-		t.Errorf("%d losses were counted", l.flaps)
-	}
-	l.upAt = time.Now().Add(-time.Minute)
-	if l.pause(0); l.flaps != 0 {
-		t.Error("a steady connection counts as a failed one")
-	}
-}

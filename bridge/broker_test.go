@@ -65,10 +65,7 @@ func (b *embedded) start(t *testing.T) {
 	if err := b.server.AddHook(new(auth.Hook), &auth.Options{Ledger: b.ledger()}); err != nil {
 		t.Fatal(err)
 	}
-	tcp := listeners.NewTCP(listeners.Config{ID: "tcp", Address: b.at})
-	if err := b.server.AddListener(patientListener{tcp, b.server}); err != nil {
-		t.Fatal(err)
-	}
+	b.listen(t, listeners.NewTCP(listeners.Config{ID: "tcp", Address: b.at}))
 	if err := b.server.Serve(); err != nil {
 		t.Fatal(err)
 	}
@@ -77,16 +74,23 @@ func (b *embedded) start(t *testing.T) {
 // patientListener closes the broker's clients itself: the broker's own way takes a read lock twice, and hangs
 // when a client leaves in between.
 type patientListener struct {
-	*listeners.TCP
+	listeners.Listener
 	server *mochi.Server
 }
 
 func (l patientListener) Close(listeners.CloseFn) {
-	l.TCP.Close(func(string) {
+	l.Listener.Close(func(string) {
 		for _, c := range l.server.Clients.GetAll() {
 			c.Stop(packets.ErrServerShuttingDown)
 		}
 	})
+}
+
+func (b *embedded) listen(t *testing.T, l listeners.Listener) {
+	t.Helper()
+	if err := b.server.AddListener(patientListener{l, b.server}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (b *embedded) ledger() *auth.Ledger {
