@@ -56,7 +56,7 @@ func (b *recordingBroker) RemoveAccount(string)             {}
 func newReplayer(t *testing.T, dir, base string, steps *script) *replayer {
 	r := &replayer{t: t, run: readRun(t, dir), steps: steps, broker: &recordingBroker{}, clock: steps.start}
 	r.s = New(Options{
-		BaseURL: base, Now: r.now, Daemon: true, Broker: r.broker, BrokerPort: 18831,
+		BaseURL: base, Now: r.now, Daemon: true, Broker: r.broker, BrokerPort: steps.port,
 		PollInterval: time.Millisecond, PollTimeout: 30 * time.Millisecond,
 	})
 	r.gone = map[string]map[int]bool{}
@@ -360,7 +360,7 @@ func (r *replayer) send(e exchange) []string {
 		return append(diffs, fmt.Sprintf("body is no JSON (%v): %.200s", err, w.Body))
 	}
 	r.adopt(e, got)
-	return append(diffs, compareNodes("$", e.want, got, e.status >= 300 || e.status == http.StatusMultiStatus)...)
+	return append(diffs, compareNodes("$", e.want, got, r.steps.shapeOnly[e.number()] == "")...)
 }
 
 // adopt gives the simulator the secrets that the record shows, so that later requests, which carry them, are understood.
