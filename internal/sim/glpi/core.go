@@ -4,8 +4,10 @@
 // backend's contract and shares no code with the client that talks to it, so that each can prove the other wrong.
 // It is not a GLPI: it knows the itemtypes that the product touches, keeps them in memory and forgets them when it ends.
 //
-// core.go holds what an itemtype is made of; server.go the HTTP side; store.go the rows; item.go, list.go, search.go and
-// write.go what the API does with them; core_*.go GLPI's own itemtypes and flyve_*.go those of the plugin.
+// core.go holds what an itemtype is made of. A call goes through server.go and request.go to session*.go (signing in,
+// profiles, entities), item.go, list.go, search.go (with criterion.go and options.go) or write.go and upload.go; change.go
+// runs a class's hooks, rights.go says who may, and tx.go and store.go keep the rows. core_*.go are GLPI's own itemtypes,
+// flyve_*.go those of the plugin, and seed*.go a company to show.
 package glpi
 
 import (
@@ -125,7 +127,7 @@ type Hooks struct {
 	PostGet       func(tx *Tx, row *Row, obj *Object)                // adds virtual fields; item GET and getMultipleItems only
 	Missing       func(tx *Tx, row *Row) bool                        // true: loading fails, as if there were no such row (404)
 	CanType       func(tx *Tx, right Rights) bool                    // replaces the check of Right
-	CanItem       func(tx *Tx, row *Row, right Rights) bool          // replaces right and entity checks of one row; see Tx.CanItem
+	CanItem       func(tx *Tx, row *Row, right Rights) bool          // replaces right and entity checks of one row; see defaultCan
 	ListFilter    func(tx *Tx, row *Row) bool                        // replaces the entity filter of lists and searches
 	Download      func(tx *Tx, row *Row) (Download, error)           // the bytes behind an item
 }

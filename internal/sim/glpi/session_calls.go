@@ -27,7 +27,7 @@ func (e grantedEntity) object() Object {
 	return Object{{"id", e.id}, {"name", e.name}, {"is_recursive", e.recursive}}
 }
 
-// keyed is a profile's entities by id, which PHP writes as a list where the only id is 0.
+// keyedEntities is a profile's entities by id, which PHP writes as a list where the only id is 0.
 func keyedEntities(entities []grantedEntity) any {
 	ids := make([]int, len(entities))
 	values := make([]any, len(entities))
