@@ -73,7 +73,6 @@ func flyveInstall(tx *Tx) {
 	}
 	root.Set("download_url", playStore)
 	tx.Insert("PluginFlyvemdmFleet", map[string]any{"name": "not managed fleet", "entities_id": 0, "is_default": 1})
-	tx.SetAccount(backendUser, tx.Config("flyvemdm", "mqtt_passwd"), []ACL{{"#", 3}})
 }
 
 const backendUser = "flyvemdm-backend"

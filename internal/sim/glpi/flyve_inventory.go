@@ -89,7 +89,6 @@ func (tx *Tx) importInventory(raw []byte, entity, owner int) (*Row, error) {
 	if err != nil {
 		return nil, Refuse("Inventory XML is not well formed")
 	}
-	clean := func(text string) string { return cleaner.Replace(strings.TrimSpace(text)) }
 	computer := tx.knownComputer(i)
 	if computer == nil {
 		computer = tx.Insert("Computer", map[string]any{
@@ -97,17 +96,13 @@ func (tx *Tx) importInventory(raw []byte, entity, owner int) (*Row, error) {
 			"computertypes_id": tx.Config("flyvemdm", "computertypes_id"),
 		})
 	}
-	computer.Set("name", clean(i.Hardware.Name))
-	computer.Set("serial", clean(i.BIOS.Serial))
-	computer.Set("uuid", clean(i.Hardware.UUID))
 	computer.Set("date_mod", tx.Date())
-	computer.Set("computermodels_id", tx.word("ComputerModel", clean(i.BIOS.Model)))
-	computer.Set("manufacturers_id", tx.word("Manufacturer", clean(firstOf(i.BIOS.System, i.BIOS.Board, i.BIOS.Maker))))
 	if owner != 0 {
 		computer.Set("users_id", owner)
 	}
-	tx.importSystem(computer, clean(firstOf(i.OS.Name, i.Hardware.OS)), clean(firstOf(i.OS.Version, i.Hardware.OSVer)), clean(i.Hardware.Arch))
-	tx.importDevices(computer, clean(i.BIOS.Version), phpInt(i.Hardware.Memory))
+	tx.importIdentity(computer, i)
+	tx.importSystem(computer, firstOf(i.OS.Name, i.Hardware.OS), firstOf(i.OS.Version, i.Hardware.OSVer), i.Hardware.Arch)
+	tx.importDevices(computer, firstOf(i.BIOS.Version), phpInt(i.Hardware.Memory))
 	tx.importSoftware(computer, i)
 	sum := sha1.Sum(raw)
 	record := tx.only(inventoryRecord, map[string]any{"computers_id": computer.ID()})
@@ -116,22 +111,40 @@ func (tx *Tx) importInventory(raw []byte, entity, owner int) (*Row, error) {
 	return computer, nil
 }
 
+// importIdentity sets what the inventory names and leaves the rest.
+func (tx *Tx) importIdentity(computer *Row, i inventory) {
+	for column, text := range map[string]string{
+		"name": firstOf(i.Hardware.Name), "serial": firstOf(i.BIOS.Serial), "uuid": firstOf(i.Hardware.UUID),
+	} {
+		if text != "" {
+			computer.Set(column, text)
+		}
+	}
+	if id := tx.word("ComputerModel", firstOf(i.BIOS.Model)); id != 0 {
+		computer.Set("computermodels_id", id)
+	}
+	if id := tx.word("Manufacturer", firstOf(i.BIOS.System, i.BIOS.Board, i.BIOS.Maker)); id != 0 {
+		computer.Set("manufacturers_id", id)
+	}
+}
+
 func (tx *Tx) knownComputer(i inventory) *Row {
-	if serial := strings.TrimSpace(i.BIOS.Serial); serial != "" {
+	if serial := firstOf(i.BIOS.Serial); serial != "" {
 		if computer := tx.First("Computer", "serial", serial); computer != nil {
 			return computer
 		}
 	}
-	if uuid := strings.TrimSpace(i.Hardware.UUID); uuid != "" {
+	if uuid := firstOf(i.Hardware.UUID); uuid != "" {
 		return tx.First("Computer", "uuid", uuid)
 	}
 	return nil
 }
 
+// firstOf is the first text that is not empty, as the store holds it.
 func firstOf(texts ...string) string {
 	for _, text := range texts {
-		if strings.TrimSpace(text) != "" {
-			return text
+		if text := strings.TrimSpace(text); text != "" {
+			return cleaner.Replace(text)
 		}
 	}
 	return ""
@@ -171,6 +184,9 @@ func hasAll(row *Row, values map[string]any) bool {
 }
 
 func (tx *Tx) importSystem(computer *Row, name, version, arch string) {
+	if name == "" {
+		return
+	}
 	link := tx.partOf(computer, "Item_OperatingSystem")
 	link.Set("operatingsystems_id", tx.word("OperatingSystem", name))
 	link.Set("operatingsystemversions_id", tx.word("OperatingSystemVersion", version))
@@ -201,19 +217,22 @@ func (tx *Tx) partOf(computer *Row, itemtype string) *Row {
 	})
 }
 
-// importSoftware makes what is installed what the inventory names.
+// importSoftware makes what is installed what the inventory names, if it names anything.
 func (tx *Tx) importSoftware(computer *Row, i inventory) {
+	if len(i.Software) == 0 {
+		return
+	}
 	installed := map[int]bool{}
 	for _, s := range i.Software {
-		name := cleaner.Replace(strings.TrimSpace(s.Name))
+		name := firstOf(s.Name)
 		if name == "" {
 			continue
 		}
 		software := tx.only("Software", map[string]any{"name": name})
 		software.Set("is_recursive", 1)
-		software.Set("manufacturers_id", tx.word("Manufacturer", cleaner.Replace(strings.TrimSpace(s.Publisher))))
+		software.Set("manufacturers_id", tx.word("Manufacturer", firstOf(s.Publisher)))
 		version := tx.only("SoftwareVersion", map[string]any{
-			"softwares_id": software.ID(), "name": cleaner.Replace(strings.TrimSpace(s.Version)),
+			"softwares_id": software.ID(), "name": firstOf(s.Version),
 		})
 		installed[version.ID()] = true
 		tx.only("Computer_SoftwareVersion", map[string]any{

@@ -1,0 +1,5 @@
+//go:build !race
+
+package glpi
+
+const raceEnabled = false
