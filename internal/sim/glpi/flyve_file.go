@@ -109,16 +109,24 @@ func unchangedFile(tx *Tx, _ *Row, in Input) error {
 func diskKey(row *Row) string { return fmt.Sprintf("%s/%d", row.Type().Name, row.ID()) }
 
 func keepUpload(tx *Tx, row *Row, _ Input) error {
-	upload, err := tx.sent()
-	if err != nil {
-		return nil // made without an upload, by the seed
+	if upload, err := tx.sent(); err == nil {
+		tx.writeFile(row, upload.Data)
 	}
-	tx.s.files[diskKey(row)] = upload.Data
 	return nil
 }
 
+// writeFile keeps the bytes of a file or package, and when they came.
+func (tx *Tx) writeFile(row *Row, data []byte) {
+	tx.s.files[diskKey(row)] = data
+	tx.s.files[diskKey(row)+timeKey] = []byte(tx.Now().Format(time.RFC1123Z))
+}
+
+// timeKey ends the key under which a file's time is kept.
+const timeKey = "/modified"
+
 func dropUpload(tx *Tx, row *Row) error {
 	delete(tx.s.files, diskKey(row))
+	delete(tx.s.files, diskKey(row)+timeKey)
 	return nil
 }
 
@@ -159,7 +167,7 @@ func downloadFile(tx *Tx, row *Row) (Download, error) {
 		name = row.Str("name")
 	}
 	data, onDisk := tx.s.files[diskKey(row)]
-	modified := tx.Now()
+	modified := string(tx.s.files[diskKey(row)+timeKey])
 	return Download{Serve: func(w http.ResponseWriter, r *http.Request) {
 		if !onDisk {
 			w.WriteHeader(http.StatusNotFound)
@@ -176,7 +184,7 @@ const chunk = 16384
 
 // serveFile sends a file or one range of it the way the plugin does: a Content-Range always, a suffix range misread as one
 // from the start, and sometimes a byte less than it announces.
-func serveFile(w http.ResponseWriter, r *http.Request, name string, data []byte, modified time.Time) {
+func serveFile(w http.ResponseWriter, r *http.Request, name string, data []byte, modified string) {
 	begin, end, status := 0, len(data)-1, http.StatusOK
 	if m := byteRange.FindStringSubmatch(r.Header.Get("Range")); m != nil {
 		status = http.StatusPartialContent
@@ -191,7 +199,7 @@ func serveFile(w http.ResponseWriter, r *http.Request, name string, data []byte,
 	h["Pragma"] = []string{"private"}
 	h["Cache-Control"] = []string{"private, must-revalidate"}
 	h["Content-Disposition"] = []string{`attachment; filename="` + name + `"`}
-	h["Last-Modified"] = []string{modified.Format(time.RFC1123Z)}
+	h["Last-Modified"] = []string{modified}
 	h["Accept-Ranges"] = []string{"bytes"}
 	h["Content-Range"] = []string{fmt.Sprintf("bytes %d-%d/%d", begin, end, len(data))}
 	h["Content-Transfer-Encoding"] = []string{"binary"}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html"
 	"strings"
-	"time"
 )
 
 func invitationType() *Itemtype {
@@ -210,9 +209,4 @@ following link or copy it to your browser.
 
 Regards,
 `, host, host, address, tx.effective(invitation.Int("entities_id"), "download_url"), tx.deeplink(invitation))
-}
-
-// expired tells whether an invitation's time is over; its status does not.
-func expired(invitation *Row, now time.Time) bool {
-	return invitation.Str("expiration_date") < now.Format(dateLayout)
 }

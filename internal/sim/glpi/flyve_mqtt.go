@@ -8,7 +8,7 @@ import (
 )
 
 // maxMqttLog bounds the log of messages, which the real plugin lets grow for ever.
-const maxMqttLog = 20_000
+const maxMqttLog = 10_000
 
 func mqttLogType() *Itemtype {
 	return &Itemtype{

@@ -184,11 +184,15 @@ func removeDeployed(tx *Tx, task *Row) error {
 	if value == keepIt {
 		return ErrFatal
 	}
-	return tx.quietly(func() error {
+	err := tx.quietly(func() error {
 		removal := Input{"itemtype_applied": task.Str("itemtype_applied"), "value": value}
 		removal.Set("items_id_applied", task.Int("items_id_applied"))
 		removal.Set("plugin_flyvemdm_policies_id", tx.First("PluginFlyvemdmPolicy", "symbol", symbol).ID())
-		_, _ = tx.Add("PluginFlyvemdmTask", removal) // an app without a name cannot be removed, which goes unnoticed
-		return nil
+		_, err := tx.Add("PluginFlyvemdmTask", removal)
+		return err
 	})
+	if err != nil { // an app without a name cannot be removed, which stops nothing
+		tx.Warn(err.Error())
+	}
+	return nil
 }

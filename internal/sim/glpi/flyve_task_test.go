@@ -151,6 +151,11 @@ func TestWithdrawnDeployments(t *testing.T) {
 	sameMessages(t, st.broker.take(), root+`deployFile/Task/2 {"deployFile":"default","taskId":"2"} retained`,
 		root+`removeFile/Task/3 {"removeFile":"%SDCARD%/docs/a.txt","taskId":3} retained`)
 
+	st.do(func(tx *Tx) { tx.Row("PluginFlyvemdmPackage", 1).Set("package_name", "") }) // not parsed yet
+	nameless := deploy("deployApp", `{"remove_on_delete":1}`, "PluginFlyvemdmPackage")
+	st.admin.want("DELETE", nameless, "", 200, `true,"message":"An application ID is required"`)
+	st.do(func(tx *Tx) { tx.Row("PluginFlyvemdmPackage", 1).Set("package_name", "org.example.app") })
+
 	app := deploy("deployApp", `{"remove_on_delete":"1"}`, "PluginFlyvemdmPackage")
 	st.admin.want("DELETE", "/PluginFlyvemdmPackage/1", "", 200, "true") // takes its deployments along
 	st.admin.want("GET", app, "", 404, "ERROR_ITEM_NOT_FOUND")

@@ -28,7 +28,7 @@ func (g *seeder) file(entity int, name, text string) {
 		"name": cleaner.Replace(name), "source": fmt.Sprintf("%d/%s_%s", entity, g.tx.Hex(13), name), "entities_id": entity,
 		"comment": "Made for the demonstration",
 	})
-	g.tx.s.files[diskKey(row)] = []byte(text)
+	g.tx.writeFile(row, []byte(text))
 }
 
 func (g *seeder) application(entity int, alias, id, version, code string, tint color.Color) {
@@ -38,7 +38,7 @@ func (g *seeder) application(entity int, alias, id, version, code string, tint c
 		"filename": fmt.Sprintf("flyvemdm/package/%d/%s_%s", entity, g.tx.Hex(13), file), "entities_id": entity, "dl_filename": file,
 		"parse_status": "parsed",
 	})
-	g.tx.s.files[diskKey(row)] = archive(id + " " + version)
+	g.tx.writeFile(row, archive(id+" "+version))
 }
 
 // pendingApplication is one that the plugin has not looked into yet.
@@ -47,7 +47,7 @@ func (g *seeder) pendingApplication(entity int) {
 		"alias": "Timesheet (new)", "filename": fmt.Sprintf("flyvemdm/package/%d/%s_timesheet.apk", entity, g.tx.Hex(13)),
 		"entities_id": entity, "dl_filename": "timesheet.apk",
 	})
-	g.tx.s.files[diskKey(row)] = archive("timesheet")
+	g.tx.writeFile(row, archive("timesheet"))
 }
 
 // icon is a small square as the plugin keeps icons: base64 of a PNG.
