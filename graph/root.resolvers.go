@@ -25,13 +25,14 @@ func (r *mutationResolver) Login(ctx context.Context, input model.LoginInput) (*
 	})
 }
 
-func (r *mutationResolver) LoginWithUserToken(ctx context.Context, input model.LoginWithUserTokenInput) (*model.LoginPayload, error) {
+func (r *mutationResolver) LoginWithUserToken(ctx context.Context, input model.LoginWithUserTokenInput) (*model.LoginWithUserTokenPayload, error) {
 	if wrong := checkCredential("userToken", input.UserToken); wrong != nil {
-		return refuse(wrong), nil
+		return (*model.LoginWithUserTokenPayload)(refuse(wrong)), nil
 	}
-	return r.signIn(ctx, "", func(ctx context.Context) (*glpiproxy.Session, error) {
+	payload, err := r.signIn(ctx, "", func(ctx context.Context) (*glpiproxy.Session, error) {
 		return r.GLPI.SignInWithToken(ctx, input.UserToken)
 	})
+	return (*model.LoginWithUserTokenPayload)(payload), err
 }
 
 func (r *mutationResolver) Logout(ctx context.Context) (*model.LogoutPayload, error) {

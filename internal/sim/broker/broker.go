@@ -11,6 +11,7 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 // largestPacket bounds what a client may send, in bytes: an inventory is some hundred kilobytes.
@@ -25,7 +26,7 @@ type Options struct {
 // Broker is a running broker. It is safe for concurrent use.
 type Broker struct {
 	server   *mqtt.Server
-	listener *listeners.TCP
+	listener listeners.Listener
 	accounts *accounts
 }
 
@@ -48,7 +49,7 @@ func Start(o Options) (*Broker, error) {
 	if err := b.server.AddHook(b.accounts, nil); err != nil {
 		return nil, fmt.Errorf("guarding the broker: %w", err)
 	}
-	if err := b.server.AddListener(b.listener); err != nil {
+	if err := b.server.AddListener(patientListener{b.listener, b.server}); err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", o.Address, err)
 	}
 	if err := b.server.Serve(); err != nil {
@@ -86,6 +87,22 @@ func (b *Broker) RemoveAccount(username string) { b.accounts.remove(username) }
 // Close disconnects everybody and frees the port.
 func (b *Broker) Close() error { return b.server.Close() }
 
+// patientListener closes the broker's clients itself: mochi-mqtt's own way takes a read lock twice, and hangs when
+// a client leaves in between.
+type patientListener struct {
+	listeners.Listener
+	server *mqtt.Server
+}
+
+// Close stops listening and disconnects everybody.
+func (l patientListener) Close(listeners.CloseFn) {
+	l.Listener.Close(func(string) {
+		for _, client := range l.server.Clients.GetAll() {
+			client.Stop(packets.ErrServerShuttingDown)
+		}
+	})
+}
+
 // quiet keeps mochi-mqtt's chatter about clients that come and go out of the log.
 func quiet(log *slog.Logger) *slog.Logger {
 	return slog.New(atLeast{log.Handler(), slog.LevelError})
@@ -99,4 +116,12 @@ type atLeast struct {
 
 func (h atLeast) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= h.level && h.Handler.Enabled(ctx, level)
+}
+
+func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return atLeast{h.Handler.WithAttrs(attrs), h.level}
+}
+
+func (h atLeast) WithGroup(name string) slog.Handler {
+	return atLeast{h.Handler.WithGroup(name), h.level}
 }

@@ -26,7 +26,7 @@ func (p *Phone) sayOnline() {
 // pong answers a ping.
 func (p *Phone) pong(ctx context.Context) {
 	if p.account.Generation == A {
-		p.say("Status/Ping", "!")
+		p.say(ctx, "Status/Ping", "!")
 		return
 	}
 	p.tellGLPI(ctx, "_pong", "!")
@@ -55,7 +55,7 @@ func (p *Phone) reportPosition(ctx context.Context) {
 	p.mu.Unlock()
 	now := strconv.FormatInt(time.Now().Unix(), 10)
 	if p.account.Generation == A {
-		p.say("Status/Geolocation", fmt.Sprintf(`{"latitude":%s,"longitude":%s,"datetime":"%s"}`, latitude, longitude, now))
+		p.say(ctx, "Status/Geolocation", fmt.Sprintf(`{"latitude":%s,"longitude":%s,"datetime":"%s"}`, latitude, longitude, now))
 		return
 	}
 	p.call(ctx, http.MethodPost, "/PluginFlyvemdmGeolocation", map[string]any{
@@ -68,7 +68,7 @@ func (p *Phone) reportInventory(ctx context.Context) {
 	inventory := fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?><REQUEST><QUERY>INVENTORY</QUERY><DEVICEID>%[1]s</DEVICEID>`+
 		`<CONTENT><BIOS><SSN>%[1]s</SSN></BIOS><HARDWARE><NAME>%[1]s</NAME></HARDWARE></CONTENT></REQUEST>`, p.account.Serial)
 	if p.account.Generation == A {
-		p.say("Status/Inventory", inventory)
+		p.say(ctx, "Status/Inventory", inventory)
 		return
 	}
 	p.tellGLPI(ctx, "_inventory", base64.StdEncoding.EncodeToString([]byte(inventory)))

@@ -74,7 +74,7 @@ func (p *Phone) unenroll(ctx context.Context, payload string) {
 		if !strings.Contains(payload, `"now"`) {
 			return
 		}
-		p.say("Status/Unenroll", `{"unenroll":"unenrolled"}`)
+		p.say(ctx, "Status/Unenroll", `{"unenroll":"unenrolled"}`)
 	} else {
 		p.tellGLPI(ctx, "is_online", "0") // and never that it has left: GLPI waits for ever
 	}
@@ -123,7 +123,7 @@ func (p *Phone) obeyPolicy(ctx context.Context, topic, payload string) {
 	}
 	for _, status := range []string{"received", "done"} {
 		if p.account.Generation == A {
-			p.say("Status/Task/"+task, `{"status":"`+status+`"}`)
+			p.say(ctx, "Status/Task/"+task, `{"status":"`+status+`"}`)
 		} else {
 			p.tellTaskStatus(ctx, taskID, status)
 		}

@@ -2,9 +2,11 @@ package phone
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -26,8 +28,23 @@ type life struct {
 	stop    context.CancelFunc
 
 	mu   sync.Mutex
-	wire net.Conn
+	wire *wire
 	over bool
+}
+
+// wire is a connection that can be cut. The client library takes an error of a connection that was closed on
+// this side for its own doing and would not clean up: a cut has to look like one from the other side.
+type wire struct {
+	net.Conn
+	cut atomic.Bool
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if err != nil && w.cut.Load() {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 func newLife(ctx context.Context) *life {
@@ -59,18 +76,18 @@ func (l *life) later(do func(context.Context)) bool {
 
 // dial opens the connection, kept so that it can be cut.
 func (l *life) dial(address string) (net.Conn, error) {
-	wire, err := net.DialTimeout("tcp", address, connectTimeout)
+	opened, err := net.DialTimeout("tcp", address, connectTimeout)
 	if err != nil {
 		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over {
-		wire.Close()
+		opened.Close()
 		return nil, net.ErrClosed
 	}
-	l.wire = wire
-	return wire, nil
+	l.wire = &wire{Conn: opened}
+	return l.wire, nil
 }
 
 // end cuts the connection without a word and ends the work, without waiting for it.
@@ -80,6 +97,7 @@ func (l *life) end() {
 	defer l.mu.Unlock()
 	l.over = true
 	if l.wire != nil {
+		l.wire.cut.Store(true)
 		l.wire.Close()
 	}
 }

@@ -185,9 +185,9 @@ func (p *Phone) current() *life {
 	return p.life
 }
 
-// say publishes at QoS 0, not retained.
-func (p *Phone) say(suffix, payload string) {
+// say publishes at QoS 0, not retained, and waits until the words are on their way.
+func (p *Phone) say(ctx context.Context, suffix, payload string) {
 	if l := p.current(); l != nil {
-		l.client.Publish(p.account.Topic+"/"+suffix, 0, false, payload)
+		_ = wait(ctx, l.client.Publish(p.account.Topic+"/"+suffix, 0, false, payload))
 	}
 }
