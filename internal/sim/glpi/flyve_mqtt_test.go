@@ -74,3 +74,17 @@ func TestBrokerAway(t *testing.T) {
 	entity, admin := company(t, s, "acme")
 	admin.want("POST", "/PluginFlyvemdmFleet", fmt.Sprintf(`{"input":{"name":"born offline","entities_id":%d}}`, entity), 201, "Item successfully added: born offline")
 }
+
+// TestMessageLogIsBounded keeps the newest messages.
+func TestMessageLogIsBounded(t *testing.T) {
+	st := newStage(t)
+	d := st.enrol("ann@acme.test", "SER1")
+	for range maxMqttLog + 5 {
+		st.s.HandleMQTT(d.topic+"/Status/Ping", []byte("!"))
+	}
+	st.do(func(tx *Tx) {
+		if n := len(tx.Rows("PluginFlyvemdmMqttlog")); n != maxMqttLog {
+			t.Errorf("%d messages are kept", n)
+		}
+	})
+}
