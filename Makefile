@@ -15,4 +15,4 @@ lint: ## vet, staticcheck, format
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))"
 
 generate: ## what gqlgen makes of the schema
-	go generate ./graph/...
+	go generate .

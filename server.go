@@ -23,6 +23,8 @@ import (
 	"fleetgate/internal/sim"
 )
 
+//go:generate go tool gqlgen generate
+
 // version is the gateway's; a release sets it with -ldflags "-X main.version=1.2.3".
 var version = "0.1.0-dev"
 

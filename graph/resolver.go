@@ -18,8 +18,6 @@ import (
 	"fleetgate/internal/throttle"
 )
 
-//go:generate go tool gqlgen generate --config ../gqlgen.yml
-
 // Resolver holds what the resolvers need. All fields but the last three are required.
 type Resolver struct {
 	GLPI    *glpiproxy.Client

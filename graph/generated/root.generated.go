@@ -21,7 +21,7 @@ import (
 
 type MutationResolver interface {
 	Login(ctx context.Context, input model.LoginInput) (*model.LoginPayload, error)
-	LoginWithUserToken(ctx context.Context, input model.LoginWithUserTokenInput) (*model.LoginPayload, error)
+	LoginWithUserToken(ctx context.Context, input model.LoginWithUserTokenInput) (*model.LoginWithUserTokenPayload, error)
 	Logout(ctx context.Context) (*model.LogoutPayload, error)
 }
 type QueryResolver interface {
@@ -372,8 +372,8 @@ func (ec *executionContext) _Mutation_loginWithUserToken(ctx context.Context, fi
 			return ec.Resolvers.Mutation().LoginWithUserToken(ctx, fc.Args["input"].(model.LoginWithUserTokenInput))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.LoginPayload) graphql.Marshaler {
-			return ec.marshalNLoginPayload2ᚖfleetgateᚋgraphᚋmodelᚐLoginPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.LoginWithUserTokenPayload) graphql.Marshaler {
+			return ec.marshalNLoginWithUserTokenPayload2ᚖfleetgateᚋgraphᚋmodelᚐLoginWithUserTokenPayload(ctx, selections, v)
 		},
 		true,
 		true,
@@ -386,7 +386,7 @@ func (ec *executionContext) fieldContext_Mutation_loginWithUserToken(ctx context
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_LoginPayload(ctx, field)
+			return ec.childFields_LoginWithUserTokenPayload(ctx, field)
 		},
 	}
 	defer func() {

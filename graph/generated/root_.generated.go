@@ -196,6 +196,12 @@ type ComplexityRoot struct {
 		Viewer     func(childComplexity int) int
 	}
 
+	LoginWithUserTokenPayload struct {
+		Token      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+		Viewer     func(childComplexity int) int
+	}
+
 	LogoutPayload struct {
 		Ended      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -1015,6 +1021,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LoginPayload.Viewer(childComplexity), true
+
+	case "LoginWithUserTokenPayload.token":
+		if e.ComplexityRoot.LoginWithUserTokenPayload.Token == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoginWithUserTokenPayload.Token(childComplexity), true
+	case "LoginWithUserTokenPayload.userErrors":
+		if e.ComplexityRoot.LoginWithUserTokenPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoginWithUserTokenPayload.UserErrors(childComplexity), true
+	case "LoginWithUserTokenPayload.viewer":
+		if e.ComplexityRoot.LoginWithUserTokenPayload.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoginWithUserTokenPayload.Viewer(childComplexity), true
 
 	case "LogoutPayload.ended":
 		if e.ComplexityRoot.LogoutPayload.Ended == nil {
@@ -2644,7 +2669,7 @@ type Mutation {
   "Signs in with a GLPI user name and password and answers a token for the ` + "`" + `Authorization: Bearer` + "`" + ` header."
   login("The credentials." input: LoginInput!): LoginPayload!
   "Signs in with a GLPI user's own API token instead of a password."
-  loginWithUserToken("The credentials." input: LoginWithUserTokenInput!): LoginPayload!
+  loginWithUserToken("The credentials." input: LoginWithUserTokenInput!): LoginWithUserTokenPayload!
   "Ends the session in GLPI, and with it the token and every socket signed in with it."
   logout: LogoutPayload!
 }
@@ -2798,8 +2823,18 @@ input LoginWithUserTokenInput {
   userToken: String!
 }
 
-"What a sign-in answers."
+"What a sign-in with a password answers."
 type LoginPayload {
+  "The token for ` + "`" + `Authorization: Bearer` + "`" + `; sealed: it holds no credential that a browser could read. Null when refused."
+  token: String
+  "Who has signed in; null when refused."
+  viewer: Viewer
+  "Why it was refused."
+  userErrors: [UserError!]!
+}
+
+"What a sign-in with a token of GLPI's answers."
+type LoginWithUserTokenPayload {
   "The token for ` + "`" + `Authorization: Bearer` + "`" + `; sealed: it holds no credential that a browser could read. Null when refused."
   token: String
   "Who has signed in; null when refused."
@@ -3057,6 +3092,18 @@ func (ec *executionContext) childFields_LoginPayload(ctx context.Context, field 
 		return ec.fieldContext_LoginPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LoginPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_LoginWithUserTokenPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "token":
+		return ec.fieldContext_LoginWithUserTokenPayload_token(ctx, field)
+	case "viewer":
+		return ec.fieldContext_LoginWithUserTokenPayload_viewer(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_LoginWithUserTokenPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LoginWithUserTokenPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_LogoutPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -150,7 +150,7 @@ type LoginInput struct {
 	Password string `json:"password"`
 }
 
-// What a sign-in answers.
+// What a sign-in with a password answers.
 type LoginPayload struct {
 	// The token for `Authorization: Bearer`; sealed: it holds no credential that a browser could read. Null when refused.
 	Token *string `json:"token,omitempty"`
@@ -164,6 +164,16 @@ type LoginPayload struct {
 type LoginWithUserTokenInput struct {
 	// The user's API token, from GLPI's user preferences ("Remote access key": API token).
 	UserToken string `json:"userToken"`
+}
+
+// What a sign-in with a token of GLPI's answers.
+type LoginWithUserTokenPayload struct {
+	// The token for `Authorization: Bearer`; sealed: it holds no credential that a browser could read. Null when refused.
+	Token *string `json:"token,omitempty"`
+	// Who has signed in; null when refused.
+	Viewer *Viewer `json:"viewer,omitempty"`
+	// Why it was refused.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // What `logout` answers.
