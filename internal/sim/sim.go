@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -39,8 +41,9 @@ type World struct {
 	MQTTUsername, MQTTPassword string // the gateway's account on the broker
 
 	stop    context.CancelFunc
-	running sync.WaitGroup
-	closers []func() error // what to close, the last first
+	living  sync.WaitGroup // the phones
+	serving sync.WaitGroup // GLPI
+	closers []func() error // what to close once the phones have ended, the last first
 }
 
 // The accounts of the embedded broker that are not devices. Their password is no secret: the broker listens on
@@ -73,13 +76,31 @@ func (w *World) start(ctx context.Context, o Options) error {
 		w.GLPIURL = o.GLPIURL
 		return nil
 	}
-	server := glpi.New(glpi.Options{Broker: medium})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listening for GLPI: %w", err)
+	}
+	base := fmt.Sprintf("http://%s/glpi", listener.Addr())
+	w.GLPIURL = base + "/apirest.php"
+	host, port := hostAndPort(w.MQTTURL)
+	server := glpi.New(glpi.Options{Broker: medium, BaseURL: base, BrokerHost: host, BrokerPort: port, Seed: uint64(o.Seed)})
 	demo := server.SeedDemo(glpi.DemoOptions{Devices: o.Devices, Seed: o.Seed})
 	w.ServiceToken = demo.ServiceToken
-	if err := w.serveGLPI(server); err != nil {
-		return err
-	}
+	w.serveGLPI(listener, server)
 	return w.populate(ctx, o, demo)
+}
+
+// hostAndPort are where phones that enrol are told to connect.
+func hostAndPort(mqttURL string) (host string, port int) {
+	address, err := url.Parse(mqttURL)
+	if err != nil {
+		return "", 0
+	}
+	port, err = strconv.Atoi(address.Port())
+	if err != nil {
+		port = 1883
+	}
+	return address.Hostname(), port
 }
 
 // openBroker starts the embedded broker, or connects to the real one.
@@ -106,16 +127,10 @@ func (w *World) openBroker(ctx context.Context, o Options) (glpi.Broker, error) 
 }
 
 // serveGLPI answers HTTP as GLPI's web server does.
-func (w *World) serveGLPI(handler http.Handler) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("listening for GLPI: %w", err)
-	}
+func (w *World) serveGLPI(listener net.Listener, handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
-	w.running.Go(func() { _ = server.Serve(listener) })
+	w.serving.Go(func() { _ = server.Serve(listener) })
 	w.closers = append(w.closers, server.Close)
-	w.GLPIURL = fmt.Sprintf("http://%s/glpi/apirest.php", listener.Addr())
-	return nil
 }
 
 // populate switches the phones on and lets them live.
@@ -137,19 +152,20 @@ func (w *World) populate(ctx context.Context, o Options, demo glpi.Demo) error {
 	if err := crowd.SwitchOn(ctx); err != nil {
 		o.Logger.Warn("not every phone could connect", "error", err)
 	}
-	w.running.Go(func() { crowd.Run(ctx) })
+	w.living.Go(func() { crowd.Run(ctx) })
 	return nil
 }
 
 // Close ends everything and waits for it.
 func (w *World) Close() error {
 	w.stop()
+	w.living.Wait()
 	var errs []error
 	for i := len(w.closers) - 1; i >= 0; i-- {
 		errs = append(errs, w.closers[i]())
 	}
 	w.closers = nil
-	w.running.Wait()
+	w.serving.Wait()
 	return errors.Join(errs...)
 }
 
