@@ -95,7 +95,7 @@ func (r *Resolver) PresentError(ctx context.Context, err error) *gqlerror.Error 
 			presented.Extensions["glpi"] = map[string]any{"code": glpi.Code, "message": glpi.Message}
 		}
 	case signin.IsSignInError(err):
-		present(presented, CodeUnauthenticated, err.Error())
+		present(presented, CodeUnauthenticated, presented.Message)
 	case errors.Is(err, bridge.ErrResync):
 		present(presented, CodeResync, "events were missed: read the page again, then subscribe without a cursor")
 	case errors.Is(err, context.DeadlineExceeded):

@@ -259,3 +259,17 @@ func TestFiltersAndOrders(t *testing.T) {
 		t.Errorf("by name: %q, and backwards %q", up, down)
 	}
 }
+
+func TestErrorsAreInWordsForPeople(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct{ token, code, message string }{
+		{"", "UNAUTHENTICATED", "sign in first"},
+		{"fg1.nonsense", "UNAUTHENTICATED", "the sign-in token is not valid: sign in again"},
+		{w.signIn("sally@acme.test"), "FORBIDDEN", "your profile does not allow this"},
+	} {
+		a := w.ask(c.token, `{ agents { totalCount } }`, nil)
+		if a.code() != c.code || a.Errors[0].Message != c.message || a.at("agents") != nil {
+			t.Errorf("got %s, want %s: %s", a.text, c.code, c.message)
+		}
+	}
+}
