@@ -230,6 +230,7 @@ func TestFiltersAndOrders(t *testing.T) {
 		"a name": {map[string]any{"search": name}, func(a answer) bool {
 			return strings.Contains(strings.ToLower(a.at("name").(string)), strings.ToLower(name))
 		}},
+		"an apostrophe":  {map[string]any{"search": "o'b"}, func(a answer) bool { return strings.Contains(a.at("name").(string), "o'b") }},
 		"enrolled":       {map[string]any{"enrollStatus": "ENROLLED"}, func(a answer) bool { return a.at("enrollStatus") == "ENROLLED" }},
 		"Android":        {map[string]any{"mdmType": "ANDROID"}, func(a answer) bool { return a.at("mdmType") == "ANDROID" }},
 		"nothing at all": {map[string]any{"search": "no such device"}, func(answer) bool { return false }},

@@ -106,7 +106,7 @@ function sentence(event) {
 
 function happened({ deviceEvents: event }) {
   const line = element("li");
-  line.append(element("time", new Date(event.at).toLocaleTimeString()), element("b", event.agent?.name ?? event.serial), ` ${sentence(event)}`);
+  line.append(element("time", new Date(event.at).toLocaleTimeString([], { hourCycle: "h23" })), element("b", event.agent?.name ?? event.serial), ` ${sentence(event)}`);
   $("events").prepend(line);
   while ($("events").children.length > MOST_EVENTS) $("events").lastChild.remove();
   const row = event.agent && $("devices").querySelector(`[data-agent="${CSS.escape(event.agent.id)}"]`);

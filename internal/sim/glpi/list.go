@@ -182,7 +182,8 @@ func (r *request) searchText(tab *table) (match func(*Row) bool, sqlError bool) 
 			continue
 		}
 		_, known := tab.column[column]
-		if !known && column != "all" || strings.Contains(text, "'") {
+		text, whole := sqlString(text)
+		if !known && column != "all" || !whole {
 			return nil, true
 		}
 		like := likeText(text)

@@ -91,8 +91,9 @@ func (q *query) readCriteria(r *request) error {
 		if asText(value) == "" {
 			continue
 		}
-		q.broken = q.broken || strings.Contains(asText(value), "'") || !q.sound(r, option)
-		q.criteria = append(q.criteria, criterion{asText(fields["link"]), option, option.test(r.tx, q.tab, asText(kind), asText(value))})
+		text, whole := sqlString(asText(value))
+		q.broken = q.broken || !whole || !q.sound(r, option)
+		q.criteria = append(q.criteria, criterion{asText(fields["link"]), option, option.test(r.tx, q.tab, asText(kind), text)})
 	}
 	return nil
 }
