@@ -46,7 +46,11 @@ func agentPage(ctx context.Context, a pageArguments, fleetID int, filter *model.
 	if err != nil {
 		return nil, err
 	}
-	return agentConnection(p), nil
+	l, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return agentConnection(l, p), nil
 }
 
 // agentOrders are the columns of a list and the search options behind each order.

@@ -45,9 +45,12 @@ func inChunks(ctx context.Context, read func(ctx context.Context, start, count i
 	}
 }
 
-func agentConnection(p page[glpiproxy.Agent]) *model.AgentConnection {
+func agentConnection(l *loaders, p page[glpiproxy.Agent]) *model.AgentConnection {
 	c := &model.AgentConnection{Edges: []*model.AgentEdge{}, Nodes: []*model.Agent{}, PageInfo: p.info(), TotalCount: p.total}
 	for i, item := range p.items {
+		l.computers.expect(item.ComputerID)
+		l.fleets.expect(item.FleetID)
+		l.entities.expect(item.EntityID)
 		node := &model.Agent{Agent: item}
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &model.AgentEdge{Node: node, Cursor: p.cursor(i)})
@@ -64,8 +67,13 @@ func fleetPage(ctx context.Context, a pageArguments) (*model.FleetConnection, er
 	if err != nil {
 		return nil, err
 	}
+	l, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
 	c := &model.FleetConnection{Edges: []*model.FleetEdge{}, Nodes: []*model.Fleet{}, PageInfo: p.info(), TotalCount: p.total}
 	for i, item := range p.items {
+		l.entities.expect(item.EntityID)
 		node := &model.Fleet{Fleet: item}
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &model.FleetEdge{Node: node, Cursor: p.cursor(i)})
@@ -82,8 +90,14 @@ func invitationPage(ctx context.Context, a pageArguments) (*model.InvitationConn
 	if err != nil {
 		return nil, err
 	}
+	l, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
 	c := &model.InvitationConnection{Edges: []*model.InvitationEdge{}, Nodes: []*model.Invitation{}, PageInfo: p.info(), TotalCount: p.total}
 	for i, item := range p.items {
+		l.users.expect(item.UserID)
+		l.entities.expect(item.EntityID)
 		node := &model.Invitation{Invitation: item}
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &model.InvitationEdge{Node: node, Cursor: p.cursor(i)})

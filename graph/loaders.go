@@ -16,7 +16,9 @@ import (
 const gather = time.Millisecond
 
 // loaders read related items in batches: one call to GLPI for all computers of a page instead of one each.
-// They live as long as one response.
+// They live as long as one response. Whoever reads a page tells them what its items point to (expect), so that
+// the first item asked for brings the whole page's along, however slowly the resolvers come; the others
+// gather what is left.
 type loaders struct {
 	entities      *loader[*model.Entity]
 	fleets        *loader[*model.Fleet]
@@ -27,7 +29,35 @@ type loaders struct {
 	types         *loader[string]
 }
 
-type loader[M any] = dataloadgen.Loader[int, M]
+// loader reads items of one kind.
+type loader[M any] struct {
+	*dataloadgen.Loader[int, M]
+
+	mu       sync.Mutex
+	expected []int
+}
+
+// expect tells which items will be asked for soon, if any is. Ids that are no positive numbers are GLPI's "none".
+func (l *loader[M]) expect(ids ...int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, id := range ids {
+		if id > 0 {
+			l.expected = append(l.expected, id)
+		}
+	}
+}
+
+// load reads one item, together with those that are expected.
+func (l *loader[M]) load(ctx context.Context, id int) (M, error) {
+	l.mu.Lock()
+	expected := l.expected
+	l.expected = nil
+	l.LoadAllThunk(ctx, expected) // queues them; the lock keeps others from being queued before
+	thunk := l.LoadThunk(ctx, id)
+	l.mu.Unlock()
+	return thunk()
+}
 
 type loadersKey struct{}
 
@@ -49,20 +79,27 @@ func load(ctx context.Context) (*loaders, error) {
 }
 
 func newLoaders(s *glpiproxy.Session) *loaders {
-	return &loaders{
-		entities:  newLoader(s, func(e glpiproxy.Entity) *model.Entity { return &model.Entity{Entity: e} }),
-		fleets:    newLoader(s, func(f glpiproxy.Fleet) *model.Fleet { return &model.Fleet{Fleet: f} }),
-		users:     newLoader(s, func(u glpiproxy.User) *model.User { return &model.User{User: u} }),
-		computers: newLoader(s, func(c glpiproxy.Computer) *model.Computer { return &model.Computer{Computer: c} }),
+	l := &loaders{
+		entities: newLoader(s, func(e glpiproxy.Entity) *model.Entity { return &model.Entity{Entity: e} }),
+		fleets:   newLoader(s, func(f glpiproxy.Fleet) *model.Fleet { return &model.Fleet{Fleet: f} }),
+		users:    newLoader(s, func(u glpiproxy.User) *model.User { return &model.User{User: u} }),
 
 		models:        newLoader(s, func(m glpiproxy.ComputerModel) string { return m.Name }),
 		manufacturers: newLoader(s, func(m glpiproxy.Manufacturer) string { return m.Name }),
 		types:         newLoader(s, func(t glpiproxy.ComputerType) string { return t.Name }),
 	}
+	l.computers = newLoader(s, func(c glpiproxy.Computer) *model.Computer {
+		l.users.expect(c.UserID)
+		l.models.expect(c.ModelID)
+		l.manufacturers.expect(c.ManufacturerID)
+		l.types.expect(c.TypeID)
+		return &model.Computer{Computer: c}
+	})
+	return l
 }
 
 func newLoader[T glpiproxy.Item, M any](s *glpiproxy.Session, wrap func(T) M) *loader[M] {
-	return dataloadgen.NewLoader(func(ctx context.Context, ids []int) ([]M, []error) {
+	return &loader[M]{Loader: dataloadgen.NewLoader(func(ctx context.Context, ids []int) ([]M, []error) {
 		wrapped, errs := make([]M, len(ids)), make([]error, len(ids))
 		results, err := glpiproxy.GetMany[T](ctx, s, ids)
 		for i := range ids {
@@ -76,7 +113,7 @@ func newLoader[T glpiproxy.Item, M any](s *glpiproxy.Session, wrap func(T) M) *l
 			}
 		}
 		return wrapped, errs
-	}, dataloadgen.WithWait(gather))
+	}, dataloadgen.WithWait(gather))}
 }
 
 // related reads the item that a foreign key points to: nothing for 0, which is GLPI's "none".
@@ -94,7 +131,7 @@ func loaded[M any](ctx context.Context, pick func(*loaders) *loader[M], id int) 
 		var none M
 		return none, err
 	}
-	return pick(l).Load(ctx, id)
+	return pick(l).load(ctx, id)
 }
 
 // named reads the name of an entry of one of GLPI's lists of names.
