@@ -260,6 +260,43 @@ func TestTheSameSeedGivesTheSameDevices(t *testing.T) {
 	}
 }
 
+func TestATokenExpiresAndItsSocketsWithIt(t *testing.T) {
+	demo := start(t, "ready", "demo", "--listen", "127.0.0.1:0", "--devices", "2", "--events-per-second", "0", "--session-lifetime", "2s")
+	token := demo.signIn("admin@acme.test", "demo")
+	events := demo.subscribe("graphql-transport-ws", token, `subscription { deviceEvents { cursor } }`, nil)
+	demo.ask(token, `{ agents { totalCount } }`, nil).into(t, &struct{}{})
+	if code := events.closeCode(10 * time.Second); code != 4403 {
+		t.Errorf("the socket was closed with %d, want 4403", code)
+	}
+	expired := demo.ask(token, `{ agents { totalCount } }`, nil)
+	if expired.code() != "UNAUTHENTICATED" || !strings.Contains(expired.Errors[0].Message, "expired") {
+		t.Errorf("an expired token: %+v, data %s", expired.Errors, expired.Data)
+	}
+}
+
+func TestTheDemoOnARealBroker(t *testing.T) {
+	needMosquitto(t)
+	address := freeAddress(t)
+	defer startMosquitto(t, address)()
+	demo := start(t, "ready", "demo", "--listen", "127.0.0.1:0", "--devices", "20", "--events-per-second", "40",
+		"--mqtt-url", "mqtt://"+address, "--mqtt-username", "phone", "--mqtt-password", "phone-sesame")
+	if demo.urls["mqtt"] != "mqtt://"+address {
+		t.Errorf("it says that its broker is %s", demo.urls["mqtt"])
+	}
+	events := demo.subscribe("graphql-transport-ws", demo.signIn("admin@acme.test", "demo"), `subscription { deviceEvents { serial agent { name } } }`, nil)
+	for range 5 {
+		var data struct {
+			DeviceEvents struct {
+				Serial string
+				Agent  struct{ Name string }
+			}
+		}
+		if events.event(&data); data.DeviceEvents.Agent.Name == "" {
+			t.Errorf("an event of nobody: %+v", data)
+		}
+	}
+}
+
 // under is the same process for a subtest, so that its failures are the subtest's.
 func (p *process) under(t *testing.T) *process {
 	other := *p

@@ -25,8 +25,10 @@ import (
 	"fleetgate/internal/throttle"
 )
 
-// goodbye is how long the gateway takes to end its own session in GLPI.
-const goodbye = 3 * time.Second
+const (
+	patience = 10 * time.Second // for GLPI and the broker to answer at first
+	goodbye  = 3 * time.Second  // for GLPI to end the gateway's own session
+)
 
 // Gateway is the whole service.
 type Gateway struct {
@@ -140,9 +142,9 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
 	return errors.Join(err, g.glpi.Close())
 }
 
-// WaitReady waits until GLPI and the broker answer, for half a minute at most; the error says which does not.
+// WaitReady waits until GLPI and the broker answer, for ten seconds at most; the error says which does not.
 func (g *Gateway) WaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	pause := time.NewTicker(50 * time.Millisecond)
 	defer pause.Stop()

@@ -57,8 +57,8 @@ func (g *Gateway) Check(needBackends bool) error {
 	if _, err := g.Location(); err != nil {
 		return err
 	}
-	if g.SessionLifetime < time.Minute {
-		return fmt.Errorf("--session-lifetime: %s is too short: a minute or more", g.SessionLifetime)
+	if g.SessionLifetime < time.Second {
+		return fmt.Errorf("--session-lifetime: %s is too short: a second or more", g.SessionLifetime)
 	}
 	if g.StaleAfter <= 0 {
 		return fmt.Errorf("--stale-after: %s is not a time to wait", g.StaleAfter)
