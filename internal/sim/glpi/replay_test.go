@@ -21,11 +21,12 @@ type replayer struct {
 	run   []exchange
 	steps *script
 
-	mu     sync.Mutex
-	clock  time.Time
-	broker *recordingBroker
-	known  map[string]map[int]knownRow
-	gone   map[string]map[int]bool // rows that were deleted, by a record or a step kept back
+	mu       sync.Mutex
+	clock    time.Time
+	broker   *recordingBroker
+	messages map[string][]string // what the plugin published, by exchange, where it is recorded
+	known    map[string]map[int]knownRow
+	gone     map[string]map[int]bool // rows that were deleted, by a record or a step kept back
 }
 
 // knownRow is a row as the run's records show it, and the exchange that created it, if that is recorded.
@@ -35,21 +36,33 @@ type knownRow struct {
 	created  int
 }
 
-// recordingBroker lets a script answer what the plugin publishes.
+// recordingBroker keeps what the plugin publishes and lets a script answer it.
 type recordingBroker struct {
 	mu     sync.Mutex
 	answer func(topic string, payload []byte)
+	sent   []string
 }
 
-func (b *recordingBroker) Publish(topic string, payload []byte, _ bool) error {
+func (b *recordingBroker) Publish(topic string, payload []byte, retain bool) error {
 	b.mu.Lock()
 	answer := b.answer
+	b.sent = append(b.sent, messageText(topic, string(payload), retain))
 	b.mu.Unlock()
 	if answer != nil {
 		answer(topic, payload)
 	}
 	return nil
 }
+
+// take is what was published since it was last asked.
+func (b *recordingBroker) take() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sent := b.sent
+	b.sent = nil
+	return sent
+}
+
 func (b *recordingBroker) SetAccount(string, string, []ACL) {}
 func (b *recordingBroker) RemoveAccount(string)             {}
 
@@ -59,7 +72,7 @@ func newReplayer(t *testing.T, dir, base string, steps *script) *replayer {
 		BaseURL: base, Now: r.now, Daemon: true, Broker: r.broker, BrokerPort: steps.port,
 		PollInterval: time.Millisecond, PollTimeout: 30 * time.Millisecond,
 	})
-	r.gone = map[string]map[int]bool{}
+	r.gone, r.messages = map[string]map[int]bool{}, readMessages(t, dir)
 	r.learn()
 	return r
 }
@@ -342,7 +355,9 @@ func (r *replayer) send(e exchange) []string {
 		req.Header.Del("Content-Type")
 	}
 	w := httptest.NewRecorder()
+	r.broker.take()
 	r.s.ServeHTTP(w, req)
+	published := r.broker.take()
 	if p := e.segments(); e.method == http.MethodDelete && len(p) > 1 && e.status != http.StatusBadRequest {
 		r.forget(p[0], phpInt(p[1]))
 	}
@@ -352,6 +367,7 @@ func (r *replayer) send(e exchange) []string {
 		return diffs
 	}
 	diffs = append(diffs, compareHeaders(e, w.Header())...)
+	diffs = append(diffs, r.compareMessages(e, published)...)
 	if !e.hasBody {
 		return diffs
 	}
