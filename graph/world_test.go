@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	t      *testing.T
 	url    string
+	rest   string // of GLPI
 	glpi   *glpi.Server
 	demo   glpi.Demo
 	broker *broker.Broker
@@ -50,6 +51,7 @@ func newWorld(t *testing.T) *world {
 	w.demo = w.glpi.SeedDemo(glpi.DemoOptions{Devices: devices, Seed: 1})
 	backend := httptest.NewServer(http.HandlerFunc(w.count))
 	t.Cleanup(backend.Close)
+	w.rest = backend.URL + "/apirest.php"
 
 	var err error
 	if w.broker, err = broker.Start(broker.Options{}); err != nil {
@@ -59,7 +61,7 @@ func newWorld(t *testing.T) *world {
 	w.broker.SetAccount("fleetgate", "demo", broker.Access{Filter: "#", Read: true})
 
 	g, err := gateway.New(settings.Gateway{
-		GLPIURL: backend.URL + "/apirest.php", MQTTURL: w.broker.URL(), MQTTUsername: "fleetgate", MQTTPassword: "demo",
+		GLPIURL: w.rest, MQTTURL: w.broker.URL(), MQTTUsername: "fleetgate", MQTTPassword: "demo",
 		SessionLifetime: time.Hour, StaleAfter: 15 * time.Minute, AcceptSessionTokens: true, Secret: "sixteen characters",
 	}, "test", slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
