@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -113,10 +112,11 @@ func (c *demoCommand) Run(ctx context.Context, s streams) error {
 	if err := errors.Join(c.Gateway.Check(false), c.Demo.Check()); err != nil {
 		return &usageError{err}
 	}
+	log := c.Logger(s.err)
 	world, err := sim.Start(ctx, sim.Options{
 		Devices: c.Devices, EventsPerSecond: c.EventsPerSecond, Seed: c.Seed,
 		GLPIURL: c.GLPIURL, MQTTURL: c.MQTTURL, MQTTUsername: c.MQTTUsername, MQTTPassword: c.MQTTPassword,
-		Logger: c.Logger(s.err).With("part", "simulation"),
+		Logger: log.With("part", "simulation"),
 	})
 	if err != nil {
 		return fmt.Errorf("starting the simulation: %w", err)
@@ -131,7 +131,10 @@ func (c *demoCommand) Run(ctx context.Context, s streams) error {
 	return serve(ctx, c.Gateway, s, func(ctx context.Context, g *gateway.Gateway) {
 		fmt.Fprintf(s.out, "glpi %s\nmqtt %s\n", c.GLPIURL, c.MQTTURL)
 		if err := g.WaitReady(ctx); err != nil {
-			slog.Warn("not everything is there yet; the gateway goes on trying", "error", err)
+			log.Warn("not everything is there yet; the gateway goes on trying", "error", err)
+		}
+		if err := world.Wake(); err != nil {
+			log.Warn("not every phone could connect", "error", err)
 		}
 		if ctx.Err() == nil {
 			fmt.Fprintln(s.out, "ready")

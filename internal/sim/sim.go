@@ -40,7 +40,9 @@ type World struct {
 	MQTTURL                    string
 	MQTTUsername, MQTTPassword string // the gateway's account on the broker
 
+	ctx     context.Context // the world's
 	stop    context.CancelFunc
+	crowd   *phone.Crowd // nil where there are no phones
 	living  sync.WaitGroup // the phones
 	serving sync.WaitGroup // GLPI
 	closers []func() error // what to close once the phones have ended, the last first
@@ -54,13 +56,14 @@ const (
 	accountPassword = "demo"
 )
 
-// Start makes a world. Close must be called when Start succeeds; the world ends with ctx too.
+// Start makes a world whose phones are still off. Close must be called when Start succeeds; the world ends with
+// ctx too.
 func Start(ctx context.Context, o Options) (*World, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	ctx, stop := context.WithCancel(ctx)
-	w := &World{stop: stop}
+	w := &World{ctx: ctx, stop: stop}
 	if err := w.start(ctx, o); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -87,7 +90,8 @@ func (w *World) start(ctx context.Context, o Options) error {
 	demo := server.SeedDemo(glpi.DemoOptions{Devices: o.Devices, Seed: o.Seed})
 	w.ServiceToken = demo.ServiceToken
 	w.serveGLPI(listener, server)
-	return w.populate(ctx, o, demo)
+	w.populate(o, demo)
+	return nil
 }
 
 // hostAndPort are where phones that enrol are told to connect.
@@ -133,8 +137,8 @@ func (w *World) serveGLPI(listener net.Listener, handler http.Handler) {
 	w.closers = append(w.closers, server.Close)
 }
 
-// populate switches the phones on and lets them live.
-func (w *World) populate(ctx context.Context, o Options, demo glpi.Demo) error {
+// populate makes the phones.
+func (w *World) populate(o Options, demo glpi.Demo) {
 	transport := &http.Transport{MaxConnsPerHost: 32, MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute}
 	w.closers = append(w.closers, func() error { transport.CloseIdleConnections(); return nil })
 	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
@@ -148,12 +152,19 @@ func (w *World) populate(ctx context.Context, o Options, demo glpi.Demo) error {
 		phones = append(phones, phone.New(account, options))
 	}
 	operator := &operator{glpiURL: w.GLPIURL, token: demo.ServiceToken, http: client}
-	crowd := phone.NewCrowd(phones, phone.CrowdOptions{EventsPerSecond: o.EventsPerSecond, Seed: o.Seed, Ask: operator.ping})
-	if err := crowd.SwitchOn(ctx); err != nil {
-		o.Logger.Warn("not every phone could connect", "error", err)
+	w.crowd = phone.NewCrowd(phones, phone.CrowdOptions{EventsPerSecond: o.EventsPerSecond, Seed: o.Seed, Ask: operator.ping})
+}
+
+// Wake switches the phones on and lets them live. It is apart from Start so that a gateway can be there before they
+// say their first word, which is not repeated. The error is the first phone's that could not connect; the others
+// live all the same. It must be called once at most.
+func (w *World) Wake() error {
+	if w.crowd == nil {
+		return nil
 	}
-	w.living.Go(func() { crowd.Run(ctx) })
-	return nil
+	err := w.crowd.SwitchOn(w.ctx)
+	w.living.Go(func() { w.crowd.Run(w.ctx) })
+	return err
 }
 
 // Close ends everything and waits for it.

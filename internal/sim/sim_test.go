@@ -61,7 +61,11 @@ func TestAWorldLivesAndEndsWithoutATrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	livens(t, listen(t, world.MQTTURL, world.MQTTUsername, world.MQTTPassword))
+	heard := listen(t, world.MQTTURL, world.MQTTUsername, world.MQTTPassword)
+	if err := world.Wake(); err != nil {
+		t.Error(err)
+	}
+	livens(t, heard)
 
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, world.GLPIURL+"/initSession", nil)
 	if err != nil {
@@ -105,7 +109,11 @@ func TestAWorldOnSomebodyElsesBroker(t *testing.T) {
 	if world.MQTTURL != real.URL() {
 		t.Errorf("the world's broker is %s", world.MQTTURL)
 	}
-	livens(t, listen(t, real.URL(), "shared", "secret"))
+	heard := listen(t, real.URL(), "shared", "secret")
+	if err := world.Wake(); err != nil {
+		t.Error(err)
+	}
+	livens(t, heard)
 	if err := world.Close(); err != nil {
 		t.Errorf("closing: %v", err)
 	}
@@ -118,6 +126,9 @@ func TestAWorldInFrontOfARealGLPIHasNoPhones(t *testing.T) {
 	}
 	if world.GLPIURL != "http://glpi.test/apirest.php" || world.ServiceToken != "" || world.MQTTURL == "" {
 		t.Errorf("got %+v", world.GLPIURL)
+	}
+	if err := world.Wake(); err != nil {
+		t.Errorf("waking nobody: %v", err)
 	}
 	if err := world.Close(); err != nil {
 		t.Errorf("closing: %v", err)
