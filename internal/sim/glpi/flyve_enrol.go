@@ -165,7 +165,9 @@ func (e *enrolment) makeAgent() error {
 		human.Set("realname", e.in.Str("lastname"))
 		human.Set("date_mod", tx.Date())
 	}
-	tx.send(fmt.Sprintf("%d/agent/%s/Command/Unenroll", entity, computer.Str("serial")), "", true)
+	if serial := computer.Str("serial"); serial != "" {
+		tx.send(fmt.Sprintf("%d/agent/%s/Command/Unenroll", entity, serial), "", true)
+	}
 	fleet := tx.defaultFleet(tx.landing(entity)) // the import made that the session's entity
 	if fleet == nil {
 		return Refuse("No default fleet available for the device")

@@ -41,8 +41,8 @@ func (tx *Tx) logMessage(direction, topic, payload string) {
 	itemtype, id := "PluginFlyvemdmFleet", phpInt(address.name)
 	if address.kind == "agent" {
 		itemtype, id = "PluginFlyvemdmAgent", -1
-		if agent := tx.agentBySerial(address.name); agent != nil {
-			id = agent.ID()
+		if agents := tx.agentsBySerial(address.name); len(agents) > 0 { // of whatever entity
+			id = agents[0].ID()
 		}
 	}
 	row := tx.Insert("PluginFlyvemdmMqttlog", map[string]any{
@@ -69,10 +69,19 @@ func parseTopic(topic string) (address, bool) {
 	return address{phpInt(m[1]), m[2], m[3], m[4]}, true
 }
 
-// agentBySerial is the agent on the computer with a serial number; nil when there is none.
-func (tx *Tx) agentBySerial(serial string) *Row {
+// agentsBySerial are the agents on computers with a serial number, which several companies may share.
+func (tx *Tx) agentsBySerial(serial string) []*Row {
+	var agents []*Row
 	for _, computer := range tx.Find("Computer", "serial", serial) {
-		if agent := tx.First("PluginFlyvemdmAgent", "computers_id", computer.ID()); agent != nil {
+		agents = append(agents, tx.Find("PluginFlyvemdmAgent", "computers_id", computer.ID())...)
+	}
+	return agents
+}
+
+// agentAt is the agent that a device's topic names; nil when there is none.
+func (tx *Tx) agentAt(a address) *Row {
+	for _, agent := range tx.agentsBySerial(a.name) {
+		if agent.Int("entities_id") == a.entity {
 			return agent
 		}
 	}
@@ -125,8 +134,12 @@ func (tx *Tx) subscribeTo(agent, fleet *Row) {
 }
 
 // openAccount makes an agent's MQTT account, or gives the one it has a new password and forgets the topics of its fleet.
+// An agent without a serial number gets none, and the password "".
 func (tx *Tx) openAccount(agent *Row) (password string) {
 	serial, root := tx.serialOf(agent), tx.agentTopic(agent)
+	if serial == "" {
+		return ""
+	}
 	password = tx.Token(32)
 	account := tx.First("PluginFlyvemdmMqttuser", "user", serial)
 	if account == nil {
@@ -207,8 +220,8 @@ func flyveReceive(tx *Tx, topic string, payload []byte) {
 	if !ok || address.kind != "agent" || !strings.HasPrefix(address.suffix, "Status/") {
 		return
 	}
-	agent := tx.agentBySerial(address.name)
-	if agent == nil || agent.Int("entities_id") != address.entity {
+	agent := tx.agentAt(address)
+	if agent == nil {
 		return
 	}
 	switch kind := strings.TrimPrefix(address.suffix, "Status/"); {
@@ -280,7 +293,7 @@ func jsonText(raw json.RawMessage) string {
 // receiveTaskStatus takes the status of a task that targets the agent or its fleet.
 func (tx *Tx) receiveTaskStatus(agent *Row, task int, payload []byte) {
 	var message struct{ Status string }
-	if json.Unmarshal(payload, &message) != nil {
+	if json.Unmarshal(payload, &message) != nil || !tx.targets(tx.Row("PluginFlyvemdmTask", task), agent) {
 		return
 	}
 	for _, row := range tx.Find("PluginFlyvemdmTaskstatus", "plugin_flyvemdm_tasks_id", task) {
@@ -290,4 +303,16 @@ func (tx *Tx) receiveTaskStatus(agent *Row, task int, payload []byte) {
 			agent.Set("last_contact", tx.Date())
 		}
 	}
+}
+
+// targets tells whether a task is applied to an agent or to the fleet that it is in.
+func (tx *Tx) targets(task, agent *Row) bool {
+	if task == nil {
+		return false
+	}
+	id := agent.ID()
+	if task.Str("itemtype_applied") == "PluginFlyvemdmFleet" {
+		id = agent.Int("plugin_flyvemdm_fleets_id")
+	}
+	return task.Int("items_id_applied") == id
 }
