@@ -271,9 +271,9 @@ func (tx *Tx) receivePosition(agent *Row, payload []byte) {
 		latitude, longitude = "na", "na"
 	}
 	if at := phpInt(jsonText(message.Datetime)); at > 0 && latitude != "" && latitude != "?" && longitude != "" && longitude != "?" {
-		tx.Insert("PluginFlyvemdmGeolocation", map[string]any{
-			"computers_id": agent.Int("computers_id"), "latitude": latitude, "longitude": longitude, "date": tx.unixDate(at),
-		})
+		in := Input{"latitude": latitude, "longitude": longitude, "date": tx.unixDate(at)}
+		in.Set("computers_id", agent.Int("computers_id"))
+		_, _ = tx.Add("PluginFlyvemdmGeolocation", in) // an impossible position is refused, with nobody to tell
 	}
 	agent.Set("last_contact", tx.Date())
 }

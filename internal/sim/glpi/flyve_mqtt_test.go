@@ -38,6 +38,36 @@ func TestDaemon(t *testing.T) {
 	}
 }
 
+// TestDaemonPositions shows which positions are kept, and as what.
+func TestDaemonPositions(t *testing.T) {
+	for _, c := range []struct{ name, payload, kept string }{
+		{"numbers", `{"latitude":48.1,"longitude":-2.1,"datetime":1795252728}`, "48.1 -2.1 2026-11-21 09:18:48"},
+		{"texts", `{"latitude":"48.1","longitude":"-2.1","datetime":"1795252728"}`, "48.1 -2.1 2026-11-21 09:18:48"},
+		{"GPS off", `{"gps":"off","datetime":1795252728}`, "na na 2026-11-21 09:18:48"},
+		{"unknown", `{"latitude":"?","longitude":"?","datetime":1795252728}`, ""},
+		{"no time", `{"latitude":48.1,"longitude":2.1}`, ""},
+		{"half", `{"latitude":48.1,"datetime":1795252728}`, ""},
+		{"not on earth", `{"latitude":481,"longitude":2.1,"datetime":1795252728}`, ""},
+		{"not a number", `{"latitude":"north","longitude":2.1,"datetime":1795252728}`, ""},
+		{"a list", `[48.1,2.1]`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st := newStage(t)
+			d := st.enrol("ann@acme.test", "SER1")
+			st.s.HandleMQTT(d.topic+"/Status/Geolocation", []byte(c.payload))
+			kept := ""
+			st.do(func(tx *Tx) {
+				for _, row := range tx.Find("PluginFlyvemdmGeolocation", "computers_id", d.computer) {
+					kept += row.Str("latitude") + " " + row.Str("longitude") + " " + row.Str("date")
+				}
+			})
+			if kept != c.kept {
+				t.Errorf("kept %q, wanted %q", kept, c.kept)
+			}
+		})
+	}
+}
+
 // TestDaemonIgnores messages that name nobody, and everything when it does not run.
 func TestDaemonIgnores(t *testing.T) {
 	st := newStage(t)
