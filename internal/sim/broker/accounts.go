@@ -37,7 +37,7 @@ func (a *accounts) ID() string { return "accounts" }
 
 // Provides tells mochi-mqtt what the hook decides.
 func (a *accounts) Provides(what byte) bool {
-	return what == mqtt.OnConnectAuthenticate || what == mqtt.OnACLCheck
+	return what == mqtt.OnConnectAuthenticate || what == mqtt.OnACLCheck || what == mqtt.OnWill
 }
 
 // OnConnectAuthenticate decides who may connect.
@@ -61,6 +61,15 @@ func (a *accounts) OnACLCheck(client *mqtt.Client, topic string, write bool) boo
 		}
 		return granted.Read && overlap(granted.Filter, topic)
 	})
+}
+
+// OnWill decides, when it is due, whether a last will may be spoken. mochi-mqtt can't be told to drop one: what is
+// refused goes where no wildcard reaches.
+func (a *accounts) OnWill(client *mqtt.Client, will mqtt.Will) (mqtt.Will, error) {
+	if !a.OnACLCheck(client, will.TopicName, true) {
+		return mqtt.Will{TopicName: "$refused"}, nil
+	}
+	return will, nil
 }
 
 func (a *accounts) set(username, password string, access []Access) {

@@ -5,6 +5,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,8 +15,12 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// largestPacket bounds what a client may send, in bytes: an inventory is some hundred kilobytes.
-const largestPacket = 8 << 20
+const (
+	// largestPacket bounds what a client may send, in bytes: an inventory is some hundred kilobytes.
+	largestPacket = 8 << 20
+	// mostClients bounds who is connected at once.
+	mostClients = 50_000
+)
 
 // Options configure a Broker.
 type Options struct {
@@ -41,12 +46,15 @@ func Start(o Options) (*Broker, error) {
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumQos = 0
 	capabilities.MaximumPacketSize = largestPacket
+	capabilities.MaximumClients = mostClients
+	capabilities.MaximumMessageExpiryInterval = 0 // what is retained stays, as with Mosquitto: old wipes too
+	capabilities.MaximumClientWritesPending = writesPending
 	b := &Broker{
 		server:   mqtt.New(&mqtt.Options{Capabilities: capabilities, InlineClient: true, Logger: quiet(o.Logger)}),
 		listener: listeners.NewTCP(listeners.Config{ID: "tcp", Address: o.Address}),
 		accounts: newAccounts(),
 	}
-	if err := b.server.AddHook(b.accounts, nil); err != nil {
+	if err := errors.Join(b.server.AddHook(b.accounts, nil), b.server.AddHook(newPacing(), nil)); err != nil {
 		return nil, fmt.Errorf("guarding the broker: %w", err)
 	}
 	if err := b.server.AddListener(patientListener{b.listener, b.server}); err != nil {
