@@ -118,8 +118,24 @@ func New(o Options) (*Front, error) {
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.handler.ServeHTTP(w, r) }
 
-// cachedQueries are the parsed documents that are kept.
-const cachedQueries = 1000
+// The parsed documents that are kept. Those of dashboards are short; a long one would let anybody make the
+// gateway keep what they please, since its text is held with it.
+const (
+	cachedQueries      = 1000
+	longestCachedQuery = 8 << 10 // bytes
+)
+
+// shortQueries is a cache of parsed documents that keeps those of short queries only.
+type shortQueries struct {
+	graphql.Cache[*ast.QueryDocument]
+}
+
+// Add keeps a document, unless its query is long: it is parsed again next time.
+func (c shortQueries) Add(ctx context.Context, query string, document *ast.QueryDocument) {
+	if len(query) <= longestCachedQuery {
+		c.Cache.Add(ctx, query, document)
+	}
+}
 
 // newExecutor makes gqlgen's handler with our transports and limits.
 func newExecutor(o Options, sockets *graphqlws.Transport) http.Handler {
@@ -127,7 +143,7 @@ func newExecutor(o Options, sockets *graphqlws.Transport) http.Handler {
 	server.AddTransport(sockets)
 	server.AddTransport(overHTTP{maxBody: o.Limits.Body})
 	server.SetParserTokenLimit(o.Limits.Tokens)
-	server.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
+	server.SetQueryCache(shortQueries{lru.New[*ast.QueryDocument](cachedQueries)})
 	server.Use(queryLimits{o.Limits})
 	if !o.DisableIntrospection {
 		server.Use(extension.Introspection{})

@@ -3,6 +3,7 @@ package front_test
 import (
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,32 @@ func TestGraphQLOverHTTP(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Anybody may send long queries that differ; their texts must not be kept.
+func TestLongQueriesAreNotKept(t *testing.T) {
+	f, _ := newFront(t, nil)
+	const queries, length = 64, 1 << 19
+	before := heldMemory()
+	for i := range queries {
+		padding := strings.Repeat(" ", length+i)
+		// One that is parsed and then not executed: the schema of these tests keeps what it executes.
+		response := ask(f, "POST", "/graphql", `{"query":"subscription{forever}`+padding+`"}`, "Content-Type", jsonType)
+		if got := text(t, response); !strings.Contains(got, "WebSocket") {
+			t.Fatalf("got %s", got)
+		}
+	}
+	if grown := heldMemory() - before; grown > queries*length/4 {
+		t.Errorf("%d bytes are still held of %d queries of %d bytes", grown, queries, length)
+	}
+	runtime.KeepAlive(f)
+}
+
+func heldMemory() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestContentTypesThatAreRefused(t *testing.T) {
