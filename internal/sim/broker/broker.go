@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -33,6 +34,7 @@ type Broker struct {
 	server   *mqtt.Server
 	listener listeners.Listener
 	accounts *accounts
+	close    func() error
 }
 
 // Start runs a broker without accounts: nobody can connect yet.
@@ -54,6 +56,7 @@ func Start(o Options) (*Broker, error) {
 		listener: listeners.NewTCP(listeners.Config{ID: "tcp", Address: o.Address}),
 		accounts: newAccounts(),
 	}
+	b.close = sync.OnceValue(b.server.Close)
 	if err := errors.Join(b.server.AddHook(b.accounts, nil), b.server.AddHook(newPacing(), nil)); err != nil {
 		return nil, fmt.Errorf("guarding the broker: %w", err)
 	}
@@ -92,8 +95,8 @@ func (b *Broker) SetAccount(username, password string, access ...Access) {
 // RemoveAccount takes an account away. Who is connected with it hears and says nothing any more.
 func (b *Broker) RemoveAccount(username string) { b.accounts.remove(username) }
 
-// Close disconnects everybody and frees the port.
-func (b *Broker) Close() error { return b.server.Close() }
+// Close disconnects everybody and frees the port. It may be called again.
+func (b *Broker) Close() error { return b.close() }
 
 // patientListener closes the broker's clients itself: mochi-mqtt's own way takes a read lock twice, and hangs when
 // a client leaves in between.

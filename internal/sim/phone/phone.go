@@ -6,6 +6,7 @@ package phone
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,7 +57,8 @@ type Phone struct {
 	life                *life // nil while it is off
 	gone                bool  // wiped or unenrolled: it never comes back
 	locked              bool
-	fleet               string // the topic that it listens to beside its own
+	fleet               string         // the topic that it listens to beside its own
+	policies            map[string]int // symbol to task
 	latitude, longitude float64
 }
 
@@ -71,7 +73,10 @@ func New(account Account, o Options) *Phone {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Phone{account: account, o: o, fleet: account.FleetTopic, latitude: account.Latitude, longitude: account.Longitude}
+	return &Phone{
+		account: account, o: o, fleet: account.FleetTopic, policies: map[string]int{},
+		latitude: account.Latitude, longitude: account.Longitude,
+	}
 }
 
 // Account is what enrolment left on the phone.
@@ -145,6 +150,7 @@ func (p *Phone) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gone = true
+	clear(p.policies)
 	if p.life != nil {
 		p.life.end()
 		p.life = nil
@@ -164,8 +170,8 @@ func (p *Phone) lost(l *life) {
 func (p *Phone) clientOptions(l *life) *mqtt.ClientOptions {
 	return mqtt.NewClientOptions().
 		AddBroker(tcpAddress(p.o.MQTTURL)).
-		SetProtocolVersion(4). // MQTT 3.1.1
-		SetClientID("").       // the broker makes one up: it is not stable in the field either
+		SetProtocolVersion(4).         // MQTT 3.1.1
+		SetClientID(rand.Text()[:20]). // not stable in the field either; a broker need not take more than 23
 		SetUsername(p.account.MQTTUsername).SetPassword(p.account.MQTTPassword).
 		SetCleanSession(true).
 		SetKeepAlive(keepAlive).SetConnectTimeout(connectTimeout).
