@@ -2,13 +2,12 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
-
-	"encoding/json"
 
 	"fleetgate/internal/sim/phone"
 )

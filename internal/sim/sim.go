@@ -42,7 +42,7 @@ type World struct {
 
 	ctx     context.Context // the world's
 	stop    context.CancelFunc
-	crowd   *phone.Crowd // nil where there are no phones
+	crowd   *phone.Crowd   // nil where there are no phones
 	living  sync.WaitGroup // the phones
 	serving sync.WaitGroup // GLPI
 	closers []func() error // what to close once the phones have ended, the last first
