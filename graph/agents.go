@@ -271,9 +271,3 @@ func presentPosition(p *bridge.Position) *model.Position {
 	}
 	return &model.Position{Latitude: p.Latitude, Longitude: p.Longitude, At: p.At}
 }
-
-// isUnreadable says whether GLPI keeps an item from this viewer, as against being unable to answer.
-func isUnreadable(err error) bool {
-	kind := glpiproxy.KindOf(err)
-	return kind == glpiproxy.Forbidden || kind == glpiproxy.NotFound
-}

@@ -51,11 +51,16 @@ func forbidden() error { return &coded{CodeForbidden, "your profile does not all
 
 // hidden makes an unreadable single item look like a missing one.
 func hidden(err error) error {
-	switch glpiproxy.KindOf(err) {
-	case glpiproxy.NotFound, glpiproxy.Forbidden:
+	if isUnreadable(err) {
 		return notFound()
 	}
 	return err
+}
+
+// isUnreadable says whether GLPI keeps an item from this viewer, as against being unable to answer.
+func isUnreadable(err error) bool {
+	kind := glpiproxy.KindOf(err)
+	return kind == glpiproxy.Forbidden || kind == glpiproxy.NotFound
 }
 
 // glpiCodes translate what a failed call to GLPI means to what clients are told.
@@ -91,6 +96,9 @@ func (r *Resolver) PresentError(ctx context.Context, err error) *gqlerror.Error 
 	case errors.As(err, &glpi):
 		said := glpiCodes[glpi.Kind]
 		present(presented, said.code, said.message)
+		if glpi.Kind == glpiproxy.Invalid && glpi.Status == 0 { // GLPI was not asked: the reason is our own
+			presented.Message = glpi.Message
+		}
 		if glpi.Code != "" {
 			presented.Extensions["glpi"] = map[string]any{"code": glpi.Code, "message": glpi.Message}
 		}
@@ -100,6 +108,8 @@ func (r *Resolver) PresentError(ctx context.Context, err error) *gqlerror.Error 
 		present(presented, CodeResync, "events were missed: read the page again, then subscribe without a cursor")
 	case errors.Is(err, context.DeadlineExceeded):
 		present(presented, CodeUpstreamTimeout, glpiCodes[glpiproxy.Timeout].message)
+	case errors.Is(err, context.Canceled):
+		present(presented, CodeInternal, glpiCodes[glpiproxy.Canceled].message)
 	case presented.Extensions["code"] != nil:
 		presentLanguageError(presented)
 	case isLanguageError(err):

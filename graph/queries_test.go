@@ -177,7 +177,7 @@ func TestBadInputIsRefusedWithTheArgumentNamed(t *testing.T) {
 		`{ agents(filter: {fleetIds: []}) { totalCount } }`:                 "fleetIds",
 		`{ agents(filter: {fleetIds: ["x"]}) { totalCount } }`:              "fleetIds",
 		`{ agents(filter: {entityIds: ["` + fleet + `"]}) { totalCount } }`: "entityIds",
-		`{ agents(filter: {search: "a\\b"}) { totalCount } }`:               "",
+		`{ agents(filter: {search: "a\\b"}) { totalCount } }`:               "backslashes",
 		`{ agents(orderBy: {field: COLOUR}) { totalCount } }`:               "COLOUR",
 		`{ nonsense }`:     "nonsense",
 		`{ agents(first: `: "",
