@@ -65,6 +65,9 @@ func newEventFilter(ctx context.Context, s *glpiproxy.Session, f *model.DeviceEv
 		f = &model.DeviceEventFilter{}
 	}
 	wanted := eventFilter{kinds: wantedKinds(f.Kinds)}
+	if len(wanted.kinds) == 0 {
+		return wanted, badInput("filter.kinds: give at least one")
+	}
 	var err error
 	if wanted.entities, err = idSet("filter.entityIds", "Entity", f.EntityIds); err != nil {
 		return wanted, err
@@ -145,8 +148,8 @@ func idSet(argument, typename string, globalIDs []string) (map[int]struct{}, err
 	if globalIDs == nil {
 		return nil, nil
 	}
-	if len(globalIDs) > largestPage {
-		return nil, badInput("%s: give %d at most", argument, largestPage)
+	if len(globalIDs) == 0 || len(globalIDs) > largestPage {
+		return nil, badInput("%s: give between 1 and %d", argument, largestPage)
 	}
 	ids := map[int]struct{}{}
 	for _, globalID := range globalIDs {

@@ -118,6 +118,10 @@ func TestNoFilterShowsAnotherCompanysEvents(t *testing.T) {
 		"their device":   {map[string]any{"agentIds": []string{foreignAgent}}, "NOT_FOUND"},
 		"no such device": {map[string]any{"agentIds": []string{model.GlobalID("Agent", 987654)}}, "NOT_FOUND"},
 		"not an id":      {map[string]any{"agentIds": []string{"x"}}, "BAD_USER_INPUT"},
+		"no devices":     {map[string]any{"agentIds": []string{}}, "BAD_USER_INPUT"},
+		"no fleets":      {map[string]any{"fleetIds": []string{}}, "BAD_USER_INPUT"},
+		"no entities":    {map[string]any{"entityIds": []string{}}, "BAD_USER_INPUT"},
+		"no kinds":       {map[string]any{"kinds": []string{}}, "BAD_USER_INPUT"},
 		"not a fleet":    {map[string]any{"fleetIds": []string{foreignAgent}}, "BAD_USER_INPUT"},
 	} {
 		t.Run(name, func(t *testing.T) {
