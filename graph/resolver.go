@@ -18,7 +18,7 @@ import (
 	"fleetgate/internal/throttle"
 )
 
-// Resolver holds what the resolvers need. All fields but the last three are required.
+// Resolver holds what the resolvers need. All fields but the last two are required.
 type Resolver struct {
 	GLPI    *glpiproxy.Client
 	Bridge  *bridge.Bridge
@@ -28,8 +28,9 @@ type Resolver struct {
 	SessionLifetime time.Duration
 	// StaleAfter is how long a device that said it is online may be silent before it is STALE.
 	StaleAfter time.Duration
-	// UserFailures and AddressFailures slow down password guessing by user name and by client address.
-	UserFailures, AddressFailures *throttle.Failures
+	// UserFailures, NameFailures and AddressFailures slow down password guessing: by user name and client address
+	// together, by user name alone, and by client address alone.
+	UserFailures, NameFailures, AddressFailures *throttle.Failures
 
 	Now    func() time.Time // nil means time.Now
 	Logger *slog.Logger     // nil means slog.Default
