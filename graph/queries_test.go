@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
+	"fleetgate/internal/sim/glpi"
 )
 
 const agentFields = `id databaseId name serial version mdmType enrollStatus notificationType
@@ -34,6 +36,48 @@ func TestAPageOfDevicesIsAHandfulOfCalls(t *testing.T) {
 	}
 	if warm := w.callsOf(func() { w.must(token, query, nil) }); len(warm) != 0 {
 		t.Errorf("%d calls to GLPI, warm: %q", len(warm), warm)
+	}
+}
+
+func TestTheViewerAsksForTheProfilesOnce(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	calls := w.callsOf(func() {
+		a := w.must(token, `{ viewer { profile { name } profiles { name } } }`, nil)
+		if name := a.at("viewer", "profile", "name"); name == nil || name != a.at("viewer", "profiles", 0, "name") {
+			t.Errorf("got %s", a.text)
+		}
+	})
+	if len(calls) != 1 {
+		t.Errorf("%d calls to GLPI: %q", len(calls), calls)
+	}
+}
+
+// The accounts that GLPI makes for devices are not people.
+func TestPeopleAreCountedWithoutTheDevices(t *testing.T) {
+	w := newWorld(t)
+	service, err := glpiproxy.New(glpiproxy.Options{URL: w.rest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close()
+	admin, err := service.SignIn(t.Context(), "admin@acme.test", glpi.DemoPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users, err := glpiproxy.List[glpiproxy.User](t.Context(), admin, glpiproxy.ListOptions{Range: glpiproxy.Range{Count: 1000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	people := 0
+	for _, user := range users.Items {
+		if !strings.HasPrefix(user.Username, "flyvemdm-") {
+			people++
+		}
+	}
+	counted := w.must(w.signIn("admin@acme.test"), `{ overview { userCount } }`, nil).at("overview", "userCount")
+	if counted != float64(people) || people == len(users.Items) {
+		t.Errorf("%v people counted, want %d of the %d users", counted, people, len(users.Items))
 	}
 }
 
@@ -164,21 +208,23 @@ func TestBadInputIsRefusedWithTheArgumentNamed(t *testing.T) {
 	token := w.signIn("admin@acme.test")
 	fleet := model.GlobalID("Fleet", 1)
 	for query, named := range map[string]string{
-		`{ agent(id: "17") { id } }`:                                        "id",
-		`{ agent(id: "` + fleet + `") { id } }`:                             "Agent",
-		`{ node(id: "` + model.GlobalID("Secret", 1) + `") { id } }`:        "Secret",
-		`{ node(id: "QWdlbnQ6MA") { id } }`:                                 "id", // Agent:0, with which GLPI answers a whole list
-		`{ agents(first: 501) { totalCount } }`:                             "first",
-		`{ agents(first: -1) { totalCount } }`:                              "first",
-		`{ agents(first: 1, last: 1) { totalCount } }`:                      "first",
-		`{ agents(after: "x") { totalCount } }`:                             "after",
-		`{ fleets(last: 501) { totalCount } }`:                              "last",
-		`{ invitations(before: "x") { totalCount } }`:                       "before",
-		`{ agents(filter: {fleetIds: []}) { totalCount } }`:                 "fleetIds",
-		`{ agents(filter: {fleetIds: ["x"]}) { totalCount } }`:              "fleetIds",
-		`{ agents(filter: {entityIds: ["` + fleet + `"]}) { totalCount } }`: "entityIds",
-		`{ agents(filter: {search: "a\\b"}) { totalCount } }`:               "backslashes",
-		`{ agents(orderBy: {field: COLOUR}) { totalCount } }`:               "COLOUR",
+		`{ agent(id: "17") { id } }`:                                                      "id",
+		`{ agent(id: "` + fleet + `") { id } }`:                                           "Agent",
+		`{ node(id: "` + model.GlobalID("Secret", 1) + `") { id } }`:                      "Secret",
+		`{ node(id: "QWdlbnQ6MA") { id } }`:                                               "id", // Agent:0, with which GLPI answers a whole list
+		`{ agents(first: 501) { totalCount } }`:                                           "first",
+		`{ agents(first: -1) { totalCount } }`:                                            "first",
+		`{ agents(first: 1, last: 1) { totalCount } }`:                                    "first",
+		`{ agents(after: "x") { totalCount } }`:                                           "after",
+		`{ fleets(last: 501) { totalCount } }`:                                            "last",
+		`{ invitations(before: "x") { totalCount } }`:                                     "before",
+		`{ agents(filter: {fleetIds: []}) { totalCount } }`:                               "fleetIds",
+		`{ agents(filter: {fleetIds: ["x"]}) { totalCount } }`:                            "fleetIds",
+		`{ agents(filter: {entityIds: ["` + fleet + `"]}) { totalCount } }`:               "entityIds",
+		`{ agents(filter: {search: "a\\b"}) { totalCount } }`:                             "backslashes",
+		`{ agents(filter: {search: "` + strings.Repeat("a", 256) + `"}) { totalCount } }`: "255",
+		`{ agents(filter: {search: "` + strings.Repeat("é", 100) + `", fleetIds: [` + strings.Repeat(`"`+fleet+`",`, 30) + `]}) { totalCount } }`: "filter",
+		`{ agents(orderBy: {field: COLOUR}) { totalCount } }`: "COLOUR",
 		`{ nonsense }`:     "nonsense",
 		`{ agents(first: `: "",
 		`query ($n: Int!) { agents(first: $n) { totalCount } }`:                  "n",
@@ -273,4 +319,25 @@ func TestErrorsAreInWordsForPeople(t *testing.T) {
 			t.Errorf("got %s, want %s: %s", a.text, c.code, c.message)
 		}
 	}
+}
+
+// Whoever guesses somebody's password is slowed down; the one whose name it is can still sign in from elsewhere.
+func TestGuessingIsSlowedDown(t *testing.T) {
+	w := newWorld(t)
+	try := func(password string) string {
+		return w.must("", `mutation ($p: String!) { login(input: {username: "viewer@acme.test", password: $p}) { token userErrors { code } } }`,
+			map[string]any{"p": password}).text
+	}
+	for i := range 10 {
+		if got := try("wrong"); !strings.Contains(got, "UNAUTHENTICATED") {
+			t.Fatalf("try %d: %s", i, got)
+		}
+	}
+	if got := try("wrong"); !strings.Contains(got, "RATE_LIMITED") {
+		t.Errorf("the eleventh try: %s", got)
+	}
+	if got := try("demo"); !strings.Contains(got, "RATE_LIMITED") {
+		t.Errorf("the right password just after: %s", got)
+	}
+	w.signIn("admin@acme.test") // another name from the same address
 }

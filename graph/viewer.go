@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"fleetgate/glpiproxy"
@@ -17,14 +18,15 @@ func (r *Resolver) viewer(ctx context.Context, s *glpiproxy.Session, expires tim
 	}
 	return &model.Viewer{
 		Session: s, Scope: scope,
+		HeldProfiles:     sync.OnceValues(func() ([]glpiproxy.Profile, error) { return s.Profiles(ctx) }),
 		Capabilities:     r.capabilities(scope),
 		SessionExpiresAt: model.Moment(expires),
 	}, nil
 }
 
 // profilesOf lists every profile that the viewer may take.
-func profilesOf(ctx context.Context, v *model.Viewer) ([]*model.Profile, error) {
-	held, err := v.Session.Profiles(ctx)
+func profilesOf(v *model.Viewer) ([]*model.Profile, error) {
+	held, err := v.HeldProfiles()
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +43,8 @@ func profilesOf(ctx context.Context, v *model.Viewer) ([]*model.Profile, error) 
 }
 
 // activeProfileOf is the profile that is active in the session, with the entities it holds in.
-func activeProfileOf(ctx context.Context, v *model.Viewer) (*model.Profile, error) {
-	profiles, err := profilesOf(ctx, v)
+func activeProfileOf(v *model.Viewer) (*model.Profile, error) {
+	profiles, err := profilesOf(v)
 	if err != nil {
 		return nil, err
 	}

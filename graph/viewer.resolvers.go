@@ -21,11 +21,11 @@ func (r *viewerResolver) User(ctx context.Context, obj *model.Viewer) (*model.Us
 }
 
 func (r *viewerResolver) Profile(ctx context.Context, obj *model.Viewer) (*model.Profile, error) {
-	return activeProfileOf(ctx, obj)
+	return activeProfileOf(obj)
 }
 
 func (r *viewerResolver) Profiles(ctx context.Context, obj *model.Viewer) ([]*model.Profile, error) {
-	return profilesOf(ctx, obj)
+	return profilesOf(obj)
 }
 
 func (r *viewerResolver) ActiveEntity(ctx context.Context, obj *model.Viewer) (*model.Entity, error) {
