@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"net/url"
 	"slices"
 
 	"fleetgate/bridge"
@@ -157,11 +158,22 @@ func agentCriteria(filter *model.AgentFilter) ([]glpiproxy.Criterion, error) {
 			chain = append(chain, group...)
 		}
 	}
+	length := 0
+	for _, c := range chain {
+		length += len(url.QueryEscape(c.Value)) + criterionLength
+	}
+	if length > longestChain {
+		return nil, badInput("filter: too much at once: fewer fleets and entities, or a shorter search")
+	}
 	return chain, nil
 }
 
-// mostChoices bounds how long the address of a search becomes: web servers refuse those over 8 KB.
-const mostChoices = 40
+// Web servers refuse an address of more than 8 KB, and GLPI's search is one.
+const (
+	mostChoices     = 40
+	criterionLength = 100  // of a criterion without its value, as it stands in an address
+	longestChain    = 6000 // leaves room for the rest of the address
+)
 
 // choices makes one alternative for each id; without ids one that demands nothing.
 func choices(argument, typename string, option int, globalIDs []string) ([][]glpiproxy.Criterion, error) {

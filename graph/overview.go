@@ -15,8 +15,8 @@ const (
 // machineAccountPrefix begins the user names of the accounts that GLPI makes for the devices themselves.
 const machineAccountPrefix = "flyvemdm-"
 
-// count counts without reading rows.
-func count[T glpiproxy.Item](ctx context.Context, right string, criteria ...glpiproxy.Criterion) (*int, error) {
+// total counts without reading rows.
+func total[T glpiproxy.Item](ctx context.Context, right string, criteria ...glpiproxy.Criterion) (*int, error) {
 	s, err := readable(ctx, right)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func count[T glpiproxy.Item](ctx context.Context, right string, criteria ...glpi
 
 // countPeople counts users without the accounts of the devices.
 func countPeople(ctx context.Context) (*int, error) {
-	return count[glpiproxy.User](ctx, rightUsers, glpiproxy.Criterion{
+	return total[glpiproxy.User](ctx, rightUsers, glpiproxy.Criterion{
 		Link: glpiproxy.AndNot, Field: userOptionName, Type: glpiproxy.BeginsWith, Value: machineAccountPrefix,
 	})
 }

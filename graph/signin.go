@@ -8,29 +8,28 @@ import (
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
 	"fleetgate/internal/signin"
+	"fleetgate/internal/throttle"
 )
 
 // longestCredential bounds what is taken for a user name, a password or a token.
 const longestCredential = 1024
 
-// signIn opens a session in GLPI and answers a token that seals it. Failed tries are counted by user name and
-// by address, so that passwords can't be guessed through the gateway, which GLPI itself does not prevent.
+// signIn opens a session in GLPI and answers a token that seals it. Failed tries are counted, so that passwords
+// can't be guessed through the gateway, which GLPI itself does not prevent: few for one name from one address,
+// more for an address, and most for a name from anywhere, so that it is hard to lock somebody else out.
 func (r *Resolver) signIn(ctx context.Context, username string, open func(context.Context) (*glpiproxy.Session, error)) (*model.LoginPayload, error) {
-	byAddress, wait := r.AddressFailures.Begin(signin.ClientAddress(ctx))
-	if byAddress == nil {
+	address, name := signin.ClientAddress(ctx), strings.ToLower(strings.TrimSpace(username))
+	counts := []count{{r.AddressFailures, address}}
+	if name != "" { // a token names nobody
+		counts = append(counts, count{r.UserFailures, name + " " + address}, count{r.NameFailures, name})
+	}
+	settle, wait := begin(counts)
+	if settle == nil {
 		return refuse(tooManyTries(wait)), nil
 	}
-	byUser := func(bool) {}
-	if username != "" { // a token names nobody
-		if byUser, wait = r.UserFailures.Begin(strings.ToLower(username)); byUser == nil {
-			byAddress(false)
-			return refuse(tooManyTries(wait)), nil
-		}
-	}
 	s, err := open(ctx)
-	wrong := glpiproxy.KindOf(err) == glpiproxy.BadCredentials && err != nil
-	byAddress(wrong)
-	byUser(wrong)
+	wrong := err != nil && glpiproxy.KindOf(err) == glpiproxy.BadCredentials
+	settle(wrong)
 	if wrong {
 		return refuse(&model.UserError{
 			Code: model.UserErrorCodeUnauthenticated, Message: "The credentials are not right, or the account may not sign in.",
@@ -40,6 +39,31 @@ func (r *Resolver) signIn(ctx context.Context, username string, open func(contex
 		return nil, err
 	}
 	return r.welcome(ctx, s)
+}
+
+// count is one of the counts that a try goes on.
+type count struct {
+	failures *throttle.Failures
+	key      string
+}
+
+// begin starts a try on all counts, or on none when one of them is full.
+func begin(counts []count) (settle func(failed bool), wait time.Duration) {
+	var begun []func(bool)
+	settle = func(failed bool) {
+		for _, done := range begun {
+			done(failed)
+		}
+	}
+	for _, c := range counts {
+		done, wait := c.failures.Begin(c.key)
+		if done == nil {
+			settle(false)
+			return nil, wait
+		}
+		begun = append(begun, done)
+	}
+	return settle, 0
 }
 
 // welcome seals a fresh session into a token.

@@ -58,6 +58,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		GLPI: g.glpi, Bridge: g.bridge, SignIn: g.desk, Version: version,
 		SessionLifetime: s.SessionLifetime, StaleAfter: s.StaleAfter,
 		UserFailures:    throttle.New(throttle.Options{}),
+		NameFailures:    throttle.New(throttle.Options{Burst: 100, Refill: 10 * time.Second}),
 		AddressFailures: throttle.New(throttle.Options{Burst: 50, Refill: 5 * time.Second}),
 		Logger:          log,
 	}
