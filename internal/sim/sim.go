@@ -56,8 +56,11 @@ const (
 	accountPassword = "demo"
 )
 
-// Start makes a world whose phones are still off. Close must be called when Start succeeds; the world ends with
-// ctx too.
+// farewell is how long GLPI may take for the answers under way when the world ends.
+const farewell = 2 * time.Second
+
+// Start makes a world whose phones are still off. Close must be called when Start succeeds. When ctx is done the
+// phones go off; the rest waits for Close.
 func Start(ctx context.Context, o Options) (*World, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -89,7 +92,7 @@ func (w *World) start(ctx context.Context, o Options) error {
 	server := glpi.New(glpi.Options{Broker: medium, BaseURL: base, BrokerHost: host, BrokerPort: port, Seed: uint64(o.Seed)})
 	demo := server.SeedDemo(glpi.DemoOptions{Devices: o.Devices, Seed: o.Seed})
 	w.ServiceToken = demo.ServiceToken
-	w.serveGLPI(listener, server)
+	w.serveGLPI(ctx, listener, server)
 	w.populate(o, demo)
 	return nil
 }
@@ -124,17 +127,27 @@ func (w *World) openBroker(ctx context.Context, o Options) (glpi.Broker, error) 
 	}
 	w.closers = append(w.closers, embedded.Close)
 	w.MQTTURL, w.MQTTUsername, w.MQTTPassword = embedded.URL(), gatewayAccount, accountPassword
-	everything := broker.Access{Filter: "#", Read: true, Write: true}
-	embedded.SetAccount(backendAccount, accountPassword, everything)
-	embedded.SetAccount(gatewayAccount, accountPassword, everything)
+	embedded.SetAccount(backendAccount, accountPassword, broker.Access{Filter: "#", Read: true, Write: true})
+	embedded.SetAccount(gatewayAccount, accountPassword, broker.Access{Filter: "#", Read: true}) // it only listens
 	return embeddedBroker{embedded}, nil
 }
 
 // serveGLPI answers HTTP as GLPI's web server does.
-func (w *World) serveGLPI(listener net.Listener, handler http.Handler) {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+func (w *World) serveGLPI(ctx context.Context, listener net.Listener, handler http.Handler) {
+	server := &http.Server{
+		Handler:     handler,
+		BaseContext: func(net.Listener) context.Context { return ctx }, // ends what waits for a phone's answer
+		ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute, ReadHeaderTimeout: 10 * time.Second,
+	}
 	w.serving.Go(func() { _ = server.Serve(listener) })
-	w.closers = append(w.closers, server.Close)
+	w.closers = append(w.closers, func() error {
+		inTime, stop := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+		defer stop()
+		if server.Shutdown(inTime) == nil {
+			return nil
+		}
+		return server.Close() // somebody holds a connection open and says nothing
+	})
 }
 
 // populate makes the phones.

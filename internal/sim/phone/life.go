@@ -2,9 +2,14 @@ package phone
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,8 +80,14 @@ func (l *life) later(do func(context.Context)) bool {
 }
 
 // dial opens the connection, kept so that it can be cut.
-func (l *life) dial(address string) (net.Conn, error) {
-	opened, err := net.DialTimeout("tcp", address, connectTimeout)
+func (l *life) dial(ctx context.Context, broker *url.URL) (net.Conn, error) {
+	var dialer interface {
+		DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	} = &net.Dialer{Timeout: connectTimeout}
+	if broker.Scheme == "ssl" {
+		dialer = &tls.Dialer{NetDialer: &net.Dialer{Timeout: connectTimeout}}
+	}
+	opened, err := dialer.DialContext(ctx, "tcp", broker.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -111,14 +122,30 @@ func wait(ctx context.Context, token mqtt.Token) error {
 	}
 }
 
-// tcpAddress is an MQTT URL the way the client library wants it.
-func tcpAddress(mqttURL string) string {
+// Schemes are what a broker's URL may begin with: phones speak MQTT over TCP, plain or with TLS.
+func Schemes() []string { return slices.Sorted(maps.Keys(ports)) }
+
+// ports are the schemes with their ports.
+var ports = map[string]string{"mqtt": plain, "tcp": plain, "mqtts": secure, "ssl": secure, "tls": secure}
+
+const plain, secure = "1883", "8883"
+
+// address is an MQTT URL the way the client library wants it.
+func address(mqttURL string) (string, error) {
 	address, err := url.Parse(mqttURL)
 	if err != nil {
-		return mqttURL
+		return "", errors.New("it is no URL") // which may hold a password
 	}
-	if address.Port() == "" {
-		address.Host = net.JoinHostPort(address.Hostname(), "1883")
+	port, known := ports[address.Scheme]
+	if !known {
+		return "", fmt.Errorf("a phone does not speak %q", address.Scheme)
 	}
-	return "tcp://" + address.Host
+	scheme := "tcp"
+	if port == secure {
+		scheme = "ssl"
+	}
+	if address.Port() != "" {
+		port = address.Port()
+	}
+	return scheme + "://" + net.JoinHostPort(address.Hostname(), port), nil
 }

@@ -114,8 +114,12 @@ func (p *Phone) SwitchOn(ctx context.Context) error {
 	case p.life != nil:
 		return nil
 	}
+	broker, err := address(p.o.MQTTURL)
+	if err != nil {
+		return fmt.Errorf("the broker's address: %w", err)
+	}
 	l := newLife(ctx)
-	l.client = mqtt.NewClient(p.clientOptions(l))
+	l.client = mqtt.NewClient(p.clientOptions(ctx, l, broker))
 	if err := wait(ctx, l.client.Connect()); err != nil {
 		l.end()
 		return fmt.Errorf("connecting %s: %w", p.account.Serial, err)
@@ -167,9 +171,9 @@ func (p *Phone) lost(l *life) {
 	l.end()
 }
 
-func (p *Phone) clientOptions(l *life) *mqtt.ClientOptions {
+func (p *Phone) clientOptions(ctx context.Context, l *life, broker string) *mqtt.ClientOptions {
 	return mqtt.NewClientOptions().
-		AddBroker(tcpAddress(p.o.MQTTURL)).
+		AddBroker(broker).
 		SetProtocolVersion(4).         // MQTT 3.1.1
 		SetClientID(rand.Text()[:20]). // not stable in the field either; a broker need not take more than 23
 		SetUsername(p.account.MQTTUsername).SetPassword(p.account.MQTTPassword).
@@ -180,7 +184,7 @@ func (p *Phone) clientOptions(l *life) *mqtt.ClientOptions {
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { p.hear(l, m) }).
 		SetConnectionLostHandler(func(mqtt.Client, error) { p.lost(l) }).
 		SetCustomOpenConnectionFn(func(address *url.URL, _ mqtt.ClientOptions) (net.Conn, error) {
-			return l.dial(address.Host)
+			return l.dial(ctx, address)
 		})
 }
 
