@@ -109,7 +109,10 @@ type demoCommand struct {
 // Run puts a simulated world behind the gateway, or only that part of it that no URL replaces, and serves
 // until the context ends.
 func (c *demoCommand) Run(ctx context.Context, s streams) error {
-	if err := errors.Join(c.Gateway.Check(false), c.Demo.Check()); err != nil {
+	if err := c.Gateway.Check(false); err != nil {
+		return &usageError{err}
+	}
+	if err := c.Demo.Check(c.Gateway); err != nil {
 		return &usageError{err}
 	}
 	log := c.Logger(s.err)
@@ -146,7 +149,7 @@ func (c *demoCommand) Run(ctx context.Context, s streams) error {
 func serve(ctx context.Context, s settings.Gateway, to streams, started func(context.Context, *gateway.Gateway)) error {
 	g, err := gateway.New(s, version, s.Logger(to.err))
 	if err != nil {
-		return err
+		return &usageError{err}
 	}
 	listener, err := net.Listen("tcp", s.Listen)
 	if err != nil {

@@ -4,9 +4,11 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -71,14 +73,17 @@ func (g *Gateway) Check(needBackends bool) error {
 	return nil
 }
 
-// Check refuses what can't work.
-func (d *Demo) Check() error {
+// Check refuses what can't work in a demonstration with these settings of the gateway, which are checked already.
+func (d *Demo) Check(g Gateway) error {
 	const most = 20_000
 	if d.Devices < 1 || d.Devices > most {
 		return fmt.Errorf("--devices: %d is not between 1 and %d", d.Devices, most)
 	}
-	if d.EventsPerSecond < 0 || d.EventsPerSecond > 5000 {
+	if math.IsNaN(d.EventsPerSecond) || d.EventsPerSecond < 0 || d.EventsPerSecond > 5000 {
 		return fmt.Errorf("--events-per-second: %v is not between 0 and 5000", d.EventsPerSecond)
+	}
+	if phones := g.GLPIURL == ""; phones && strings.HasPrefix(g.MQTTURL, "ws") {
+		return errors.New("--mqtt-url: the simulated phones speak no MQTT over WebSocket: give an address like mqtt://host or mqtts://host")
 	}
 	return nil
 }

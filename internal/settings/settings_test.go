@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,9 +60,31 @@ func TestTheDemoNeedsNoBackends(t *testing.T) {
 	if err := g.Check(false); err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range []settings.Demo{{Devices: 0}, {Devices: 1_000_000}, {Devices: 1, EventsPerSecond: -1}} {
-		if d.Check() == nil {
-			t.Errorf("%+v was accepted", d)
+}
+
+func TestAWrongSettingOfTheDemoIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		demo    settings.Demo
+		gateway settings.Gateway
+		want    string // "" for what is right
+	}{
+		{settings.Demo{Devices: 1}, settings.Gateway{}, ""},
+		{settings.Demo{Devices: 1, EventsPerSecond: 5000}, settings.Gateway{MQTTURL: "mqtt://broker"}, ""},
+		{settings.Demo{Devices: 1}, settings.Gateway{MQTTURL: "mqtts://broker"}, ""},
+		{settings.Demo{Devices: 1}, settings.Gateway{GLPIURL: "https://glpi", MQTTURL: "wss://broker"}, ""}, // no phones
+		{settings.Demo{Devices: 0}, settings.Gateway{}, "--devices: "},
+		{settings.Demo{Devices: 1_000_000}, settings.Gateway{}, "--devices: "},
+		{settings.Demo{Devices: 1, EventsPerSecond: -1}, settings.Gateway{}, "--events-per-second: "},
+		{settings.Demo{Devices: 1, EventsPerSecond: math.NaN()}, settings.Gateway{}, "--events-per-second: "},
+		{settings.Demo{Devices: 1}, settings.Gateway{MQTTURL: "ws://broker"}, "--mqtt-url: "},
+		{settings.Demo{Devices: 1}, settings.Gateway{MQTTURL: "wss://broker"}, "--mqtt-url: "},
+	} {
+		got := ""
+		if err := c.demo.Check(c.gateway); err != nil {
+			got = err.Error()
+		}
+		if (got == "") != (c.want == "") || !strings.HasPrefix(got, c.want) {
+			t.Errorf("%+v with %+v: got %q, want %q", c.demo, c.gateway, got, c.want)
 		}
 	}
 }
