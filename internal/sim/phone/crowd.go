@@ -33,6 +33,8 @@ const (
 	askingAtOnce = 4
 	// onAtFirst is the share of the phones that are on when the crowd starts.
 	onAtFirst = 0.8
+	// longestPause bounds the time between two events of a crowd that hardly does anything.
+	longestPause = 24 * time.Hour
 	// stride is how far a phone walks at most between two reports, in degrees: some hundred metres.
 	stride = 0.002
 )
@@ -77,7 +79,7 @@ func (c *Crowd) Run(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
-	beat := time.NewTicker(time.Duration(float64(time.Second) / c.o.EventsPerSecond))
+	beat := time.NewTicker(time.Duration(min(float64(time.Second)/c.o.EventsPerSecond, float64(longestPause))))
 	defer beat.Stop()
 	slots := make(chan struct{}, askingAtOnce)
 	for {

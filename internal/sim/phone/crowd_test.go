@@ -197,3 +197,12 @@ func (l *logged) Write(p []byte) (int, error) {
 	l.said = append(l.said, p...)
 	return len(p), nil
 }
+
+// However rare events are to be, there is a time until the next one.
+func TestACrowdThatHardlyDoesAnything(t *testing.T) {
+	b := startEmbedded(t)
+	crowd := phone.NewCrowd(gather(t, b, 1), phone.CrowdOptions{EventsPerSecond: 1e-300})
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	crowd.Run(ctx)
+}
