@@ -30,15 +30,29 @@ function element(name, text = "", className = "") {
 function show(signedIn) {
   $("login").hidden = signedIn;
   for (const id of ["fleet", "logout", "who"]) $(id).hidden = !signedIn;
+  if (!signedIn) $("login").username.focus();
 }
 
+/** Forgets the viewer and everything that the page showed them: the next one may be of another company. */
 function leave(problem = "") {
   stop();
-  token = null;
+  token = endCursor = null;
+  search = $("search").value = "";
   sessionStorage.removeItem("token");
-  for (const id of ["devices", "events", "counters"]) $(id).replaceChildren();
+  for (const id of ["devices", "events", "counters", "who", "shown", "socket", "page-problem"]) $(id).replaceChildren();
+  $("more").hidden = true;
   $("login").querySelector(".problem").textContent = problem;
   show(false);
+}
+
+/** Does something for the viewer of now; what goes wrong is no business of whoever has signed in since. */
+async function forViewer(work) {
+  const mine = token;
+  try {
+    await work();
+  } catch (error) {
+    if (token === mine) complain(error);
+  }
 }
 
 /** Shows what went wrong; an ended session leads back to the sign-in. */
@@ -68,18 +82,21 @@ function deviceRow(agent) {
 }
 
 async function devices(more = false) {
-  const wanted = search;
+  const wanted = search, mine = token;
   const { agents } = await run(DEVICES, { after: more ? endCursor : null, filter: search ? { search } : null }, token);
-  if (wanted !== search) return; // another search was typed meanwhile
+  if (wanted !== search || mine !== token) return; // another search was typed meanwhile, or somebody else is there
+  $("page-problem").textContent = "";
   endCursor = agents.pageInfo.endCursor;
   if (!more) $("devices").replaceChildren();
   $("devices").append(...agents.nodes.map(deviceRow));
   $("more").hidden = !agents.pageInfo.hasNextPage;
-  $("shown").textContent = `${$("devices").children.length} of ${agents.totalCount}`;
+  $("shown").textContent = agents.totalCount ? `${$("devices").children.length} of ${agents.totalCount}` : "no device matches";
 }
 
 async function home() {
-  const { viewer, overview } = await run(HOME, {}, token);
+  const mine = token;
+  const { viewer, overview } = await run(HOME, {}, mine);
+  if (mine !== token) return;
   $("who").textContent = [viewer.displayName, viewer.profile.name, viewer.activeEntity?.completeName].filter(Boolean).join(" · ");
   const counters = { Devices: overview.agentCount, Fleets: overview.fleetCount, People: overview.userCount,
     Invitations: overview.invitationCount, "of them pending": overview.pendingInvitationCount };
@@ -112,7 +129,7 @@ function happened({ deviceEvents: event }) {
   const row = event.agent && $("devices").querySelector(`[data-agent="${CSS.escape(event.agent.id)}"]`);
   if (row && event.presence) {
     row.firstChild.replaceChildren(stateOf(event.presence));
-    row.lastChild.textContent = clock(event.presence.lastContact);
+    if (event.presence.lastContact) row.lastChild.textContent = clock(event.presence.lastContact); // a last will is no contact
     row.classList.add("fresh");
     setTimeout(() => row.classList.remove("fresh"), 1500);
   }
@@ -123,11 +140,11 @@ async function enter() {
   $("page-problem").textContent = "";
   stop = subscribe(EVENTS, token, {
     event: happened,
-    state: (state) => { $("socket").textContent = state === "live" ? "connected" : "connecting…"; },
-    resync: () => devices().catch(complain),
+    state: (state) => { $("socket").textContent = { live: "connected", connecting: "connecting…", ended: "not connected" }[state]; },
+    resync: () => forViewer(devices),
     end: complain,
   });
-  await Promise.all([home(), devices()]).catch(complain);
+  await forViewer(() => Promise.all([home(), devices()]));
 }
 
 $("login").addEventListener("submit", async (submitted) => {
@@ -152,14 +169,18 @@ $("logout").addEventListener("click", async () => {
   await run(LOGOUT, {}, ending).catch(() => {}); // the token is forgotten here in any case
 });
 
-$("more").addEventListener("click", () => devices(true).catch(complain));
+$("more").addEventListener("click", async () => {
+  $("more").disabled = true;
+  await forViewer(() => devices(true));
+  $("more").disabled = false;
+});
 
 let typing;
 $("search").addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(() => {
     search = $("search").value.trim();
-    devices().catch(complain);
+    forViewer(devices);
   }, 250);
 });
 

@@ -28,16 +28,18 @@ export async function run(query, variables = {}, token = null) {
 
 /**
  * Keeps a subscription open, across lost connections too: it goes on after the last cursor seen. Calls
- * `on.event(data)`, `on.state("live" | "connecting")`, and `on.end(error)` when it can't go on. Returns a function
- * that ends it.
+ * `on.event(data)`, `on.state("live" | "connecting" | "ended")`, `on.resync()` when events were missed, once the
+ * stream runs again: what is on the page has to be read anew; and `on.end(error)` when it can't go on. Returns a
+ * function that ends it.
  */
 export function subscribe(query, token, on) {
-  let socket, cursor = null, ended = false, delay = 500;
+  let socket, cursor = null, missed = false, ended = false, delay = 500;
 
   const end = (error) => {
     if (ended) return;
     ended = true;
     socket?.close(1000);
+    on.state("ended");
     if (error) on.end(error);
   };
 
@@ -52,6 +54,8 @@ export function subscribe(query, token, on) {
         delay = 500;
         on.state("live");
         send({ type: "subscribe", id: "1", payload: { query, variables: { after: cursor } } });
+        if (missed) on.resync(); // after the subscription, so that nothing falls between the two
+        missed = false;
       } else if (message.type === "ping") {
         send({ type: "pong" });
       } else if (message.type === "next" && message.payload.data) {
@@ -61,7 +65,7 @@ export function subscribe(query, token, on) {
         const [error] = message.type === "error" ? message.payload : message.payload.errors;
         if (error.extensions?.code === "RESYNC") {
           cursor = null;
-          on.resync();
+          missed = true;
           socket.close(1000);
         } else {
           end(new GatewayError(error.message, error.extensions?.code));
