@@ -12,7 +12,7 @@ real: ## all tests, with the race detector and real servers (see .ci/run)
 lint: ## vet, staticcheck, format
 	go vet ./...
 	go tool staticcheck ./...
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))"
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 
 generate: ## what gqlgen makes of the schema
 	go generate .

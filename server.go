@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "fleetgate: %s (see fleetgate --help)\n", err)
+		fmt.Fprintf(stderr, "fleetgate: %s (see fleetgate %s)\n", err, helpFor(args[0]))
 		return exitUsage
 	}
 	err = parsed.Run()
@@ -82,6 +82,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	return 0
+}
+
+// helpFor is what to ask for help about a command line that can't be read.
+func helpFor(command string) string {
+	switch command {
+	case "demo", "serve", "schema", "version":
+		return command + " --help"
+	}
+	return "--help"
 }
 
 type streams struct{ out, err io.Writer }
@@ -147,13 +156,14 @@ func (c *demoCommand) Run(ctx context.Context, s streams) error {
 
 // serve runs the gateway on its address. started, if not nil, is called once it listens.
 func serve(ctx context.Context, s settings.Gateway, to streams, started func(context.Context, *gateway.Gateway)) error {
-	g, err := gateway.New(s, version, s.Logger(to.err))
-	if err != nil {
-		return &usageError{err}
-	}
 	listener, err := net.Listen("tcp", s.Listen)
 	if err != nil {
 		return &usageError{fmt.Errorf("--listen: %w", err)}
+	}
+	g, err := gateway.New(s, version, s.Logger(to.err))
+	if err != nil {
+		listener.Close()
+		return &usageError{err}
 	}
 	fmt.Fprintf(to.out, "dashboard http://%[1]s/\ngraphql http://%[1]s/graphql\n", listener.Addr())
 	ctx, stop := context.WithCancel(ctx)

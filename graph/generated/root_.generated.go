@@ -2071,7 +2071,7 @@ type Position {
 
 "Which devices to list: those that match everything given."
 input AgentFilter {
-  "A part of the agent's name."
+  "A part of the agent's name, whatever the case, 255 characters at most. GLPI takes ` + "`" + `%` + "`" + ` for any text and ` + "`" + `_` + "`" + ` for any character."
   search: String
   "Only devices in one of these fleets."
   fleetIds: [ID!]

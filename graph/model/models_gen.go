@@ -42,7 +42,7 @@ type AgentEdge struct {
 
 // Which devices to list: those that match everything given.
 type AgentFilter struct {
-	// A part of the agent's name.
+	// A part of the agent's name, whatever the case, 255 characters at most. GLPI takes `%` for any text and `_` for any character.
 	Search *string `json:"search,omitempty"`
 	// Only devices in one of these fleets.
 	FleetIds []string `json:"fleetIds,omitempty"`
