@@ -248,7 +248,12 @@ func presentPresence(p presence.Presence) *model.Presence {
 	return shown
 }
 
-// lastPositionOf is where a device was last: what it said over MQTT, or GLPI's latest record.
+// recentReports is how many of a device's latest reports are read to find a position: the latest may say no more
+// than that the GPS is off.
+const recentReports = 10
+
+// lastPositionOf is where a device was last: what it said over MQTT, or GLPI's latest record
+// of a place.
 func (r *Resolver) lastPositionOf(ctx context.Context, a *model.Agent) (*model.Position, error) {
 	if a.ComputerID <= 0 {
 		return nil, nil
@@ -258,13 +263,16 @@ func (r *Resolver) lastPositionOf(ctx context.Context, a *model.Agent) (*model.P
 		return nil, err
 	}
 	latest, err := glpiproxy.Children[glpiproxy.Computer, glpiproxy.Geolocation](ctx, s, a.ComputerID,
-		glpiproxy.ListOptions{Sort: "date", Descending: true, Range: glpiproxy.Range{Count: 1}})
+		glpiproxy.ListOptions{Sort: "date", Descending: true, Range: glpiproxy.Range{Count: recentReports}})
 	if err != nil {
 		return nil, err
 	}
 	var stored *model.Position
-	if len(latest.Items) > 0 && latest.Items[0].Available {
-		stored = &model.Position{Latitude: latest.Items[0].Latitude, Longitude: latest.Items[0].Longitude, At: latest.Items[0].At}
+	for _, report := range latest.Items {
+		if report.Available {
+			stored = &model.Position{Latitude: report.Latitude, Longitude: report.Longitude, At: report.At}
+			break
+		}
 	}
 	serial, err := serialOf(ctx, a)
 	if err != nil {

@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -340,4 +341,45 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 		t.Errorf("the right password just after: %s", got)
 	}
 	w.signIn("admin@acme.test") // another name from the same address
+}
+
+// A device whose GPS is off was somewhere before.
+func TestTheLastPositionOutlivesTheGPS(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	mine, _ := w.deviceOf(token)
+	client, err := glpiproxy.New(glpiproxy.Options{URL: w.rest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	device, err := client.SignInWithToken(t.Context(), mine.APIToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := func(at int, place string) {
+		t.Helper()
+		body := fmt.Sprintf(`{"input":{"_agents_id":%d,"computers_id":%d,"_datetime":"%d",%s}}`, mine.AgentID, mine.ComputerID, at, place)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.rest+"/PluginFlyvemdmGeolocation", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Session-Token", device.Token())
+		request.Header.Set("Content-Type", "application/json")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusCreated {
+			t.Fatalf("reporting %s: status %d", place, response.StatusCode)
+		}
+	}
+	const noon = 2_000_000_000 // later than what the demonstration begins with
+	report(noon, `"latitude":"48.5","longitude":"2.25"`)
+	report(noon+60, `"_gps":"off"`)
+	a := w.must(token, `query ($id: ID!) { agent(id: $id) { lastPosition { latitude longitude at } } }`, map[string]any{"id": model.GlobalID("Agent", mine.AgentID)})
+	if a.at("agent", "lastPosition", "latitude") != 48.5 || a.at("agent", "lastPosition", "at") != "2033-05-18T03:33:20Z" {
+		t.Errorf("got %s", a.text)
+	}
 }
