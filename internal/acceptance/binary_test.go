@@ -62,7 +62,7 @@ func start(t *testing.T, last string, args ...string) *process {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	printed := make(chan string)
+	printed := make(chan string, 100) // nobody reads on once a test has failed
 	go func() {
 		defer close(p.done)
 		for lines := bufio.NewScanner(out); lines.Scan(); {

@@ -26,6 +26,11 @@ try {
   seen.shown = $("#shown").textContent;
   seen.who = $("#who").textContent;
   await until("something happens", () => $("#events").children.length > 2);
+  $("#more").click();
+  $("#more").click();
+  await until("the next page is shown", () => $("#devices").children.length > 50 && !$("#more").disabled);
+  const ids = [...$("#devices").children].map((row) => row.dataset.agent);
+  seen.twice = ids.length - new Set(ids).size;
   $("#search").value = "no such device";
   $("#search").dispatchEvent(new Event("input"));
   await until("nothing is found", () => $("#devices").children.length === 0);
