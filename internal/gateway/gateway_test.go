@@ -227,6 +227,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 
 func TestAnErrorOfTheListenerEndsIt(t *testing.T) {
 	b := newBackends(t)
+	b.settings.MQTTURL = "mqtt://127.0.0.1:1" // mochi-mqtt races with those who connect while it closes
 	g, err := gateway.New(b.settings, "test", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
