@@ -21,6 +21,9 @@ const (
 	largestPacket = 8 << 20
 	// mostClients bounds who is connected at once.
 	mostClients = 50_000
+	// writesPending is how many messages may wait for each client, in a queue that mochi-mqtt allocates whole:
+	// eight bytes a message and client. What does not fit is dropped.
+	writesPending = 4096
 )
 
 // Options configure a Broker.
@@ -49,7 +52,6 @@ func Start(o Options) (*Broker, error) {
 	capabilities.MaximumQos = 0
 	capabilities.MaximumPacketSize = largestPacket
 	capabilities.MaximumClients = mostClients
-	capabilities.MaximumMessageExpiryInterval = 0 // what is retained stays, as with Mosquitto: old wipes too
 	capabilities.MaximumClientWritesPending = writesPending
 	b := &Broker{
 		server:   mqtt.New(&mqtt.Options{Capabilities: capabilities, InlineClient: true, Logger: quiet(o.Logger)}),
@@ -57,7 +59,7 @@ func Start(o Options) (*Broker, error) {
 		accounts: newAccounts(),
 	}
 	b.close = sync.OnceValue(b.server.Close)
-	if err := errors.Join(b.server.AddHook(b.accounts, nil), b.server.AddHook(newPacing(), nil)); err != nil {
+	if err := errors.Join(b.server.AddHook(b.accounts, nil), b.server.AddHook(newRetained(b.accounts), nil)); err != nil {
 		return nil, fmt.Errorf("guarding the broker: %w", err)
 	}
 	if err := b.server.AddListener(patientListener{b.listener, b.server}); err != nil {

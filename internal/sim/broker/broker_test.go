@@ -36,9 +36,9 @@ type client struct {
 
 func connect(t *testing.T, b *broker.Broker, username, password string, will string) (*client, error) {
 	t.Helper()
-	c := &client{messages: make(chan mqtt.Message, 100)}
+	c := &client{messages: make(chan mqtt.Message, 10_000)}
 	options := mqtt.NewClientOptions().AddBroker("tcp://" + b.Address()).SetProtocolVersion(4).
-		SetUsername(username).SetPassword(password).SetAutoReconnect(false).SetConnectTimeout(5 * time.Second)
+		SetUsername(username).SetPassword(password).SetAutoReconnect(false).SetConnectTimeout(5 * time.Second).SetWriteTimeout(time.Second)
 	options.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { c.messages <- m })
 	options.SetCustomOpenConnectionFn(func(address *url.URL, _ mqtt.ClientOptions) (wire net.Conn, err error) {
 		c.wire, err = net.Dial("tcp", address.Host)

@@ -2,8 +2,11 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/eclipse/paho.golang/paho"
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 	"go.uber.org/goleak"
 
 	"fleetgate/internal/sim/broker"
@@ -42,6 +46,86 @@ func TestNothingRetainedIsLost(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("heard %d of %d", heard.Load(), devices)
 		}
+	}
+}
+
+// What a subscriber hears last on a topic is the latest, however its subscription and the news cross.
+func TestTheLatestComesLast(t *testing.T) {
+	b := start(t)
+	for range 6 {
+		topics, last := 50, 40
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		var publishing sync.WaitGroup
+		for i := range topics {
+			publishing.Go(func() {
+				for n := range last + 1 {
+					_ = b.Publish(fmt.Sprint("news/", i), []byte(fmt.Sprint(n)), true)
+				}
+			})
+		}
+		reader, err := connect(t, b, "backend", "demo", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader.mustSubscribe(t, "news/#")
+		latest := map[string]string{}
+		publishing.Wait()
+		wrong := func() (n int) {
+			for i := range topics {
+				if latest[fmt.Sprint("news/", i)] != fmt.Sprint(last) {
+					n++
+				}
+			}
+			return n
+		}
+		for wrong() > 0 {
+			select {
+			case m := <-reader.messages:
+				latest[m.Topic()] = string(m.Payload())
+			case <-ctx.Done():
+				t.Fatalf("on %d topics it heard something else last: %v", wrong(), latest)
+			}
+		}
+		stop()
+		reader.Disconnect(10)
+	}
+}
+
+// A subscriber that takes nothing is cut off, and keeps nobody from publishing for long.
+func TestASubscriberThatTakesNothing(t *testing.T) {
+	b := start(t)
+	for i := range 200 {
+		if err := b.Publish(fmt.Sprint("large/", i), make([]byte, 100_000), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wire, err := net.Dial("tcp", b.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wire.Close()
+	connecting := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
+	connecting.ProtocolName, connecting.ProtocolVersion, connecting.CleanSession, connecting.ClientIdentifier = "MQTT", 4, true, "deaf"
+	connecting.Username, connecting.Password, connecting.UsernameFlag, connecting.PasswordFlag = "backend", []byte("demo"), true, true
+	subscribing := packets.NewControlPacket(packets.Subscribe).(*packets.SubscribePacket)
+	subscribing.MessageID, subscribing.Topics, subscribing.Qoss = 1, []string{"#"}, []byte{0}
+	if err := errors.Join(connecting.Write(wire), subscribing.Write(wire)); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(10 * time.Millisecond) {
+		before := time.Now()
+		if err := b.Publish("1/agent/SER-1/Command/Lock", []byte("x"), true); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(before); took > 5*time.Second {
+			t.Fatalf("publishing took %s", took)
+		}
+	}
+	if err := wire.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, wire); errors.Is(err, os.ErrDeadlineExceeded) || n >= 200*100_000 {
+		t.Errorf("it was not cut off: %d bytes, %v", n, err)
 	}
 }
 

@@ -20,6 +20,8 @@ import (
 const (
 	keepAlive      = 60 * time.Second
 	connectTimeout = 10 * time.Second
+	// writeTimeout also bounds how long the client library does not notice that a connection was cut.
+	writeTimeout = 2 * time.Second
 	// answersWaiting bounds what a phone has yet to do; more is dropped, as by a phone that is overwhelmed.
 	answersWaiting = 32
 )

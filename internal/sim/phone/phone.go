@@ -178,7 +178,7 @@ func (p *Phone) clientOptions(ctx context.Context, l *life, broker string) *mqtt
 		SetClientID(rand.Text()[:20]). // not stable in the field either; a broker need not take more than 23
 		SetUsername(p.account.MQTTUsername).SetPassword(p.account.MQTTPassword).
 		SetCleanSession(true).
-		SetKeepAlive(keepAlive).SetConnectTimeout(connectTimeout).
+		SetKeepAlive(keepAlive).SetConnectTimeout(connectTimeout).SetWriteTimeout(writeTimeout).
 		SetAutoReconnect(false).
 		SetWill(p.account.Topic+"/Status/Online", `{ "online": false }`, 0, true).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { p.hear(l, m) }).
