@@ -25,7 +25,7 @@ func TestAPageOfDevicesIsAHandfulOfCalls(t *testing.T) {
 	  computer { name serial } presence { state } } } }`
 	var a answer
 	cold := w.callsOf(func() { a = w.must(token, query, nil) })
-	if len(cold) > 7 {
+	if len(cold) > 5 {
 		t.Errorf("%d calls to GLPI, cold: %q", len(cold), cold)
 	}
 	for i, node := range a.at("agents", "nodes").([]any) {
