@@ -27,8 +27,11 @@ func (e eventStream) run(ctx context.Context) {
 	defer e.subscription.Close()
 	checkAt := time.Now().Add(scopeCheck)
 	for {
-		event, err := e.next(ctx, checkAt)
-		if err == nil && time.Now().After(checkAt) {
+		var event *bridge.Event
+		var err error
+		if time.Now().Before(checkAt) {
+			event, err = e.next(ctx, checkAt)
+		} else { // before the next event, which might be one that the viewer sees no longer
 			err = e.refresh(ctx)
 			checkAt = time.Now().Add(scopeCheck)
 		}
