@@ -61,6 +61,13 @@ const (
 // Can tells whether the profile grants a bit of a right.
 func (s *Scope) Can(right string, bit Right) bool { return s.Rights[right]&int(bit) != 0 }
 
+// Can tells whether the viewer's profile grants a right on the items of a type. The viewer's entities and the item
+// itself may still refuse it.
+func Can[T Item](s *Scope, right Right) bool {
+	var kind T
+	return s.Can(traitsOf(kind.itemtype()).right, right)
+}
+
 // SeesEntity tells whether an entity is among the active ones.
 func (s *Scope) SeesEntity(id int) bool {
 	_, found := slices.BinarySearch(s.EntityIDs, id)

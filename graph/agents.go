@@ -11,24 +11,9 @@ import (
 	"fleetgate/internal/presence"
 )
 
-// The rights that guard GLPI's Flyve MDM items.
-const (
-	rightAgents       = "flyvemdm:agent"
-	rightFleets       = "flyvemdm:fleet"
-	rightInvitations  = "flyvemdm:invitation"
-	rightPolicies     = "flyvemdm:policy"
-	rightCategories   = "flyvemdm:policycategory"
-	rightFiles        = "flyvemdm:file"
-	rightApplications = "flyvemdm:package"
-	rightPositions    = "flyvemdm:geolocation"
-	rightComputers    = "computer"
-	rightUsers        = "user"
-	rightEntities     = "entity"
-)
-
 // agentPage reads a page of devices, of one fleet where fleetID is not 0.
 func agentPage(ctx context.Context, a pageArguments, fleetID int, filter *model.AgentFilter, order *model.AgentOrder) (*model.AgentConnection, error) {
-	s, err := readable(ctx, rightAgents)
+	s, err := readable[glpiproxy.Agent](ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +243,7 @@ func (r *Resolver) lastPositionOf(ctx context.Context, a *model.Agent) (*model.P
 	if a.ComputerID <= 0 {
 		return nil, nil
 	}
-	s, err := readable(ctx, rightPositions)
+	s, err := readable[glpiproxy.Geolocation](ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func agentConnection(l *loaders, p page[glpiproxy.Agent]) *model.AgentConnection
 }
 
 func fleetPage(ctx context.Context, a pageArguments) (*model.FleetConnection, error) {
-	s, err := readable(ctx, rightFleets)
+	s, err := readable[glpiproxy.Fleet](ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func fleetPage(ctx context.Context, a pageArguments) (*model.FleetConnection, er
 }
 
 func invitationPage(ctx context.Context, a pageArguments) (*model.InvitationConnection, error) {
-	s, err := readable(ctx, rightInvitations)
+	s, err := readable[glpiproxy.Invitation](ctx)
 	if err != nil {
 		return nil, err
 	}

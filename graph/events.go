@@ -26,7 +26,7 @@ var kinds = map[bridge.Kind]model.DeviceEventKind{
 // deviceEvents streams what happens to the devices of the viewer's entities. What the viewer may see is asked
 // of GLPI again while the stream runs: rights that are taken away end it.
 func (r *Resolver) deviceEvents(ctx context.Context, filter *model.DeviceEventFilter, after *string) (<-chan model.DeviceEvent, error) {
-	s, err := readable(ctx, rightAgents)
+	s, err := readable[glpiproxy.Agent](ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (w eventFilter) visible(ctx context.Context, s *glpiproxy.Session) (bridge.
 	if err != nil {
 		return bridge.Filter{}, err
 	}
-	if !scope.Can(rightAgents, glpiproxy.Read) {
+	if !glpiproxy.Can[glpiproxy.Agent](scope, glpiproxy.Read) {
 		return bridge.Filter{}, forbidden()
 	}
 	f := bridge.Filter{Entities: map[int]struct{}{}, Devices: w.devices, Kinds: w.kinds}

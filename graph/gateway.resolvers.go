@@ -13,28 +13,28 @@ import (
 )
 
 func (r *overviewResolver) AgentCount(ctx context.Context, obj *model.Overview) (*int, error) {
-	return total[glpiproxy.Agent](ctx, rightAgents)
+	return total[glpiproxy.Agent](ctx)
 }
 
 func (r *overviewResolver) FleetCount(ctx context.Context, obj *model.Overview) (*int, error) {
-	return total[glpiproxy.Fleet](ctx, rightFleets)
+	return total[glpiproxy.Fleet](ctx)
 }
 
 func (r *overviewResolver) InvitationCount(ctx context.Context, obj *model.Overview) (*int, error) {
-	return total[glpiproxy.Invitation](ctx, rightInvitations)
+	return total[glpiproxy.Invitation](ctx)
 }
 
 func (r *overviewResolver) PendingInvitationCount(ctx context.Context, obj *model.Overview) (*int, error) {
-	return total[glpiproxy.Invitation](ctx, rightInvitations,
+	return total[glpiproxy.Invitation](ctx,
 		glpiproxy.Criterion{Field: invitationOptionStatus, Type: glpiproxy.Exactly, Value: "pending"})
 }
 
 func (r *overviewResolver) FileCount(ctx context.Context, obj *model.Overview) (*int, error) {
-	return total[glpiproxy.File](ctx, rightFiles)
+	return total[glpiproxy.File](ctx)
 }
 
 func (r *overviewResolver) ApplicationCount(ctx context.Context, obj *model.Overview) (*int, error) {
-	return total[glpiproxy.Application](ctx, rightApplications)
+	return total[glpiproxy.Application](ctx)
 }
 
 func (r *overviewResolver) UserCount(ctx context.Context, obj *model.Overview) (*int, error) {

@@ -16,20 +16,20 @@ type nodeReader func(ctx context.Context, ids []int) ([]model.Node, []error)
 
 // nodeReaders are the types of nodes.
 var nodeReaders = map[string]nodeReader{
-	"Agent":          reader(rightAgents, func(a glpiproxy.Agent) model.Node { return &model.Agent{Agent: a} }),
-	"Fleet":          reader(rightFleets, func(f glpiproxy.Fleet) model.Node { return &model.Fleet{Fleet: f} }),
-	"Invitation":     reader(rightInvitations, func(i glpiproxy.Invitation) model.Node { return &model.Invitation{Invitation: i} }),
-	"Policy":         reader(rightPolicies, func(p glpiproxy.Policy) model.Node { return &model.Policy{Policy: p} }),
-	"PolicyCategory": reader(rightCategories, func(c glpiproxy.PolicyCategory) model.Node { return &model.PolicyCategory{PolicyCategory: c} }),
-	"Entity":         reader(rightEntities, func(e glpiproxy.Entity) model.Node { return &model.Entity{Entity: e} }),
-	"User":           reader(rightUsers, func(u glpiproxy.User) model.Node { return &model.User{User: u} }),
-	"Computer":       reader(rightComputers, func(c glpiproxy.Computer) model.Node { return &model.Computer{Computer: c} }),
+	"Agent":          reader(func(a glpiproxy.Agent) model.Node { return &model.Agent{Agent: a} }),
+	"Fleet":          reader(func(f glpiproxy.Fleet) model.Node { return &model.Fleet{Fleet: f} }),
+	"Invitation":     reader(func(i glpiproxy.Invitation) model.Node { return &model.Invitation{Invitation: i} }),
+	"Policy":         reader(func(p glpiproxy.Policy) model.Node { return &model.Policy{Policy: p} }),
+	"PolicyCategory": reader(func(c glpiproxy.PolicyCategory) model.Node { return &model.PolicyCategory{PolicyCategory: c} }),
+	"Entity":         reader(func(e glpiproxy.Entity) model.Node { return &model.Entity{Entity: e} }),
+	"User":           reader(func(u glpiproxy.User) model.Node { return &model.User{User: u} }),
+	"Computer":       reader(func(c glpiproxy.Computer) model.Node { return &model.Computer{Computer: c} }),
 }
 
-func reader[T glpiproxy.Item](right string, wrap func(T) model.Node) nodeReader {
+func reader[T glpiproxy.Item](wrap func(T) model.Node) nodeReader {
 	return func(ctx context.Context, ids []int) ([]model.Node, []error) {
 		nodes, errs := make([]model.Node, len(ids)), make([]error, len(ids))
-		results, err := readMany[T](ctx, right, ids)
+		results, err := readMany[T](ctx, ids)
 		for i := range ids {
 			switch {
 			case err != nil:
@@ -44,8 +44,8 @@ func reader[T glpiproxy.Item](right string, wrap func(T) model.Node) nodeReader 
 	}
 }
 
-func readMany[T glpiproxy.Item](ctx context.Context, right string, ids []int) ([]glpiproxy.Result[T], error) {
-	s, err := readable(ctx, right)
+func readMany[T glpiproxy.Item](ctx context.Context, ids []int) ([]glpiproxy.Result[T], error) {
+	s, err := readable[T](ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +53,8 @@ func readMany[T glpiproxy.Item](ctx context.Context, right string, ids []int) ([
 }
 
 // single reads one item; one that GLPI hides looks like one that is not there.
-func single[T glpiproxy.Item](ctx context.Context, right string, id int) (T, error) {
-	s, err := readable(ctx, right)
+func single[T glpiproxy.Item](ctx context.Context, id int) (T, error) {
+	s, err := readable[T](ctx)
 	if err != nil {
 		var none T
 		return none, err

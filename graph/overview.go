@@ -16,8 +16,8 @@ const (
 const machineAccountPrefix = "flyvemdm-"
 
 // total counts without reading rows.
-func total[T glpiproxy.Item](ctx context.Context, right string, criteria ...glpiproxy.Criterion) (*int, error) {
-	s, err := readable(ctx, right)
+func total[T glpiproxy.Item](ctx context.Context, criteria ...glpiproxy.Criterion) (*int, error) {
+	s, err := readable[T](ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func total[T glpiproxy.Item](ctx context.Context, right string, criteria ...glpi
 
 // countPeople counts users without the accounts of the devices.
 func countPeople(ctx context.Context) (*int, error) {
-	return total[glpiproxy.User](ctx, rightUsers, glpiproxy.Criterion{
+	return total[glpiproxy.User](ctx, glpiproxy.Criterion{
 		Link: glpiproxy.AndNot, Field: userOptionName, Type: glpiproxy.BeginsWith, Value: machineAccountPrefix,
 	})
 }

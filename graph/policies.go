@@ -8,8 +8,8 @@ import (
 )
 
 // catalogue reads the whole of a list that is the same for every company.
-func catalogue[T glpiproxy.Item, M any](ctx context.Context, right string, wrap func(T) M) ([]M, error) {
-	s, err := readable(ctx, right)
+func catalogue[T glpiproxy.Item, M any](ctx context.Context, wrap func(T) M) ([]M, error) {
+	s, err := readable[T](ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func category(ctx context.Context, id int) (*model.PolicyCategory, error) {
 	if id <= 0 {
 		return nil, nil
 	}
-	all, err := catalogue(ctx, rightCategories, func(c glpiproxy.PolicyCategory) *model.PolicyCategory {
+	all, err := catalogue(ctx, func(c glpiproxy.PolicyCategory) *model.PolicyCategory {
 		return &model.PolicyCategory{PolicyCategory: c}
 	})
 	if err != nil {

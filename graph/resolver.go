@@ -64,7 +64,7 @@ func session(ctx context.Context) (*glpiproxy.Session, error) {
 
 // readable refuses, before GLPI is asked, what the viewer's profile can never read: so "not found" need not
 // be told from "forbidden" for single items.
-func readable(ctx context.Context, right string) (*glpiproxy.Session, error) {
+func readable[T glpiproxy.Item](ctx context.Context) (*glpiproxy.Session, error) {
 	s, err := session(ctx)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func readable(ctx context.Context, right string) (*glpiproxy.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !scope.Can(right, glpiproxy.Read) {
+	if !glpiproxy.Can[T](scope, glpiproxy.Read) {
 		return nil, forbidden()
 	}
 	return s, nil

@@ -67,7 +67,7 @@ func (r *queryResolver) Agent(ctx context.Context, id string) (*model.Agent, err
 	if err != nil {
 		return nil, err
 	}
-	agent, err := single[glpiproxy.Agent](ctx, rightAgents, agentID)
+	agent, err := single[glpiproxy.Agent](ctx, agentID)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (r *queryResolver) Fleet(ctx context.Context, id string) (*model.Fleet, err
 	if err != nil {
 		return nil, err
 	}
-	fleet, err := single[glpiproxy.Fleet](ctx, rightFleets, fleetID)
+	fleet, err := single[glpiproxy.Fleet](ctx, fleetID)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (r *queryResolver) Invitation(ctx context.Context, id string) (*model.Invit
 	if err != nil {
 		return nil, err
 	}
-	invitation, err := single[glpiproxy.Invitation](ctx, rightInvitations, invitationID)
+	invitation, err := single[glpiproxy.Invitation](ctx, invitationID)
 	if err != nil {
 		return nil, err
 	}
@@ -107,11 +107,11 @@ func (r *queryResolver) Invitation(ctx context.Context, id string) (*model.Invit
 }
 
 func (r *queryResolver) Policies(ctx context.Context) ([]*model.Policy, error) {
-	return catalogue(ctx, rightPolicies, func(p glpiproxy.Policy) *model.Policy { return &model.Policy{Policy: p} })
+	return catalogue(ctx, func(p glpiproxy.Policy) *model.Policy { return &model.Policy{Policy: p} })
 }
 
 func (r *queryResolver) PolicyCategories(ctx context.Context) ([]*model.PolicyCategory, error) {
-	return catalogue(ctx, rightCategories, func(c glpiproxy.PolicyCategory) *model.PolicyCategory {
+	return catalogue(ctx, func(c glpiproxy.PolicyCategory) *model.PolicyCategory {
 		return &model.PolicyCategory{PolicyCategory: c}
 	})
 }

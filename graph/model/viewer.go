@@ -32,25 +32,29 @@ func (v Viewer) ActiveEntityRecursive() bool { return v.Scope.Recursive }
 
 // Rights puts GLPI's bits into words. In GLPI one right, to update agents, covers renaming and wiping alike.
 func (v Viewer) Rights() *ViewerRights {
-	can := v.Scope.Can
-	update := can("flyvemdm:agent", glpiproxy.Update)
+	update := glpiproxy.Can[glpiproxy.Agent](v.Scope, glpiproxy.Update)
 	return &ViewerRights{
-		CanReadAgents:         can("flyvemdm:agent", glpiproxy.Read),
+		CanReadAgents:         glpiproxy.Can[glpiproxy.Agent](v.Scope, glpiproxy.Read),
 		CanUpdateAgents:       update,
 		CanWipe:               update,
 		CanUnenroll:           update,
-		CanDeleteAgents:       can("flyvemdm:agent", glpiproxy.Purge),
-		CanReadInvitations:    can("flyvemdm:invitation", glpiproxy.Read),
-		CanInvite:             can("flyvemdm:invitation", glpiproxy.Create),
-		CanReadFleets:         can("flyvemdm:fleet", glpiproxy.Read),
-		CanManageFleets:       can("flyvemdm:fleet", glpiproxy.Create) && can("flyvemdm:fleet", glpiproxy.Update) && can("flyvemdm:fleet", glpiproxy.Purge),
-		CanReadPolicies:       can("flyvemdm:policy", glpiproxy.Read),
-		CanReadFiles:          can("flyvemdm:file", glpiproxy.Read),
-		CanManageFiles:        can("flyvemdm:file", glpiproxy.Create) && can("flyvemdm:file", glpiproxy.Update) && can("flyvemdm:file", glpiproxy.Purge),
-		CanReadApplications:   can("flyvemdm:package", glpiproxy.Read),
-		CanManageApplications: can("flyvemdm:package", glpiproxy.Create) && can("flyvemdm:package", glpiproxy.Update) && can("flyvemdm:package", glpiproxy.Purge),
-		CanReadPositions:      can("flyvemdm:geolocation", glpiproxy.Read),
-		CanReadComputers:      can("computer", glpiproxy.Read),
-		CanReadUsers:          can("user", glpiproxy.Read),
+		CanDeleteAgents:       glpiproxy.Can[glpiproxy.Agent](v.Scope, glpiproxy.Purge),
+		CanReadInvitations:    glpiproxy.Can[glpiproxy.Invitation](v.Scope, glpiproxy.Read),
+		CanInvite:             glpiproxy.Can[glpiproxy.Invitation](v.Scope, glpiproxy.Create),
+		CanReadFleets:         glpiproxy.Can[glpiproxy.Fleet](v.Scope, glpiproxy.Read),
+		CanManageFleets:       manages[glpiproxy.Fleet](v.Scope),
+		CanReadPolicies:       glpiproxy.Can[glpiproxy.Policy](v.Scope, glpiproxy.Read),
+		CanReadFiles:          glpiproxy.Can[glpiproxy.File](v.Scope, glpiproxy.Read),
+		CanManageFiles:        manages[glpiproxy.File](v.Scope),
+		CanReadApplications:   glpiproxy.Can[glpiproxy.Application](v.Scope, glpiproxy.Read),
+		CanManageApplications: manages[glpiproxy.Application](v.Scope),
+		CanReadPositions:      glpiproxy.Can[glpiproxy.Geolocation](v.Scope, glpiproxy.Read),
+		CanReadComputers:      glpiproxy.Can[glpiproxy.Computer](v.Scope, glpiproxy.Read),
+		CanReadUsers:          glpiproxy.Can[glpiproxy.User](v.Scope, glpiproxy.Read),
 	}
+}
+
+// manages says whether a viewer may create, change and delete the items of a type.
+func manages[T glpiproxy.Item](s *glpiproxy.Scope) bool {
+	return glpiproxy.Can[T](s, glpiproxy.Create) && glpiproxy.Can[T](s, glpiproxy.Update) && glpiproxy.Can[T](s, glpiproxy.Purge)
 }
