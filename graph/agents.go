@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"fleetgate/bridge"
 	"fleetgate/glpiproxy"
@@ -67,7 +68,7 @@ func listAgents(s *glpiproxy.Session, fleetID int, order model.AgentOrder) listi
 		Descending: order.Direction == model.OrderDirectionDesc,
 	}
 	if fleetID != 0 {
-		options.Filter = map[string]string{"plugin_flyvemdm_fleets_id": itoa(fleetID)}
+		options.Filter = map[string]string{"plugin_flyvemdm_fleets_id": strconv.Itoa(fleetID)}
 	}
 	return listed(s, options, func(a glpiproxy.Agent) int { return a.ID })
 }
@@ -174,7 +175,7 @@ func choices(argument, typename string, option int, globalIDs []string) ([][]glp
 		if err != nil {
 			return nil, err
 		}
-		alternatives = append(alternatives, []glpiproxy.Criterion{{Field: option, Type: glpiproxy.Equals, Value: itoa(id)}})
+		alternatives = append(alternatives, []glpiproxy.Criterion{{Field: option, Type: glpiproxy.Equals, Value: strconv.Itoa(id)}})
 	}
 	return alternatives, nil
 }
@@ -189,19 +190,13 @@ func agentConditions(filter *model.AgentFilter) []glpiproxy.Criterion {
 		demand(agentOptionName, glpiproxy.Contains, *filter.Search)
 	}
 	if filter.EnrollStatus != nil {
-		demand(agentOptionEnrollStatus, glpiproxy.Exactly, enrollStatusWords[*filter.EnrollStatus])
+		demand(agentOptionEnrollStatus, glpiproxy.Exactly, model.EnrollStatusWord(*filter.EnrollStatus))
 	}
 	if filter.MdmType != nil {
-		demand(agentOptionMDMType, glpiproxy.Exactly, mdmTypeWords[*filter.MdmType])
+		demand(agentOptionMDMType, glpiproxy.Exactly, model.MDMTypeWord(*filter.MdmType))
 	}
 	return must
 }
-
-var enrollStatusWords = map[model.EnrollStatus]string{
-	model.EnrollStatusEnrolled: "enrolled", model.EnrollStatusUnenrolling: "unenrolling", model.EnrollStatusUnenrolled: "unenrolled",
-}
-
-var mdmTypeWords = map[model.MdmType]string{model.MdmTypeAndroid: "android", model.MdmTypeApple: "apple"}
 
 // serialOf is the serial number of a device, which its computer knows.
 func serialOf(ctx context.Context, a *model.Agent) (string, error) {
@@ -237,8 +232,7 @@ func presentPresence(p presence.Presence) *model.Presence {
 // than that the GPS is off.
 const recentReports = 10
 
-// lastPositionOf is where a device was last: what it said over MQTT, or GLPI's latest record
-// of a place.
+// lastPositionOf is where a device was last: what it said over MQTT, or GLPI's latest record of a place.
 func (r *Resolver) lastPositionOf(ctx context.Context, a *model.Agent) (*model.Position, error) {
 	if a.ComputerID <= 0 {
 		return nil, nil

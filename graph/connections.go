@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"strconv"
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
@@ -104,5 +103,3 @@ func invitationPage(ctx context.Context, a pageArguments) (*model.InvitationConn
 	}
 	return c, nil
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -17,14 +17,12 @@ func (a Agent) GlobalID() string { return GlobalID("Agent", a.ID) }
 
 // MDMType is the platform; nil for one that this API has no name for.
 func (a Agent) MDMType() *MdmType {
-	return enum(map[string]MdmType{"android": MdmTypeAndroid, "apple": MdmTypeApple}, a.Agent.MDMType)
+	return enum(mdmTypes, a.Agent.MDMType)
 }
 
 // EnrollStatus is where the device stands between enrolled and gone.
 func (a Agent) EnrollStatus() *EnrollStatus {
-	return enum(map[string]EnrollStatus{
-		"enrolled": EnrollStatusEnrolled, "unenrolling": EnrollStatusUnenrolling, "unenrolled": EnrollStatusUnenrolled,
-	}, a.Agent.EnrollStatus)
+	return enum(enrollStatuses, a.Agent.EnrollStatus)
 }
 
 // NotificationType is how commands reach the device.
@@ -47,6 +45,30 @@ type Presence struct {
 type Position struct {
 	Latitude, Longitude float64
 	At                  time.Time
+}
+
+// GLPI's words for what this API has names for.
+var (
+	mdmTypes       = map[string]MdmType{"android": MdmTypeAndroid, "apple": MdmTypeApple}
+	enrollStatuses = map[string]EnrollStatus{
+		"enrolled": EnrollStatusEnrolled, "unenrolling": EnrollStatusUnenrolling, "unenrolled": EnrollStatusUnenrolled,
+	}
+)
+
+// MDMTypeWord is GLPI's word for a platform, to search by.
+func MDMTypeWord(t MdmType) string { return wordFor(mdmTypes, t) }
+
+// EnrollStatusWord is GLPI's word for an enrolment state, to search by.
+func EnrollStatusWord(s EnrollStatus) string { return wordFor(enrollStatuses, s) }
+
+// wordFor is enum the other way round.
+func wordFor[E comparable](words map[string]E, value E) string {
+	for word, named := range words {
+		if named == value {
+			return word
+		}
+	}
+	return ""
 }
 
 // enum translates GLPI's word; nil for one that this API has no name for.
