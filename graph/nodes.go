@@ -14,18 +14,20 @@ const mostNodes = largestPage
 // nodeReader reads nodes of one type by GLPI's ids: one node or one error for each, in the order asked.
 type nodeReader func(ctx context.Context, ids []int) ([]model.Node, []error)
 
-// nodeReaders are the types of nodes.
+// nodeReaders are the types of nodes, by their names in the schema: each type that implements Node has one line.
+// Items that GLPI reads by their id alone take reader; those of another kind bring a nodeReader of their own.
 var nodeReaders = map[string]nodeReader{
 	"Agent":          reader(func(a glpiproxy.Agent) model.Node { return &model.Agent{Agent: a} }),
+	"Computer":       reader(func(c glpiproxy.Computer) model.Node { return &model.Computer{Computer: c} }),
+	"Entity":         reader(func(e glpiproxy.Entity) model.Node { return &model.Entity{Entity: e} }),
 	"Fleet":          reader(func(f glpiproxy.Fleet) model.Node { return &model.Fleet{Fleet: f} }),
 	"Invitation":     reader(func(i glpiproxy.Invitation) model.Node { return &model.Invitation{Invitation: i} }),
 	"Policy":         reader(func(p glpiproxy.Policy) model.Node { return &model.Policy{Policy: p} }),
 	"PolicyCategory": reader(func(c glpiproxy.PolicyCategory) model.Node { return &model.PolicyCategory{PolicyCategory: c} }),
-	"Entity":         reader(func(e glpiproxy.Entity) model.Node { return &model.Entity{Entity: e} }),
 	"User":           reader(func(u glpiproxy.User) model.Node { return &model.User{User: u} }),
-	"Computer":       reader(func(c glpiproxy.Computer) model.Node { return &model.Computer{Computer: c} }),
 }
 
+// reader reads nodes that are items of GLPI's, in batches.
 func reader[T glpiproxy.Item](wrap func(T) model.Node) nodeReader {
 	return func(ctx context.Context, ids []int) ([]model.Node, []error) {
 		nodes, errs := make([]model.Node, len(ids)), make([]error, len(ids))

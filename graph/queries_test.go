@@ -146,6 +146,23 @@ func TestSingleObjectsByTheirIDs(t *testing.T) {
 	}
 }
 
+// A type that says it is a Node and that node can't find would break every Relay client.
+func TestEveryNodeTypeOfTheSchemaCanBeFoundByItsID(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	types := w.must(token, `{ __type(name: "Node") { possibleTypes { name } } }`, nil).at("__type", "possibleTypes").([]any)
+	for _, possible := range types {
+		name := possible.(map[string]any)["name"].(string)
+		a := w.ask(token, `query ($id: ID!) { node(id: $id) { id } }`, map[string]any{"id": model.GlobalID(name, 987654)})
+		if a.code() != "NOT_FOUND" {
+			t.Errorf("a %s that is not there: %s", name, a.text)
+		}
+	}
+	if len(types) < 8 {
+		t.Errorf("only %d types of nodes", len(types))
+	}
+}
+
 func TestManyNodesAreABatchForEachType(t *testing.T) {
 	w := newWorld(t)
 	token := w.signIn("admin@acme.test")
