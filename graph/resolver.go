@@ -65,18 +65,7 @@ func session(ctx context.Context) (*glpiproxy.Session, error) {
 // readable refuses, before GLPI is asked, what the viewer's profile can never read: so "not found" need not
 // be told from "forbidden" for single items.
 func readable[T glpiproxy.Item](ctx context.Context) (*glpiproxy.Session, error) {
-	s, err := session(ctx)
-	if err != nil {
-		return nil, err
-	}
-	scope, err := s.Scope(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if !glpiproxy.Can[T](scope, glpiproxy.Read) {
-		return nil, forbidden()
-	}
-	return s, nil
+	return allowed[T](ctx, glpiproxy.Read)
 }
 
 // parseID takes a global id of one known type apart.

@@ -2705,6 +2705,12 @@ enum UserErrorCode {
   UNAUTHENTICATED
   "The value can't be used."
   BAD_USER_INPUT
+  "There is no such object, or none that you may know."
+  NOT_FOUND
+  "Your profile does not allow it for this object."
+  FORBIDDEN
+  "It contradicts what is already there."
+  CONFLICT
   "Too many tries; wait and try again."
   RATE_LIMITED
 }

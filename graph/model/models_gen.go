@@ -1077,6 +1077,12 @@ const (
 	UserErrorCodeUnauthenticated UserErrorCode = "UNAUTHENTICATED"
 	// The value can't be used.
 	UserErrorCodeBadUserInput UserErrorCode = "BAD_USER_INPUT"
+	// There is no such object, or none that you may know.
+	UserErrorCodeNotFound UserErrorCode = "NOT_FOUND"
+	// Your profile does not allow it for this object.
+	UserErrorCodeForbidden UserErrorCode = "FORBIDDEN"
+	// It contradicts what is already there.
+	UserErrorCodeConflict UserErrorCode = "CONFLICT"
 	// Too many tries; wait and try again.
 	UserErrorCodeRateLimited UserErrorCode = "RATE_LIMITED"
 )
@@ -1084,12 +1090,15 @@ const (
 var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeUnauthenticated,
 	UserErrorCodeBadUserInput,
+	UserErrorCodeNotFound,
+	UserErrorCodeForbidden,
+	UserErrorCodeConflict,
 	UserErrorCodeRateLimited,
 }
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeRateLimited:
+	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeRateLimited:
 		return true
 	}
 	return false

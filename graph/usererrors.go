@@ -1,0 +1,81 @@
+package graph
+
+import (
+	"context"
+	"errors"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+)
+
+// userError is one thing that the caller did wrong, at a field's path: userError(code, message, "input", "name").
+func userError(code model.UserErrorCode, message string, field ...string) *model.UserError {
+	return &model.UserError{Code: code, Message: message, Field: field}
+}
+
+// unknownAt is the one answer for an id of nothing, and of what another company owns.
+func unknownAt(field ...string) *model.UserError {
+	return userError(model.UserErrorCodeNotFound, "There is no such object.", field...)
+}
+
+// badAt is a value that can't be used.
+func badAt(message string, field ...string) *model.UserError {
+	return userError(model.UserErrorCodeBadUserInput, message, field...)
+}
+
+// inputID takes a global id of one known type out of an input; or the caller's mistake.
+func inputID(typename, globalID string, field ...string) (int, *model.UserError) {
+	found, id, err := model.ParseGlobalID(globalID)
+	switch {
+	case err != nil:
+		return 0, badAt("It is not an id of this API.", field...)
+	case found != typename:
+		return 0, badAt("It is the id of a "+found+", not of a "+typename+".", field...)
+	}
+	return id, nil
+}
+
+// refusal tells the caller's mistake that GLPI found at a field; the error is what nobody can help by another input.
+func refusal(err error, field ...string) (*model.UserError, error) {
+	var failed *glpiproxy.Error
+	if !errors.As(err, &failed) {
+		return nil, err
+	}
+	switch failed.Kind {
+	case glpiproxy.NotFound:
+		return unknownAt(field...), nil
+	case glpiproxy.Forbidden:
+		return userError(model.UserErrorCodeForbidden, "Your profile does not allow this.", field...), nil
+	case glpiproxy.Conflict:
+		return userError(model.UserErrorCodeConflict, said(failed), field...), nil
+	case glpiproxy.Invalid:
+		return badAt(said(failed), field...), nil
+	}
+	return nil, err
+}
+
+// said is GLPI's reason, where it gave one.
+func said(failed *glpiproxy.Error) string {
+	if failed.Message == "" {
+		return "GLPI refused it without saying why."
+	}
+	return failed.Message
+}
+
+// allowed refuses, before GLPI is asked, what the viewer's profile can never do with items of a type.
+func allowed[T glpiproxy.Item](ctx context.Context, rights ...glpiproxy.Right) (*glpiproxy.Session, error) {
+	s, err := session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, right := range rights {
+		if !glpiproxy.Can[T](scope, right) {
+			return nil, forbidden()
+		}
+	}
+	return s, nil
+}
