@@ -23,6 +23,7 @@ const (
 	CodeNotFound            Code = "NOT_FOUND"
 	CodeBadUserInput        Code = "BAD_USER_INPUT"
 	CodeConflict            Code = "CONFLICT"
+	CodeCapabilityMissing   Code = "CAPABILITY_MISSING"
 	CodeRateLimited         Code = "RATE_LIMITED"
 	CodeUpstreamError       Code = "UPSTREAM_ERROR"
 	CodeUpstreamTimeout     Code = "UPSTREAM_TIMEOUT"
@@ -94,7 +95,10 @@ func (r *Resolver) PresentError(ctx context.Context, err error) *gqlerror.Error 
 	case errors.As(err, &own):
 		present(presented, own.code, own.message)
 	case errors.As(err, &glpi):
-		said := glpiCodes[glpi.Kind]
+		said, known := glpiCodes[glpi.Kind]
+		if !known {
+			said = glpiCodes[glpiproxy.Upstream]
+		}
 		present(presented, said.code, said.message)
 		if glpi.Kind == glpiproxy.Invalid && glpi.Status == 0 { // GLPI was not asked: the reason is our own
 			presented.Message = glpi.Message

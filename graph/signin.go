@@ -31,9 +31,8 @@ func (r *Resolver) signIn(ctx context.Context, username string, open func(contex
 	wrong := err != nil && glpiproxy.KindOf(err) == glpiproxy.BadCredentials
 	settle(wrong)
 	if wrong {
-		return refuse(&model.UserError{
-			Code: model.UserErrorCodeUnauthenticated, Message: "The credentials are not right, or the account may not sign in.",
-		}), nil
+		return refuse(userError(model.UserErrorCodeUnauthenticated,
+			"The credentials are not right, or the account may not sign in.")), nil
 	}
 	if err != nil {
 		return nil, err
@@ -96,9 +95,9 @@ func (r *Resolver) logout(ctx context.Context) (*model.LogoutPayload, error) {
 func checkCredential(field, value string) *model.UserError {
 	switch {
 	case value == "":
-		return &model.UserError{Code: model.UserErrorCodeBadUserInput, Message: "It is empty.", Field: []string{"input", field}}
+		return badAt("It is empty.", "input", field)
 	case len(value) > longestCredential:
-		return &model.UserError{Code: model.UserErrorCodeBadUserInput, Message: "It is too long.", Field: []string{"input", field}}
+		return badAt("It is too long.", "input", field)
 	}
 	return nil
 }
@@ -109,8 +108,6 @@ func refuse(errs ...*model.UserError) *model.LoginPayload {
 }
 
 func tooManyTries(wait time.Duration) *model.UserError {
-	return &model.UserError{
-		Code:    model.UserErrorCodeRateLimited,
-		Message: "Too many failed tries. Try again in " + (wait + time.Second).Truncate(time.Second).String() + ".",
-	}
+	return userError(model.UserErrorCodeRateLimited,
+		"Too many failed tries. Try again in "+(wait+time.Second).Truncate(time.Second).String()+".")
 }

@@ -3,6 +3,9 @@ package graph
 import (
 	"context"
 	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
@@ -35,8 +38,28 @@ func inputID(typename, globalID string, field ...string) (int, *model.UserError)
 	return id, nil
 }
 
-// refusal tells the caller's mistake that GLPI found at a field; the error is what nobody can help by another input.
+// blaming are the codes of this API's own errors that blame the caller, as userErrors say them.
+var blaming = map[Code]model.UserErrorCode{
+	CodeForbidden:         model.UserErrorCodeForbidden,
+	CodeNotFound:          model.UserErrorCodeNotFound,
+	CodeBadUserInput:      model.UserErrorCodeBadUserInput,
+	CodeConflict:          model.UserErrorCodeConflict,
+	CodeRateLimited:       model.UserErrorCodeRateLimited,
+	CodeCapabilityMissing: model.UserErrorCodeCapabilityMissing,
+}
+
+// refusal tells the caller's mistake that was found at a field; the error is what nobody can help by another input.
+//
+// What GLPI itself forbids on an item is NOT_FOUND, as if the item weren't there: no oracle. A profile without the
+// right, which is found before GLPI is asked, is FORBIDDEN.
 func refusal(err error, field ...string) (*model.UserError, error) {
+	var own *coded
+	if errors.As(err, &own) {
+		if code, blames := blaming[own.code]; blames {
+			return userError(code, sentence(own.message), field...), nil
+		}
+		return nil, err
+	}
 	var failed *glpiproxy.Error
 	if !errors.As(err, &failed) {
 		return nil, err
@@ -45,6 +68,9 @@ func refusal(err error, field ...string) (*model.UserError, error) {
 	case glpiproxy.NotFound:
 		return unknownAt(field...), nil
 	case glpiproxy.Forbidden:
+		if failed.Status != 0 {
+			return unknownAt(field...), nil
+		}
 		return userError(model.UserErrorCodeForbidden, "Your profile does not allow this.", field...), nil
 	case glpiproxy.Conflict:
 		return userError(model.UserErrorCodeConflict, said(failed), field...), nil
@@ -59,7 +85,17 @@ func said(failed *glpiproxy.Error) string {
 	if failed.Message == "" {
 		return "GLPI refused it without saying why."
 	}
-	return failed.Message
+	return sentence(failed.Message)
+}
+
+// sentence makes of an error's text what a screen can show.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if strings.HasSuffix(text, ".") {
+		return text
+	}
+	return text + "."
 }
 
 // allowed refuses, before GLPI is asked, what the viewer's profile can never do with items of a type.

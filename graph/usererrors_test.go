@@ -1,29 +1,55 @@
 package graph
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
 )
 
-func TestWhatGLPIRefusesIsTheCallersMistakeOrNobodys(t *testing.T) {
-	for kind, code := range map[glpiproxy.Kind]model.UserErrorCode{
-		glpiproxy.NotFound: model.UserErrorCodeNotFound, glpiproxy.Forbidden: model.UserErrorCodeForbidden,
-		glpiproxy.Conflict: model.UserErrorCodeConflict, glpiproxy.Invalid: model.UserErrorCodeBadUserInput,
-		glpiproxy.Upstream: "", glpiproxy.Unavailable: "", glpiproxy.Timeout: "", glpiproxy.Unauthenticated: "",
-	} {
-		wrong, err := refusal(&glpiproxy.Error{Kind: kind}, "input", "name")
-		switch {
-		case code == "" && (wrong != nil || err == nil):
-			t.Errorf("%s is told as the caller's mistake %v", kind, wrong)
-		case code != "" && (err != nil || wrong == nil || wrong.Code != code || wrong.Message == "" || len(wrong.Field) != 2):
-			t.Errorf("%s: got %+v, %v", kind, wrong, err)
-		}
+func TestOnlyTheCallersMistakesAreUserErrors(t *testing.T) {
+	glpi := func(kind glpiproxy.Kind, message string) error {
+		return fmt.Errorf("writing: %w", &glpiproxy.Error{Kind: kind, Operation: "update", Status: 400, Message: message})
 	}
-	if wrong, err := refusal(errors.New("of our own")); wrong != nil || err == nil {
-		t.Errorf("an unforeseen error is told as the caller's mistake %v", wrong)
+	for name, c := range map[string]struct {
+		err     error
+		code    model.UserErrorCode // "": it stays an error
+		message string
+	}{
+		"own bad input":      {badInput("input.id: not an id"), model.UserErrorCodeBadUserInput, "Input.id: not an id."},
+		"no right":           {forbidden(), model.UserErrorCodeForbidden, "Your profile does not allow this."},
+		"own not found":      {notFound(), model.UserErrorCodeNotFound, "Not found."},
+		"own upstream":       {&coded{CodeUpstreamError, "x"}, "", ""},
+		"right not held":     {&glpiproxy.Error{Kind: glpiproxy.Forbidden}, model.UserErrorCodeForbidden, "Your profile does not allow this."},
+		"foreign item":       {glpi(glpiproxy.Forbidden, "You don't have permission"), model.UserErrorCodeNotFound, "There is no such object."},
+		"missing item":       {glpi(glpiproxy.NotFound, "Item not found"), model.UserErrorCodeNotFound, "There is no such object."},
+		"refused":            {glpi(glpiproxy.Invalid, "élu déjà."), model.UserErrorCodeBadUserInput, "Élu déjà."},
+		"refused in silence": {glpi(glpiproxy.Invalid, ""), model.UserErrorCodeBadUserInput, "GLPI refused it without saying why."},
+		"contradiction":      {glpi(glpiproxy.Conflict, "the name is taken"), model.UserErrorCodeConflict, "The name is taken."},
+		"session ended":      {glpi(glpiproxy.Unauthenticated, ""), "", ""},
+		"GLPI is down":       {glpi(glpiproxy.Unavailable, ""), "", ""},
+		"GLPI is slow":       {glpi(glpiproxy.Timeout, ""), "", ""},
+		"nonsense":           {glpi(glpiproxy.Upstream, ""), "", ""},
+		"API off":            {glpi(glpiproxy.Misconfigured, ""), "", ""},
+		"given up":           {context.Canceled, "", ""},
+		"nobody foresaw it":  {errors.New("x"), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wrong, err := refusal(c.err, "input", "id")
+			if c.code == "" {
+				if wrong != nil || !errors.Is(err, c.err) {
+					t.Errorf("got %+v, %v; want the error alone", wrong, err)
+				}
+				return
+			}
+			if err != nil || wrong == nil || wrong.Code != c.code || wrong.Message != c.message || !slices.Equal(wrong.Field, []string{"input", "id"}) {
+				t.Errorf("got %+v, %v; want %s %q", wrong, err, c.code, c.message)
+			}
+		})
 	}
 }
 

@@ -2711,6 +2711,12 @@ enum UserErrorCode {
   FORBIDDEN
   "It contradicts what is already there."
   CONFLICT
+  "GLPI accepted it, but reading again shows that nothing has changed."
+  UNCHANGED
+  "This GLPI lacks what is needed for it: see ` + "`" + `viewer.capabilities` + "`" + `."
+  CAPABILITY_MISSING
+  "GLPI failed at this one item; what is said of the others stands."
+  UPSTREAM_ERROR
   "Too many tries; wait and try again."
   RATE_LIMITED
 }

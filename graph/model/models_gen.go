@@ -1083,6 +1083,12 @@ const (
 	UserErrorCodeForbidden UserErrorCode = "FORBIDDEN"
 	// It contradicts what is already there.
 	UserErrorCodeConflict UserErrorCode = "CONFLICT"
+	// GLPI accepted it, but reading again shows that nothing has changed.
+	UserErrorCodeUnchanged UserErrorCode = "UNCHANGED"
+	// This GLPI lacks what is needed for it: see `viewer.capabilities`.
+	UserErrorCodeCapabilityMissing UserErrorCode = "CAPABILITY_MISSING"
+	// GLPI failed at this one item; what is said of the others stands.
+	UserErrorCodeUpstreamError UserErrorCode = "UPSTREAM_ERROR"
 	// Too many tries; wait and try again.
 	UserErrorCodeRateLimited UserErrorCode = "RATE_LIMITED"
 )
@@ -1093,12 +1099,15 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeNotFound,
 	UserErrorCodeForbidden,
 	UserErrorCodeConflict,
+	UserErrorCodeUnchanged,
+	UserErrorCodeCapabilityMissing,
+	UserErrorCodeUpstreamError,
 	UserErrorCodeRateLimited,
 }
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeRateLimited:
+	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeCapabilityMissing, UserErrorCodeUpstreamError, UserErrorCodeRateLimited:
 		return true
 	}
 	return false
