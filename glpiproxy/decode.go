@@ -168,8 +168,9 @@ func timeOf(raw json.RawMessage, server *time.Location) time.Time {
 
 // column is a field of an item and the column it is read from.
 type column struct {
-	name  string
-	index []int
+	name     string
+	index    []int
+	computed bool // GLPI makes it up when one item is read: no list knows it
 }
 
 // columnsOf lists the columns of an item type: those with a field, no others.
@@ -177,7 +178,7 @@ func columnsOf(t reflect.Type) []column {
 	var list []column
 	for _, f := range reflect.VisibleFields(t) {
 		if name := f.Tag.Get("json"); name != "" && name != "-" {
-			list = append(list, column{name, f.Index})
+			list = append(list, column{name, f.Index, f.Tag.Get("glpi") == "computed"})
 		}
 	}
 	return list

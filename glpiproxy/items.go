@@ -71,6 +71,13 @@ type User struct {
 	LastLogin  time.Time `json:"last_login"` // UTC, zero: never
 	ModifiedAt time.Time `json:"date_mod"`   // UTC
 	Deleted    bool      `json:"is_deleted"`
+	BeginDate  time.Time `json:"begin_date"` // UTC; no sign-in before, zero: no limit
+	EndDate    time.Time `json:"end_date"`   // UTC; no sign-in after, zero: no limit
+	TitleID    int       `json:"usertitles_id"`
+	CategoryID int       `json:"usercategories_id"`
+	LocationID int       `json:"locations_id"`
+
+	RegistrationNumber string `json:"registration_number"`
 }
 
 // UserEmail is one address of a user; read it through its user.
@@ -90,6 +97,14 @@ type Entity struct {
 	ParentID     int    `json:"entities_id"`
 	Level        int    `json:"level"` // 1: root
 	Comment      string `json:"comment"`
+	Phone        string `json:"phonenumber"`
+	Website      string `json:"website"`
+	Email        string `json:"email"`
+	Address      string `json:"address"`
+	Postcode     string `json:"postcode"`
+	Town         string `json:"town"`
+	State        string `json:"state"`
+	Country      string `json:"country"`
 }
 
 // Invitation lets a user enrol a device (PluginFlyvemdmInvitation). Its token
@@ -153,11 +168,13 @@ type File struct {
 	Name     string `json:"name"`
 	Comment  string `json:"comment"`
 	EntityID int    `json:"entities_id"`
-	Version  int    `json:"version"` // 1, and one more with each new upload
+	Version  int    `json:"version"`                   // 1, and one more with each new upload
+	Size     int    `json:"filesize" glpi:"computed"`  // bytes; 0 in lists, which don't tell it
+	MIMEType string `json:"mime_type" glpi:"computed"` // "" in lists
 }
 
 // Application is an Android package that can be deployed (PluginFlyvemdmPackage).
-// Its icon, tens of kilobytes, has no field here.
+// Its icon, tens of kilobytes, is read by Icon alone.
 type Application struct {
 	ID          int    `json:"id"`
 	Name        string `json:"name"` // of the file
@@ -167,6 +184,10 @@ type Application struct {
 	VersionCode string `json:"version_code"`
 	EntityID    int    `json:"entities_id"`
 	ParseStatus string `json:"parse_status"` // pending, parsed, failed
+	// DownloadName is the file name under which it was uploaded.
+	DownloadName string `json:"dl_filename"`
+	Size         int    `json:"filesize" glpi:"computed"`  // bytes; 0 in lists, which don't tell it
+	MIMEType     string `json:"mime_type" glpi:"computed"` // "" in lists
 }
 
 // Dropdown is an entry of one of GLPI's lists of names.

@@ -20,6 +20,9 @@ type traits struct {
 	searchable bool
 	// throughParent must be read as a child: GLPI doesn't keep companies apart.
 	throughParent bool
+	// itemsOnly: GLPI's lists and searches show what they should not (other
+	// companies' rows, values without what is inherited), a single item is right.
+	itemsOnly bool
 	// hasZero: 0 is an id like any other.
 	hasZero bool
 }
@@ -36,6 +39,16 @@ func traitsOf(itemtype string) traits {
 		return traits{right: "flyvemdm:policy", searchable: true, catalogue: true, global: true}
 	case "PluginFlyvemdmPolicyCategory":
 		return traits{right: "flyvemdm:policycategory", searchable: true, catalogue: true, global: true}
+	case "PluginFlyvemdmTask":
+		return traits{right: "flyvemdm:policy", searchable: true, itemsOnly: true}
+	case "PluginFlyvemdmTaskstatus":
+		return traits{right: "flyvemdm:taskstatus", searchable: true, throughParent: true}
+	case "PluginFlyvemdmInvitationlog":
+		return traits{right: "flyvemdm:invitationLog", throughParent: true}
+	case "PluginFlyvemdmEntityConfig":
+		return traits{right: "flyvemdm:entity", itemsOnly: true}
+	case "PluginFlyvemdmWellknownpath":
+		return traits{right: "flyvemdm:wellknownpath", searchable: true, catalogue: true, global: true}
 	case "PluginFlyvemdmGeolocation":
 		return traits{right: "flyvemdm:geolocation", throughParent: true}
 	case "PluginFlyvemdmFile":
@@ -48,6 +61,14 @@ func traitsOf(itemtype string) traits {
 		return traits{right: "user", searchable: true}
 	case "Entity":
 		return traits{right: "entity", searchable: true, hasZero: true}
+	case "Location":
+		return traits{right: "location", searchable: true, catalogue: true}
+	case "UserTitle", "UserCategory":
+		return traits{right: "dropdown", searchable: true, catalogue: true}
+	case "Profile":
+		return traits{right: "profile", searchable: true, catalogue: true}
+	case "Profile_User":
+		return traits{right: "user", throughParent: true}
 	case "UserEmail", "Item_OperatingSystem":
 		return traits{throughParent: true}
 	}
@@ -72,6 +93,11 @@ var families = map[[2]string]func(Item) int{
 	{"PluginFlyvemdmFleet", "PluginFlyvemdmAgent"}: func(i Item) int { return i.(Agent).FleetID },
 	{"User", "PluginFlyvemdmInvitation"}:           func(i Item) int { return i.(Invitation).UserID },
 	{"User", "UserEmail"}:                          func(i Item) int { return i.(UserEmail).UserID },
+	{"User", "Profile_User"}:                       func(i Item) int { return i.(ProfileUser).UserID },
+
+	{"PluginFlyvemdmAgent", "PluginFlyvemdmTaskstatus"}:         func(i Item) int { return i.(TaskStatus).AgentID },
+	{"PluginFlyvemdmTask", "PluginFlyvemdmTaskstatus"}:          func(i Item) int { return i.(TaskStatus).TaskID },
+	{"PluginFlyvemdmInvitation", "PluginFlyvemdmInvitationlog"}: func(i Item) int { return i.(InvitationLog).InvitationID },
 }
 
 // reserved are columns that GLPI puts into its SQL unquoted, where they are words
@@ -82,7 +108,7 @@ var reserved = []string{"lock", "group"}
 // columns that are shown may: a filter on a token would tell it, guess by guess.
 func sortable(columns []column, name string) bool {
 	return !slices.Contains(reserved, name) &&
-		slices.ContainsFunc(columns, func(c column) bool { return c.name == name })
+		slices.ContainsFunc(columns, func(c column) bool { return c.name == name && !c.computed })
 }
 
 // checkID refuses what GLPI would take for a list.

@@ -48,8 +48,8 @@ type Page[T any] struct {
 // parent is an active entity.
 func List[T Item](ctx context.Context, s *Session, o ListOptions) (Page[T], error) {
 	var kind T
-	if traitsOf(kind.itemtype()).throughParent {
-		return Page[T]{}, &Error{Kind: Invalid, Operation: "list", Message: kind.itemtype() + " is read through its parent"}
+	if t := traitsOf(kind.itemtype()); t.throughParent || t.itemsOnly {
+		return Page[T]{}, &Error{Kind: Invalid, Operation: "list", Message: kind.itemtype() + " can't be listed"}
 	}
 	return readList[T](ctx, s, "list", "/"+kind.itemtype(), o, nil)
 }

@@ -82,13 +82,18 @@ func (r Row) first(field int) json.RawMessage {
 }
 
 // Search finds items of a type. Types on which GLPI's search is broken
-// (Geolocation) are Invalid.
+// (Geolocation) or shows everybody's rows (Task) are Invalid.
 func Search[T Item](ctx context.Context, s *Session, q Query) (SearchPage, error) {
 	var kind T
 	itemtype := kind.itemtype()
-	if t := traitsOf(itemtype); !t.searchable || t.throughParent {
+	if t := traitsOf(itemtype); !t.searchable || t.throughParent || t.itemsOnly {
 		return SearchPage{}, &Error{Kind: Invalid, Operation: "search", Message: itemtype + " can't be searched"}
 	}
+	return search(ctx, s, itemtype, q)
+}
+
+// search is Search for whoever checks the rows' owners.
+func search(ctx context.Context, s *Session, itemtype string, q Query) (SearchPage, error) {
 	query, err := q.encode()
 	if err != nil {
 		return SearchPage{}, err

@@ -1,0 +1,96 @@
+package glpiproxy
+
+import (
+	"context"
+	"maps"
+	"slices"
+)
+
+// StatusesOfTask reads how far a task has come on each of its devices. NotFound or
+// Forbidden: the viewer can't see the task's target.
+func StatusesOfTask(ctx context.Context, s *Session, taskID int) ([]TaskStatus, error) {
+	return allChildren[Task, TaskStatus](ctx, s, taskID)
+}
+
+// StatusesOfAgent reads how far each task has come on a device, those of its fleet
+// included. NotFound or Forbidden: the viewer can't see the agent.
+func StatusesOfAgent(ctx context.Context, s *Session, agentID int) ([]TaskStatus, error) {
+	return allChildren[Agent, TaskStatus](ctx, s, agentID)
+}
+
+// LogOf reads why enrolments with an invitation failed, oldest first. NotFound or
+// Forbidden: the viewer can't see the invitation.
+func LogOf(ctx context.Context, s *Session, invitationID int) ([]InvitationLog, error) {
+	return allChildren[Invitation, InvitationLog](ctx, s, invitationID)
+}
+
+func allChildren[P, T Item](ctx context.Context, s *Session, parentID int) ([]T, error) {
+	return every(func(window Range) (Page[T], error) {
+		return Children[P, T](ctx, s, parentID, ListOptions{Range: window})
+	})
+}
+
+// every reads all windows of a list.
+func every[T any](read func(Range) (Page[T], error)) ([]T, error) {
+	var items []T
+	for {
+		page, err := read(Range{Start: len(items), Count: maxCount})
+		items = append(items, page.Items...)
+		if err != nil || len(page.Items) == 0 || len(items) >= page.Total {
+			return items, err
+		}
+	}
+}
+
+// StatusesOfTasks reads the statuses of many tasks in few calls, by the task's id.
+// Each task has an entry, but for those whose target the viewer can't see.
+func StatusesOfTasks(ctx context.Context, s *Session, tasks []Task) (map[int][]TaskStatus, error) {
+	statuses, err := visibleTasks(ctx, s, tasks)
+	if err != nil || len(statuses) == 0 {
+		return map[int][]TaskStatus{}, err
+	}
+	columns := []int{statusCreatedOption, statusChangedOption, statusAgentOption, statusTaskOption, statusOption}
+	rows, err := searchByOwners(ctx, s, TaskStatus{}.itemtype(), statusTaskOption, slices.Sorted(maps.Keys(statuses)), columns)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		status := TaskStatus{
+			ID: row.ID(), AgentID: row.Int(statusAgentOption), TaskID: row.Int(statusTaskOption), Status: row.Text(statusOption),
+			CreatedAt: row.Time(statusCreatedOption), ChangedAt: row.Time(statusChangedOption),
+		}
+		if own, visible := statuses[status.TaskID]; visible {
+			statuses[status.TaskID] = append(own, status)
+		}
+	}
+	return statuses, nil
+}
+
+// visibleTasks gives an entry, still empty, to each task that the viewer may see:
+// those read by their target in the same scope, and those that GLPI shows one by
+// one.
+func visibleTasks(ctx context.Context, s *Session, tasks []Task) (map[int][]TaskStatus, error) {
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
+	visible := map[int][]TaskStatus{}
+	var unsure []int
+	for _, task := range tasks {
+		if task.seenBy == scope.fingerprint {
+			visible[task.ID] = nil
+		} else {
+			unsure = append(unsure, task.ID)
+		}
+	}
+	results, err := getSome[Task](ctx, s, unsure)
+	if err != nil {
+		return nil, err
+	}
+	for i, result := range results {
+		if result.Err == nil {
+			visible[unsure[i]] = nil
+		}
+	}
+	return visible, nil
+}
