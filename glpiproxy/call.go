@@ -24,6 +24,7 @@ type call struct {
 	authorize string // Authorization header, of initSession only
 	secrets   []string
 	once      bool // not a read: never sent twice
+	slow      bool // GLPI waits for a device or a file: on the pool of slow calls
 }
 
 // answer is what GLPI said, with a status below 300.
@@ -36,7 +37,7 @@ type answer struct {
 // retryPause is the mean time before the one retry of a read.
 const retryPause = 100 * time.Millisecond
 
-// do makes a call: waits for a slot, sends, classifies, and repeats a read once
+// do makes a call: waits for its turn, sends, classifies, and repeats a read once
 // when GLPI could not be reached.
 func (c *Client) do(ctx context.Context, k call) (*answer, error) {
 	a, err := c.attempt(ctx, k)
@@ -69,13 +70,14 @@ func worthRepeating(err error) bool {
 
 // attempt sends a call once, within the bounds on calls under way and on time.
 func (c *Client) attempt(ctx context.Context, k call) (*answer, error) {
-	if err := c.takeSlot(ctx, k.operation); err != nil {
+	done, err := c.admit(ctx, k)
+	if err != nil {
 		return nil, err
 	}
-	defer c.freeSlot()
 	started := time.Now()
 	a, err := c.send(ctx, k)
 	took := time.Since(started)
+	done(err)
 	c.metrics.observe(k.operation, a, err, took)
 	c.log.Debug("glpi call", "operation", k.operation, "code", codeLabel(a, err), "took", took)
 	if reachable, changed := c.health.observe(err, c.now()); changed {
@@ -84,33 +86,8 @@ func (c *Client) attempt(ctx context.Context, k call) (*answer, error) {
 	return a, err
 }
 
-// takeSlot waits for one of the Concurrency slots.
-func (c *Client) takeSlot(ctx context.Context, operation string) error {
-	if ctx.Err() != nil {
-		return c.contextError(operation, ctx)
-	}
-	wait := time.NewTimer(c.timeout)
-	defer wait.Stop()
-	select {
-	case c.slots <- struct{}{}:
-		c.metrics.inFlight(1)
-		return nil
-	case <-ctx.Done():
-		return c.contextError(operation, ctx)
-	case <-c.base.Done():
-		return closedError(operation)
-	case <-wait.C:
-		return &Error{Kind: Timeout, Operation: operation, Message: "all calls to GLPI stayed busy"}
-	}
-}
-
-func (c *Client) freeSlot() {
-	c.metrics.inFlight(-1)
-	<-c.slots
-}
-
 func (c *Client) send(ctx context.Context, k call) (*answer, error) {
-	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	limited, cancel := context.WithTimeout(ctx, c.timeoutOf(k))
 	defer cancel()
 	defer context.AfterFunc(c.base, cancel)()
 	request, err := c.request(limited, k)
@@ -175,7 +152,7 @@ func (c *Client) sendError(caller, limited context.Context, k call, err error) *
 	case caller.Err() != nil, c.base.Err() != nil:
 		return c.contextError(k.operation, caller)
 	case limited.Err() != nil, isTimeout(err):
-		return &Error{Kind: Timeout, Operation: k.operation, Message: "no answer within " + c.timeout.String()}
+		return &Error{Kind: Timeout, Operation: k.operation, Message: "no answer within " + c.timeoutOf(k).String()}
 	}
 	var inURL *url.Error
 	if errors.As(err, &inURL) {

@@ -32,6 +32,9 @@ func TestNewChecksTheSettings(t *testing.T) {
 		{"app token", Options{URL: "http://glpi", AppToken: "verysecret\r\n"}, "app token"},
 		{"timeout", Options{URL: "http://glpi", Timeout: -1}, "timeout"},
 		{"concurrency", Options{URL: "http://glpi", Concurrency: -1}, "concurrency"},
+		{"concurrency of a session", Options{URL: "http://glpi", SessionConcurrency: -1}, "concurrency"},
+		{"concurrency of slow calls", Options{URL: "http://glpi", SlowConcurrency: -1}, "concurrency"},
+		{"timeout of slow calls", Options{URL: "http://glpi", SlowTimeout: -1}, "timeout"},
 		{"entries", Options{URL: "http://glpi", CacheEntries: -1}, "entries"},
 	} {
 		_, err := New(c.options)
@@ -165,7 +168,7 @@ func TestTimeoutAndCancel(t *testing.T) {
 	_, err = Get[Fleet](ctx, s, 6)
 	wantKind(t, err, Canceled)
 	<-gone // the call itself was ended, not only left alone
-	eventually(t, "the slot freed", func() bool { return testutil.ToFloat64(c.metrics.flying) == 0 })
+	eventually(t, "the call over", func() bool { return testutil.ToFloat64(c.metrics.flying) == 0 })
 	if h := c.Health(); h != told {
 		t.Errorf("a caller that gave up told of GLPI: %+v, before %+v", h, told)
 	}
@@ -196,7 +199,7 @@ func TestCallsUnderWayAreBounded(t *testing.T) {
 	}
 	g.on("/search/PluginFlyvemdmAgent", slow)
 	registry := prometheus.NewRegistry()
-	c := g.client(func(o *Options) { o.Concurrency, o.Registerer = 3, registry })
+	c := g.client(func(o *Options) { o.Concurrency, o.SessionConcurrency, o.Registerer = 3, 3, registry })
 	s := c.Resume(alice)
 	must(s.Scope(context.Background()))(t)
 	var wg sync.WaitGroup
@@ -210,7 +213,7 @@ func TestCallsUnderWayAreBounded(t *testing.T) {
 	eventually(t, "three calls under way", func() bool { return now.Load() == 3 && testutil.ToFloat64(c.metrics.flying) == 3 })
 	impatient, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
-	_, err := Count[Fleet](impatient, s) // waits for a slot no longer than its caller wants
+	_, err := Count[Fleet](impatient, s) // waits for its turn no longer than its caller wants
 	wantKind(t, err, Timeout)
 	close(enough)
 	wg.Wait()

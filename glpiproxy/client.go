@@ -22,12 +22,20 @@ type Options struct {
 	AppToken string
 	// Version goes into the User-Agent as fleetgate/VERSION; "": "dev".
 	Version string
-	// Timeout bounds one call, and apart from it the wait for a free slot;
-	// 0: 15 s.
+	// Timeout bounds one call, and apart from it the wait for its turn; 0: 15 s.
 	Timeout time.Duration
-	// Concurrency is how many calls may be under way at once, so that a busy
-	// dashboard can't take all of GLPI's PHP workers; 0: 8.
+	// Concurrency is how many calls may be under way at once, so that the gateway
+	// can't take all of GLPI's PHP workers; 0: 8.
 	Concurrency int
+	// SessionConcurrency is how many of them may be of one session, so that a busy
+	// dashboard leaves room for others; 0: half of Concurrency.
+	SessionConcurrency int
+	// SlowTimeout is the Timeout of slow calls: those for which GLPI waits up to
+	// 10 s for a device, and those that carry a file; 0: 30 s.
+	SlowTimeout time.Duration
+	// SlowConcurrency is how many slow calls may be under way at once, apart from
+	// the others, half of them for one session; 0: 4.
+	SlowConcurrency int
 	// CacheTTL is how long company data is answered from memory; 0: 10 s, below
 	// 0: no caching at all. Policies and other catalogues are kept 30 times as
 	// long.
@@ -57,6 +65,7 @@ type Client struct {
 	appToken    string
 	userAgent   string
 	timeout     time.Duration
+	slowTimeout time.Duration
 	ttl         time.Duration
 	maxResponse int64
 	location    *time.Location // nil: learnt from each session
@@ -65,24 +74,27 @@ type Client struct {
 	log         *slog.Logger
 	now         func() time.Time
 
-	slots   chan struct{} // one for each call under way
-	scopes  *cache        // who a session is
-	rows    *cache        // items, lists, searches
-	flights flights
-	clock   serverClock
-	health  healthRecord
-	metrics *metrics
+	calls     *queue
+	slowCalls *queue
+	scopes    *cache // who a session is
+	rows      *cache // items, lists, searches
+	flights   flights
+	clock     serverClock
+	health    healthRecord
+	metrics   *metrics
 
 	base  context.Context // ends with Close
 	close context.CancelFunc
 }
 
 const (
-	defaultTimeout     = 15 * time.Second
-	defaultConcurrency = 8
-	defaultTTL         = 10 * time.Second
-	defaultEntries     = 20_000
-	defaultMaxResponse = 64 << 20
+	defaultTimeout         = 15 * time.Second
+	defaultConcurrency     = 8
+	defaultSlowTimeout     = 30 * time.Second
+	defaultSlowConcurrency = 4
+	defaultTTL             = 10 * time.Second
+	defaultEntries         = 20_000
+	defaultMaxResponse     = 64 << 20
 
 	// catalogueFactor is how much longer catalogues are kept than company data.
 	catalogueFactor = 30
@@ -96,9 +108,9 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	switch {
-	case o.Timeout < 0:
+	case o.Timeout < 0 || o.SlowTimeout < 0:
 		return nil, errors.New("glpi timeout: must not be negative")
-	case o.Concurrency < 0:
+	case o.Concurrency < 0 || o.SessionConcurrency < 0 || o.SlowConcurrency < 0:
 		return nil, errors.New("glpi concurrency: must not be negative")
 	case o.CacheEntries < 0 || o.MaxResponse < 0:
 		return nil, errors.New("glpi cache entries and response size: must not be negative")
@@ -114,16 +126,17 @@ func New(o Options) (*Client, error) {
 		appToken:    o.AppToken,
 		userAgent:   "fleetgate/" + cmp.Or(o.Version, "dev"),
 		timeout:     cmp.Or(o.Timeout, defaultTimeout),
+		slowTimeout: cmp.Or(o.SlowTimeout, defaultSlowTimeout),
 		ttl:         cmp.Or(o.CacheTTL, defaultTTL),
 		maxResponse: cmp.Or(o.MaxResponse, defaultMaxResponse),
 		location:    o.Location,
 		ownHTTP:     o.HTTPClient == nil,
 		log:         o.Logger,
 		now:         o.Now,
-		slots:       make(chan struct{}, cmp.Or(o.Concurrency, defaultConcurrency)),
 		metrics:     m,
 	}
-	c.http = newHTTPClient(o.HTTPClient, cap(c.slots))
+	c.openQueues(o)
+	c.http = newHTTPClient(o.HTTPClient, c.calls.limit+c.slowCalls.limit)
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -139,6 +152,15 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
+// openQueues makes the queues of the two pools.
+func (c *Client) openQueues(o Options) {
+	limit := cmp.Or(o.Concurrency, defaultConcurrency)
+	each := cmp.Or(o.SessionConcurrency, max(1, limit/2))
+	c.calls = newQueue(limit, each, c.metrics.queueLength("calls"))
+	limit = cmp.Or(o.SlowConcurrency, defaultSlowConcurrency)
+	c.slowCalls = newQueue(limit, max(1, limit/2), c.metrics.queueLength("slow"))
+}
+
 // Close ends the calls under way, waits for those that are shared and frees the
 // connections.
 func (c *Client) Close() error {
@@ -151,7 +173,7 @@ func (c *Client) Close() error {
 }
 
 // newHTTPClient follows no redirect, since it would carry the Session-Token
-// elsewhere. Without a given client it keeps a connection for each slot.
+// elsewhere. Without a given client it keeps a connection for each call.
 func newHTTPClient(given *http.Client, connections int) *http.Client {
 	var own http.Client
 	if given != nil {

@@ -16,7 +16,12 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 	cache    *prometheus.CounterVec
 	flying   prometheus.Gauge
+	queued   *prometheus.GaugeVec
+	waits    *prometheus.HistogramVec
 }
+
+// durations are the bounds of the histograms, in seconds.
+var durations = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30}
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
@@ -26,8 +31,8 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}, []string{"operation", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "fleetgate_glpi_request_seconds",
-			Help:    "Time of calls to GLPI, without the wait for a slot.",
-			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30},
+			Help:    "Time of calls to GLPI, without the wait for their turn.",
+			Buckets: durations,
 		}, []string{"operation"}),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fleetgate_glpi_cache_total",
@@ -37,11 +42,20 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "fleetgate_glpi_in_flight",
 			Help: "Calls to GLPI under way.",
 		}),
+		queued: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "fleetgate_glpi_queue",
+			Help: "Calls that wait for their turn, by pool: calls, or slow (for devices and files).",
+		}, []string{"pool"}),
+		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "fleetgate_glpi_wait_seconds",
+			Help:    "Time that calls waited for their turn, by pool.",
+			Buckets: durations,
+		}, []string{"pool"}),
 	}
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.cache, m.flying} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.cache, m.flying, m.queued, m.waits} {
 		if err := registerer.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
@@ -51,6 +65,14 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 
 func (m *metrics) inFlight(change float64)     { m.flying.Add(change) }
 func (m *metrics) cached(result string, n int) { m.cache.WithLabelValues(result).Add(float64(n)) }
+
+func (m *metrics) queueLength(pool string) func(change float64) {
+	return m.queued.WithLabelValues(pool).Add
+}
+
+func (m *metrics) waited(pool string, d time.Duration) {
+	m.waits.WithLabelValues(pool).Observe(d.Seconds())
+}
 
 func (m *metrics) observe(operation string, a *answer, err error, took time.Duration) {
 	m.requests.WithLabelValues(operation, codeLabel(a, err)).Inc()
