@@ -109,6 +109,7 @@ type Itemtype struct {
 	Display   []int                         // search options shown without forcedisplay, beside 1 (and 80)
 	Children  []string                      // itemtypes that hateoas links name beside the foreign keys
 	Parent    string                        // itemtype whose row, by its foreign key here, decides who may do what (UserEmail, by users_id); "": the row itself
+	Seeded    bool                          // its rows of a seeded computer are made when somebody first looks; see Tx.furnish
 	Silent    bool                          // no "Item successfully added" message
 	Label     func(tx *Tx, row *Row) string // what that message calls a row, as HTML; nil: its name
 	Hooks                                   // what the class itself does

@@ -127,141 +127,6 @@ func openConfig(_ *Tx, row *Row) bool {
 	return true
 }
 
-// assetTypes are what hangs on a computer.
-func assetTypes() []*Itemtype {
-	device := func(name, title, table, extra string) *Itemtype {
-		return &Itemtype{
-			Name: name, Title: title, Table: table, Right: "computer", Entity: Global,
-			Columns: columns(`
-				id            int
-				items_id      int
-				itemtype      text null
-				` + extra + `
-				is_deleted    int
-				is_dynamic    int
-				entities_id   int
-				is_recursive  int
-				serial        text
-				otherserial   text null
-				locations_id  int
-				states_id     int`),
-		}
-	}
-	return []*Itemtype{
-		device("Item_DeviceFirmware", "Firmware", "glpi_items_devicefirmwares", "devicefirmwares_id int"),
-		device("Item_DeviceSimcard", "Simcard", "glpi_items_devicesimcards", `devicesimcards_id int
-				lines_id int
-				users_id int
-				groups_id int
-				pin text
-				puk text
-				msin text`),
-		{
-			Name: "Item_DeviceMemory", Title: "Memory", Table: "glpi_items_devicememories", Right: "computer",
-			Columns: columns(`
-				id                int
-				items_id          int
-				itemtype          text null
-				devicememories_id int
-				size              int
-				serial            text
-				is_deleted        int
-				is_dynamic        int
-				entities_id       int
-				is_recursive      int
-				busID             text
-				otherserial       text null
-				locations_id      int
-				states_id         int`),
-		},
-		{
-			Name: "Item_OperatingSystem", Title: "Item operating system", Table: "glpi_items_operatingsystems", Right: "computer",
-			Entity: Recursive,
-			Columns: columns(`
-				id                              int
-				items_id                        int
-				itemtype                        text null
-				operatingsystems_id             int
-				operatingsystemversions_id      int
-				operatingsystemservicepacks_id  int
-				operatingsystemarchitectures_id int
-				operatingsystemkernelversions_id int
-				license_number                  text null
-				license_id                      text null
-				operatingsystemeditions_id      int
-				date_mod                        datetime
-				date_creation                   datetime
-				is_deleted                      int
-				is_dynamic                      int
-				entities_id                     int
-				is_recursive                    int`),
-		},
-		{
-			Name: "Software", Title: "Software", Table: "glpi_softwares", Right: "software", Entity: Recursive,
-			Columns: columns(`
-				id                    int
-				entities_id           int
-				is_recursive          int
-				name                  text null
-				comment               text null
-				softwarecategories_id int
-				manufacturers_id      int
-				is_deleted            int
-				is_template           int
-				date_mod              datetime
-				date_creation         datetime`),
-		},
-		{
-			Name: "SoftwareVersion", Title: "Version", Table: "glpi_softwareversions", Right: "software", Entity: Recursive,
-			Columns: columns(`
-				id                  int
-				entities_id         int
-				is_recursive        int
-				softwares_id        int
-				states_id           int
-				name                text null
-				comment             text null
-				operatingsystems_id int
-				date_mod            datetime
-				date_creation       datetime`),
-		},
-		{
-			Name: "Computer_SoftwareVersion", Title: "Installation", Table: "glpi_computers_softwareversions", Right: "computer",
-			Entity: Local,
-			Columns: columns(`
-				id                  int
-				computers_id        int
-				softwareversions_id int
-				is_deleted_computer int
-				is_template_computer int
-				entities_id         int
-				is_deleted          int
-				is_dynamic          int
-				date_install        date`),
-		},
-		{
-			Name: "Line", Title: "Line", Table: "glpi_lines", Right: "line", Entity: Recursive,
-			Columns: columns(`
-				id               int
-				name             text
-				entities_id      int
-				is_recursive     int
-				is_deleted       int
-				caller_num       text
-				caller_name      text
-				users_id         int
-				groups_id        int
-				lineoperators_id int
-				locations_id     int
-				states_id        int
-				linetypes_id     int
-				date_creation    datetime
-				date_mod         datetime
-				comment          text null`),
-		},
-	}
-}
-
 // dropdownTypes are the lists of words.
 func dropdownTypes() []*Itemtype {
 	word := func(name, title, table string) *Itemtype {
@@ -306,14 +171,13 @@ func dropdownTypes() []*Itemtype {
 		{"OperatingSystemVersion", "Version of the operating system", "glpi_operatingsystemversions"},
 		{"OperatingSystemServicePack", "Service pack", "glpi_operatingsystemservicepacks"},
 		{"OperatingSystemArchitecture", "Operating system architecture", "glpi_operatingsystemarchitectures"},
-		{"OperatingSystemKernelVersion", "Kernel version", "glpi_operatingsystemkernelversions"},
+		{"OperatingSystemKernel", "Kernel", "glpi_operatingsystemkernels"},
 		{"OperatingSystemEdition", "Edition", "glpi_operatingsystemeditions"},
 		{"UserTitle", "User title", "glpi_usertitles"},
 		{"UserCategory", "User category", "glpi_usercategories"},
-		{"DeviceFirmware", "Firmware", "glpi_devicefirmwares"},
-		{"DeviceMemory", "Memory", "glpi_devicememories"},
-		{"DeviceSimcard", "Simcard", "glpi_devicesimcards"},
-		{"LineOperator", "Line operator", "glpi_lineoperators"},
+		{"DeviceBatteryType", "Battery type", "glpi_devicebatterytypes"},
+		{"Filesystem", "File system", "glpi_filesystems"},
+		{"LineType", "Line type", "glpi_linetypes"},
 	} {
 		types = append(types, word(w[0], w[1], w[2]))
 	}

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -38,12 +40,51 @@ type inventory struct {
 	OS struct {
 		Name    string `xml:"NAME"`
 		Version string `xml:"VERSION"`
+		Kernel  string `xml:"KERNEL_VERSION"`
+		Pack    string `xml:"SERVICE_PACK"`
 	} `xml:"CONTENT>OPERATINGSYSTEM"`
-	Software []struct {
+	Processors []struct {
+		Name    string `xml:"NAME"`
+		Speed   string `xml:"SPEED"` // MHz
+		Cores   string `xml:"CORE"`
+		Threads string `xml:"THREAD"`
+	} `xml:"CONTENT>CPUS"`
+	Memories []struct {
+		Description string `xml:"DESCRIPTION"`
+		Capacity    string `xml:"CAPACITY"` // MB
+	} `xml:"CONTENT>MEMORIES"`
+	Batteries []struct {
 		Name      string `xml:"NAME"`
-		Version   string `xml:"VERSION"`
-		Publisher string `xml:"PUBLISHER"`
-	} `xml:"CONTENT>SOFTWARES"`
+		Chemistry string `xml:"CHEMISTRY"`
+		Voltage   string `xml:"VOLTAGE"`  // mV
+		Capacity  string `xml:"CAPACITY"` // mAh
+	} `xml:"CONTENT>BATTERIES"`
+	Drives []struct {
+		Label      string `xml:"LABEL"`
+		Volume     string `xml:"VOLUMN"` // sic
+		Mountpoint string `xml:"TYPE"`
+		Filesystem string `xml:"FILESYSTEM"`
+		Total      string `xml:"TOTAL"` // MB
+		Free       string `xml:"FREE"`  // MB
+	} `xml:"CONTENT>DRIVES"`
+	Simcards []struct {
+		Serial     string `xml:"SERIAL"` // the ICCID
+		Subscriber string `xml:"SUBSCRIBER_ID"`
+	} `xml:"CONTENT>SIMCARDS"`
+	Networks []struct {
+		Description string `xml:"DESCRIPTION"`
+		MAC         string `xml:"MACADDR"`
+		Address     string `xml:"IPADDRESS"`
+		Speed       string `xml:"SPEED"`
+	} `xml:"CONTENT>NETWORKS"`
+	Software []installed `xml:"CONTENT>SOFTWARES"`
+}
+
+// installed is an application on a device.
+type installed struct {
+	Name      string `xml:"NAME"`
+	Version   string `xml:"VERSION"`
+	Publisher string `xml:"PUBLISHER"`
 }
 
 var notBase64 = regexp.MustCompile(`[^A-Za-z0-9+/]`)
@@ -101,8 +142,10 @@ func (tx *Tx) importInventory(raw []byte, entity, owner int) (*Row, error) {
 		computer.Set("users_id", owner)
 	}
 	tx.importIdentity(computer, i)
-	tx.importSystem(computer, firstOf(i.OS.Name, i.Hardware.OS), firstOf(i.OS.Version, i.Hardware.OSVer), i.Hardware.Arch)
-	tx.importDevices(computer, firstOf(i.BIOS.Version), phpInt(i.Hardware.Memory))
+	tx.importSystem(computer, i)
+	tx.importDevices(computer, i)
+	tx.importDisks(computer, i)
+	tx.importPorts(computer, i)
 	tx.importSoftware(computer, i)
 	sum := sha1.Sum(raw)
 	record := tx.only(inventoryRecord, map[string]any{"computers_id": computer.ID()})
@@ -160,13 +203,11 @@ func (tx *Tx) word(itemtype, name string) int {
 
 // only is the row with the given values, which is made when there is none.
 func (tx *Tx) only(itemtype string, values map[string]any) *Row {
-	for column := range values {
-		for _, row := range tx.Find(itemtype, column, values[column]) {
-			if hasAll(row, values) {
-				return row
-			}
+	column := slices.Min(slices.Collect(maps.Keys(values))) // any would do, but the same every time
+	for _, row := range tx.Find(itemtype, column, values[column]) {
+		if hasAll(row, values) {
+			return row
 		}
-		break
 	}
 	row := tx.Insert(itemtype, values)
 	row.Set("date_creation", tx.Date())
@@ -181,68 +222,4 @@ func hasAll(row *Row, values map[string]any) bool {
 		}
 	}
 	return true
-}
-
-func (tx *Tx) importSystem(computer *Row, name, version, arch string) {
-	if name == "" {
-		return
-	}
-	link := tx.partOf(computer, "Item_OperatingSystem")
-	link.Set("operatingsystems_id", tx.word("OperatingSystem", name))
-	link.Set("operatingsystemversions_id", tx.word("OperatingSystemVersion", version))
-	link.Set("operatingsystemarchitectures_id", tx.word("OperatingSystemArchitecture", arch))
-	link.Set("entities_id", computer.Int("entities_id"))
-	link.Set("date_mod", tx.Date())
-}
-
-// importDevices keeps the firmware and, where its size is known, the memory.
-func (tx *Tx) importDevices(computer *Row, firmware string, memory int) {
-	tx.partOf(computer, "Item_DeviceFirmware").Set("devicefirmwares_id", tx.only("DeviceFirmware", map[string]any{"name": firmware}).ID())
-	if memory > 0 {
-		part := tx.partOf(computer, "Item_DeviceMemory")
-		part.Set("devicememories_id", tx.only("DeviceMemory", map[string]any{"name": ""}).ID())
-		part.Set("size", memory)
-	}
-}
-
-// partOf is a computer's only row of a class, made when there is none.
-func (tx *Tx) partOf(computer *Row, itemtype string) *Row {
-	for _, row := range tx.Find(itemtype, "items_id", computer.ID()) {
-		if row.Str("itemtype") == "Computer" {
-			return row
-		}
-	}
-	return tx.Insert(itemtype, map[string]any{
-		"items_id": computer.ID(), "itemtype": "Computer", "is_dynamic": 1, "date_creation": tx.Date(),
-	})
-}
-
-// importSoftware makes what is installed what the inventory names, if it names anything.
-func (tx *Tx) importSoftware(computer *Row, i inventory) {
-	if len(i.Software) == 0 {
-		return
-	}
-	installed := map[int]bool{}
-	for _, s := range i.Software {
-		name := firstOf(s.Name)
-		if name == "" {
-			continue
-		}
-		software := tx.only("Software", map[string]any{"name": name})
-		software.Set("is_recursive", 1)
-		software.Set("manufacturers_id", tx.word("Manufacturer", firstOf(s.Publisher)))
-		version := tx.only("SoftwareVersion", map[string]any{
-			"softwares_id": software.ID(), "name": firstOf(s.Version),
-		})
-		installed[version.ID()] = true
-		tx.only("Computer_SoftwareVersion", map[string]any{
-			"computers_id": computer.ID(), "softwareversions_id": version.ID(), "is_dynamic": 1,
-			"entities_id": computer.Int("entities_id"),
-		})
-	}
-	for _, link := range tx.Find("Computer_SoftwareVersion", "computers_id", computer.ID()) {
-		if link.Int("is_dynamic") == 1 && !installed[link.Int("softwareversions_id")] {
-			tx.Remove(link)
-		}
-	}
 }

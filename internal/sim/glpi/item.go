@@ -141,8 +141,7 @@ func relation(col string) string {
 
 // otherClasses are GLPI's classes that are only pointed at, by the stem of their foreign key.
 var otherClasses = map[string]string{
-	"autoupdatesystems": "AutoUpdateSystem", "calendars": "Calendar", "devicefirmwares": "DeviceFirmware",
-	"devicememories": "DeviceMemory", "documentcategories": "DocumentCategory", "domains": "Domain", "groups": "Group",
+	"autoupdatesystems": "AutoUpdateSystem", "calendars": "Calendar", "documentcategories": "DocumentCategory", "domains": "Domain", "groups": "Group",
 	"networks": "Network", "notificationtemplates": "NotificationTemplate", "states": "State",
 	"tickets": "Ticket", "tickettemplates": "TicketTemplate",
 }

@@ -53,6 +53,11 @@ func (r *request) subItems(parent *table, id int, name string) (*reply, error) {
 	if !r.tx.canItem(row, Read) {
 		return nil, errRight
 	}
+	if parent.typ.Name == "Computer" {
+		r.tx.furnish(id)
+		return r.list(child, r.belonging(row, child))
+	}
+	r.tx.furnishAll(child)
 	return r.list(child, r.belonging(row, child))
 }
 

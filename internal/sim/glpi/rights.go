@@ -96,6 +96,7 @@ func (tx *Tx) found(row *Row) bool {
 
 // load is GLPI's getFromDB: nil where there is no such row, or where its class says so.
 func (tx *Tx) load(tab *table, id int) *Row {
+	tx.furnishFor(tab, id)
 	row := tab.rows[id]
 	if row == nil {
 		return nil

@@ -26,7 +26,7 @@ func (r *request) search() (*reply, error) {
 		return q.brokenReply()
 	}
 	var rows []*Row
-	for _, row := range tab.all() {
+	for _, row := range r.tx.all(tab) {
 		if q.match(r.tx, row) {
 			rows = append(rows, row)
 		}

@@ -38,15 +38,17 @@ const DemoPassword = "demo"
 func (s *Server) SeedDemo(o DemoOptions) Demo {
 	tx := s.begin(nil)
 	defer tx.end()
-	g := &seeder{tx: tx, rand: rand.New(rand.NewPCG(uint64(o.Seed), 0x5eed)), words: map[string]int{}}
+	g := &seeder{tx: tx, rand: rand.New(rand.NewPCG(uint64(o.Seed), 0x5eed)), seed: uint64(o.Seed), words: map[string]int{}}
 	tx.SetConfig("fusioninventory", "entity_rule", 1)
 	g.companies()
 	service := g.administrators()
 	g.libraries()
 	g.fleets()
+	g.stock()
 	for i := range o.Devices {
 		g.device(i)
 	}
+	g.leaveRoom()
 	g.policies()
 	g.invitations()
 	return Demo{ServiceToken: service, Devices: g.devices}
@@ -56,6 +58,8 @@ func (s *Server) SeedDemo(o DemoOptions) Demo {
 type seeder struct {
 	tx      *Tx
 	rand    *rand.Rand
+	seed    uint64
+	goods   *catalogue
 	words   map[string]int // ids of dropdown words by itemtype and name
 	sites   []*site
 	people  int
@@ -155,7 +159,9 @@ func (g *seeder) email(user *Row, address string) {
 func (g *seeder) viewerProfile() int {
 	profile := g.tx.AddProfile("Fleet viewer", "Reads devices, changes nothing")
 	rights := map[string]Rights{"flyvemdm:flyvemdm": useFlyve}
-	for _, name := range []string{"computer", "software", "user", "entity", "document", "dropdown", "location", "line"} {
+	for _, name := range []string{
+		"computer", "software", "networking", "internet", "device", "line", "lineoperator", "user", "entity", "document", "dropdown", "location",
+	} {
 		rights[name] = Read
 	}
 	for name, bits := range operatorRights {

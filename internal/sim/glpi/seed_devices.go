@@ -8,27 +8,6 @@ import (
 	"time"
 )
 
-// model is a kind of device that companies buy.
-type model struct {
-	maker, name, code, system string
-	versions                  []string
-	memory                    int // MB
-	apple                     bool
-}
-
-var models = []model{
-	{"Samsung", "Galaxy S10", "SM-G973F", "Android", []string{"10", "11", "12"}, 8000, false},
-	{"Samsung", "Galaxy Tab Active3", "SM-T575", "Android", []string{"11", "12"}, 4000, false},
-	{"Samsung", "Galaxy XCover 5", "SM-G525F", "Android", []string{"11", "12", "13"}, 4000, false},
-	{"Google", "Pixel 4", "Pixel 4", "Android", []string{"10", "11", "12", "13"}, 6000, false},
-	{"Google", "Pixel 6a", "Pixel 6a", "Android", []string{"12", "13"}, 6000, false},
-	{"Fairphone", "Fairphone 4", "FP4", "Android", []string{"11", "12"}, 8000, false},
-	{"Xiaomi", "Redmi Note 9", "M2003J15SC", "Android", []string{"10", "11"}, 4000, false},
-	{"bq", "Aquaris M10 FHD", "Aquaris M10 FHD", "Android", []string{"5.1", "6.0"}, 1961, false},
-	{"Zebra", "TC52", "TC52", "Android", []string{"8.1", "10"}, 4000, false},
-	{"Apple", "iPhone 12", "iPhone13,2", "iOS", []string{"15.7", "16.1"}, 4000, true},
-}
-
 var (
 	versionsA = []string{"2.0.0", "2.0.3", "2.0.6"}
 	versionsB = []string{"2.1.0", "2.1.2"}
@@ -37,9 +16,9 @@ var (
 // device enrols the i-th device: with an owner, a computer, accounts and a fleet.
 func (g *seeder) device(i int) {
 	at := g.sites[[]int{0, 1, 0, 1, 2, 1, 3}[i%7]]
-	m := models[g.rand.IntN(len(models))]
+	m := &models[g.rand.IntN(len(models))]
 	if m.apple && !g.chance(40) {
-		m = models[g.rand.IntN(len(models)-1)]
+		m = &models[g.rand.IntN(len(models)-1)]
 	}
 	generation := string("AB"[i%2])
 	if m.apple {
@@ -51,6 +30,7 @@ func (g *seeder) device(i int) {
 		Latitude: at.latitude + g.rand.NormFloat64()*0.03, Longitude: at.longitude + g.rand.NormFloat64()*0.04,
 	}
 	computer := g.computer(d, m, owner, i)
+	g.furnishLater(computer, m, at.domain)
 	machine := g.machine(d)
 	fleet := at.fleets[0]
 	if g.chance(88) {
@@ -71,7 +51,7 @@ func (g *seeder) device(i int) {
 }
 
 // serialNumber is one in the maker's style.
-func serialNumber(m model, i int) string {
+func serialNumber(m *model, i int) string {
 	switch m.maker {
 	case "Samsung":
 		return fmt.Sprintf("R58M%05XK", 0x31000+i)
@@ -85,7 +65,7 @@ func serialNumber(m model, i int) string {
 	return fmt.Sprintf("%s%07d", strings.ToUpper(m.maker[:2]), 1_000_000+i*7)
 }
 
-func (g *seeder) computer(d DemoDevice, m model, owner *Row, i int) *Row {
+func (g *seeder) computer(d DemoDevice, m *model, owner *Row, i int) *Row {
 	tx := g.tx
 	added := g.ago(300 * 24 * time.Hour)
 	computer := tx.Insert("Computer", map[string]any{
@@ -95,36 +75,11 @@ func (g *seeder) computer(d DemoDevice, m model, owner *Row, i int) *Row {
 	})
 	tx.Insert("Item_OperatingSystem", map[string]any{
 		"items_id": computer.ID(), "itemtype": "Computer", "operatingsystems_id": g.word("OperatingSystem", m.system),
+		"operatingsystemkernelversions_id": g.goods.kernel, "operatingsystemservicepacks_id": g.goods.fix,
 		"operatingsystemversions_id": g.word("OperatingSystemVersion", pick(g, m.versions)), "is_dynamic": 1, "entities_id": d.EntityID,
 		"operatingsystemarchitectures_id": g.word("OperatingSystemArchitecture", "aarch64"), "date_creation": added, "date_mod": added,
 	})
-	tx.Insert("Item_DeviceMemory", map[string]any{
-		"items_id": computer.ID(), "itemtype": "Computer", "devicememories_id": g.word("DeviceMemory", "RAM"), "size": m.memory, "is_dynamic": 1,
-	})
-	for _, app := range g.apps()[:2+i%3] {
-		tx.Insert("Computer_SoftwareVersion", map[string]any{
-			"computers_id": computer.ID(), "softwareversions_id": app, "entities_id": d.EntityID, "is_dynamic": 1,
-		})
-	}
 	return computer
-}
-
-// apps are versions of applications that devices have.
-func (g *seeder) apps() []int {
-	var versions []int
-	for _, app := range [][3]string{
-		{"Maps", "11.40", "Google"}, {"Chrome", "107.0.5304", "Google"}, {"Outlook", "4.2240", "Microsoft"}, {"Teams", "1416", "Microsoft"},
-	} {
-		key := "app\x00" + app[0]
-		if g.words[key] == 0 {
-			software := g.tx.Insert("Software", map[string]any{
-				"name": app[0], "is_recursive": 1, "manufacturers_id": g.word("Manufacturer", app[2]),
-			})
-			g.words[key] = g.tx.Insert("SoftwareVersion", map[string]any{"name": app[1], "softwares_id": software.ID(), "is_recursive": 1}).ID()
-		}
-		versions = append(versions, g.words[key])
-	}
-	return versions
 }
 
 // machine is the device's own account.
@@ -141,7 +96,7 @@ func (g *seeder) machine(d DemoDevice) *Row {
 	return row
 }
 
-func (g *seeder) agent(d DemoDevice, m model, computer, machine, fleet, owner *Row) *Row {
+func (g *seeder) agent(d DemoDevice, m *model, computer, machine, fleet, owner *Row) *Row {
 	version, kind := pick(g, versionsA), "android"
 	switch {
 	case m.apple:

@@ -32,6 +32,7 @@ type Server struct {
 	sons       map[int][]int // GLPI's sons_cache: entities below one, in the order in which it learned of them
 	files      map[string][]byte
 	rand       *rand.Rand
+	unseen     map[int]func(*Tx) // what makes the parts of a seeded computer, by its id, until somebody looks
 	outbox     []func(Broker)
 	flushing   bool
 }
@@ -66,13 +67,22 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		opts: o, schema: newSchema(types), sessions: map[string]*session{}, rights: map[int]map[string]Rights{},
-		rightKnown: map[string]bool{}, sons: map[int][]int{}, files: map[string][]byte{}, rand: o.source(),
+		rightKnown: map[string]bool{}, sons: map[int][]int{}, files: map[string][]byte{}, rand: o.source(), unseen: map[int]func(*Tx){},
 	}
 	tx := s.begin(nil)
 	defer tx.end()
 	coreInstall(tx)
 	flyveInstall(tx)
 	return s
+}
+
+// Grant sets rights of a profile, for tests that want somebody to lack or to have one. Sessions that are open keep theirs.
+func (s *Server) Grant(profile string, rights map[string]Rights) {
+	tx := s.begin(nil)
+	defer tx.end()
+	if row := tx.First("Profile", "name", profile); row != nil {
+		tx.SetRights(row.ID(), rights)
+	}
 }
 
 // HandleMQTT is what the plugin's daemon does with a device's message. Without Options.Daemon nothing listens, as in the
@@ -281,6 +291,7 @@ func (r *request) item(name string) (*reply, error) {
 	switch r.http.Method {
 	case http.MethodGet, http.MethodHead:
 		if !isItem {
+			r.tx.furnishAll(tab)
 			return r.list(tab, nil)
 		}
 		if len(r.path) > 2 {

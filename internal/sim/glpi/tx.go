@@ -138,13 +138,36 @@ func (tx *Tx) table(itemtype string) *table {
 }
 
 // Row is the row of an itemtype by id; nil when there is none.
-func (tx *Tx) Row(itemtype string, id int) *Row { return tx.table(itemtype).rows[id] }
+func (tx *Tx) Row(itemtype string, id int) *Row {
+	tab := tx.table(itemtype)
+	tx.furnishFor(tab, id)
+	return tab.rows[id]
+}
 
 // Rows is every row of an itemtype, by id.
-func (tx *Tx) Rows(itemtype string) []*Row { return tx.table(itemtype).all() }
+func (tx *Tx) Rows(itemtype string) []*Row { return tx.all(tx.table(itemtype)) }
+
+func (tx *Tx) all(tab *table) []*Row {
+	tx.furnishAll(tab)
+	return tab.all()
+}
 
 // Find is the rows whose column equals the value, by id.
-func (tx *Tx) Find(itemtype, col string, v any) []*Row { return tx.table(itemtype).find(col, v) }
+func (tx *Tx) Find(itemtype, col string, v any) []*Row {
+	tab := tx.table(itemtype)
+	switch {
+	case col == "computers_id" || col == "items_id" && !belowPort[itemtype]:
+		tx.furnish(Val(v).Int())
+	case col == "items_id" || col == "networkports_id":
+		tx.furnishFor(tab, Val(v).Int())
+	default:
+		tx.furnishAll(tab)
+	}
+	return tab.find(col, v)
+}
+
+// belowPort are the classes whose items_id is a port's or a port's name's, not a computer's.
+var belowPort = map[string]bool{"NetworkName": true, "IPAddress": true}
 
 // First is the first row that Find gives; nil when there is none.
 func (tx *Tx) First(itemtype, col string, v any) *Row {
