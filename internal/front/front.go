@@ -141,7 +141,9 @@ func (c shortQueries) Add(ctx context.Context, query string, document *ast.Query
 func newExecutor(o Options, sockets *graphqlws.Transport) http.Handler {
 	server := handler.New(o.Schema)
 	server.AddTransport(sockets)
-	server.AddTransport(overHTTP{maxBody: o.Limits.Body})
+	posted := overHTTP{maxBody: o.Limits.Body}
+	server.AddTransport(overMultipart{overHTTP: posted, maxFile: o.Limits.Upload})
+	server.AddTransport(posted)
 	server.SetParserTokenLimit(o.Limits.Tokens)
 	server.SetQueryCache(shortQueries{lru.New[*ast.QueryDocument](cachedQueries)})
 	server.Use(queryLimits{o.Limits})

@@ -40,7 +40,9 @@ var schema = gqlparser.MustLoadSchema(&ast.Source{Input: `
 		policies: [Policy!]!
 		nodes(ids: [ID!]!): [Agent]!
 	}
-	type Mutation { set(value: Int!): Int }
+	type Mutation { set(value: Int!): Int take(file: Upload): String takeIn(input: Input): String glance(file: Upload): String }
+	scalar Upload
+	input Input { file: Upload files: [Upload] name: String count: Int }
 	type Subscription { forever: Int agentEvents: Agent }
 	type AgentConnection { edges: [AgentEdge!]! nodes: [Agent!]! totalCount: Int! }
 	type AgentEdge { node: Agent! cursor: String! }
@@ -82,6 +84,8 @@ func executable(g *gate) graphql.ExecutableSchema {
 				g.waiting <- struct{}{}
 				<-g.release
 				return data("waits", "over")
+			case "take", "takeIn", "glance":
+				return data("took", takeFile(ctx, g, field.Name == "glance"))
 			case "forever":
 				sent := false
 				return func(ctx context.Context) *graphql.Response {

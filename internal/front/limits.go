@@ -16,6 +16,7 @@ import (
 // Limits bound what one request may cost. Every zero value means the default named.
 type Limits struct {
 	Body    int64 // bytes of a request's body; 0: 1 MiB
+	Upload  int64 // bytes of a file that comes along with a mutation; 0: 512 MiB
 	Tokens  int   // of a query's text; 0: 1,000
 	Depth   int   // of nested fields; 0: 15
 	Cost    int   // objects that a query may ask for; 0: 60,000
@@ -25,6 +26,9 @@ type Limits struct {
 func (l *Limits) setDefaults() {
 	if l.Body <= 0 {
 		l.Body = 1 << 20
+	}
+	if l.Upload <= 0 {
+		l.Upload = 512 << 20
 	}
 	for limit, standard := range map[*int]int{&l.Tokens: 1000, &l.Depth: 15, &l.Cost: 60_000, &l.Aliases: 30} {
 		if *limit <= 0 {

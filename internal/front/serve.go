@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// writeTimeout is how long an answer may take, from the end of the request's headers.
+const writeTimeout = 2 * time.Minute
+
 // Serve answers requests on the listener until ctx is done; then it closes the WebSockets, lets requests
 // under way end, and returns nil, or an error when DrainTimeout did not suffice.
 func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
@@ -19,8 +22,8 @@ func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second, // for the body; WebSockets have deadlines of their own
-		WriteTimeout:      2 * time.Minute,
+		ReadTimeout:       30 * time.Second, // for the body; WebSockets and files have deadlines of their own
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return requests },

@@ -8,7 +8,9 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -32,15 +34,21 @@ func (overHTTP) Supports(*http.Request) bool { return true }
 
 // Do answers one request.
 func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	ctx, start := r.Context(), graphql.Now()
+	start := graphql.Now()
 	params, refused := t.parameters(w, r)
 	if refused != nil {
 		refused.write(w, r)
 		return
 	}
+	execute(w, r, exec, params, start)
+}
+
+// execute answers an operation whose parameters were read since start.
+func execute(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, start time.Time) {
 	params.Headers = r.Header
 	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 
+	ctx := r.Context()
 	operation, errs := exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
 		response := exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs)
@@ -108,7 +116,7 @@ func (t overHTTP) fromBody(w http.ResponseWriter, r *http.Request) (*graphql.Raw
 	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := parameters["charset"]
 	if err != nil || mediaType != plainJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return nil, refuse(http.StatusUnsupportedMediaType, "send Content-Type: application/json")
+		return nil, refuse(http.StatusUnsupportedMediaType, "send Content-Type: application/json, or multipart/form-data with a file")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, t.maxBody))
 	var tooLarge *http.MaxBytesError
@@ -118,6 +126,11 @@ func (t overHTTP) fromBody(w http.ResponseWriter, r *http.Request) (*graphql.Raw
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "the request can't be read")
 	}
+	return fromJSON(body)
+}
+
+// fromJSON reads the query and what goes with it out of a JSON object.
+func fromJSON(body []byte) (*graphql.RawParams, *refusal) {
 	var shape struct{ Query *string }
 	params := &graphql.RawParams{}
 	if decode(body, params) != nil || json.Unmarshal(body, &shape) != nil {
@@ -207,6 +220,7 @@ func writeJSON(w http.ResponseWriter, contentType string, status int, body any) 
 		text = []byte(`{"errors":[{"message":"the answer can't be written","extensions":{"code":"INTERNAL"}}]}`)
 	}
 	w.Header().Set("Content-Type", contentType+"; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
 	_, _ = w.Write(text)
 }

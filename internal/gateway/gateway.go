@@ -67,6 +67,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		Schema: resolver.Schema(), SignIn: g.desk,
 		ErrorPresenter: resolver.PresentError, AroundResponses: graph.AroundResponse,
 		AllowedOrigins: s.AllowedOrigins,
+		Limits:         front.Limits{Upload: s.MaxUpload << 20},
 		Checks:         []front.Check{{Name: "glpi", Probe: g.checkGLPI}, {Name: "broker", Probe: g.checkBroker}},
 		Dashboard:      dashboard.Site(),
 		Metrics:        metrics, Logger: log,

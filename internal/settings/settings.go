@@ -31,6 +31,7 @@ type Gateway struct {
 	SessionLifetime     time.Duration `name:"session-lifetime" default:"8h" help:"How long a sign-in token is good at most."`
 	StaleAfter          time.Duration `name:"stale-after" default:"15m" help:"How long a device that said it is online may be silent before it is shown as STALE."`
 	AcceptSessionTokens bool          `name:"accept-session-tokens" default:"true" negatable:"" help:"Accept the plain Session-Token header of existing GLPI clients too."`
+	MaxUpload           int64         `name:"max-upload" default:"512" placeholder:"MIB" help:"The largest file that can be uploaded, in MiB; GLPI's PHP has limits of its own."`
 	LogLevel            string        `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"The least serious messages to log: ${enum}."`
 	LogFormat           string        `name:"log-format" default:"text" enum:"text,json" help:"How log lines look: ${enum}."`
 }
@@ -44,6 +45,9 @@ type Demo struct {
 
 // shortestSecret is the least number of characters of a secret: fewer could be guessed.
 const shortestSecret = 16
+
+// mostUpload is the most MiB that a file may have: its size fits GraphQL's Int.
+const mostUpload = 2047
 
 // Check refuses what can't work. needBackends says whether GLPI and the broker must be named.
 func (g *Gateway) Check(needBackends bool) error {
@@ -64,6 +68,9 @@ func (g *Gateway) Check(needBackends bool) error {
 	}
 	if g.StaleAfter <= 0 {
 		return fmt.Errorf("--stale-after: %s is not a time to wait", g.StaleAfter)
+	}
+	if g.MaxUpload < 1 || g.MaxUpload > mostUpload {
+		return fmt.Errorf("--max-upload: %d is not between 1 and %d MiB", g.MaxUpload, mostUpload)
 	}
 	for _, origin := range g.AllowedOrigins {
 		if err := checkOrigin(origin); err != nil {

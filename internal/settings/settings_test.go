@@ -15,7 +15,7 @@ import (
 func valid() settings.Gateway {
 	return settings.Gateway{
 		GLPIURL: "https://glpi.example/apirest.php", MQTTURL: "mqtts://broker.example:8883",
-		SessionLifetime: time.Hour, StaleAfter: time.Minute,
+		SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512,
 	}
 }
 
@@ -35,6 +35,8 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"origin without host":  {func(g *settings.Gateway) { g.AllowedOrigins = []string{"fleet"} }, "--allowed-origins: "},
 		"no session lifetime":  {func(g *settings.Gateway) { g.SessionLifetime = 0 }, "--session-lifetime: "},
 		"negative stale after": {func(g *settings.Gateway) { g.StaleAfter = -time.Second }, "--stale-after: "},
+		"no uploads":           {func(g *settings.Gateway) { g.MaxUpload = 0 }, "--max-upload: "},
+		"endless uploads":      {func(g *settings.Gateway) { g.MaxUpload = 2048 }, "--max-upload: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := valid()
@@ -56,7 +58,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 }
 
 func TestTheDemoNeedsNoBackends(t *testing.T) {
-	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute}
+	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512}
 	if err := g.Check(false); err != nil {
 		t.Fatal(err)
 	}

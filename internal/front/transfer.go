@@ -1,0 +1,45 @@
+package front
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// The server's own time limits are for short requests. The transfer of a file may take its time, as long as
+// something moves.
+const (
+	longestPause    = 30 * time.Second // without a byte
+	longestTransfer = time.Hour
+)
+
+// slowBody is a request's body that may take longer than the server's limits.
+type slowBody struct {
+	io.Reader
+	control *http.ResponseController
+	end     time.Time
+}
+
+func newSlowBody(body io.Reader, control *http.ResponseController) *slowBody {
+	return &slowBody{body, control, time.Now().Add(longestTransfer)}
+}
+
+// Close leaves the body to the server.
+func (*slowBody) Close() error { return nil }
+
+// Read allows for a pause before every read, and for the answer afterwards. Where the body has ended the server waits
+// for the next request and must not take our limit for a client that is gone.
+func (b *slowBody) Read(p []byte) (int, error) {
+	now := time.Now()
+	if now.After(b.end) {
+		return 0, errors.New("the upload takes too long")
+	}
+	_ = b.control.SetReadDeadline(now.Add(longestPause))
+	_ = b.control.SetWriteDeadline(now.Add(longestPause + writeTimeout))
+	n, err := b.Reader.Read(p)
+	if err != nil {
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
