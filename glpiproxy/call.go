@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,40 +31,6 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
-}
-
-// retryPause is the mean time before the one retry of a read.
-const retryPause = 100 * time.Millisecond
-
-// do makes a call: waits for its turn, sends, classifies, and repeats a read once
-// when GLPI could not be reached.
-func (c *Client) do(ctx context.Context, k call) (*answer, error) {
-	a, err := c.attempt(ctx, k)
-	if err == nil || k.once || !worthRepeating(err) || c.base.Err() != nil {
-		return a, err
-	}
-	c.log.Warn("glpi could not be reached, trying once more", "operation", k.operation, "error", err)
-	pause := time.NewTimer(retryPause/2 + rand.N(retryPause))
-	defer pause.Stop()
-	select {
-	case <-pause.C:
-		return c.attempt(ctx, k)
-	case <-ctx.Done():
-		return nil, c.contextError(k.operation, ctx)
-	}
-}
-
-// worthRepeating tells of a broken connection and of a proxy whose GLPI was away.
-func worthRepeating(err error) bool {
-	var e *Error
-	if !errors.As(err, &e) || e.Kind != Unavailable {
-		return false
-	}
-	switch e.Status {
-	case 0, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
 }
 
 // attempt sends a call once, within the bounds on calls under way and on time.

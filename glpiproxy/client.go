@@ -36,6 +36,9 @@ type Options struct {
 	// SlowConcurrency is how many slow calls may be under way at once, apart from
 	// the others, half of them for one session; 0: 4.
 	SlowConcurrency int
+	// CircuitPause is how long GLPI is left alone after it has failed several times
+	// in a row, before one call tries it again; 0: 2 s.
+	CircuitPause time.Duration
 	// CacheTTL is how long company data is answered from memory; 0: 10 s, below
 	// 0: no caching at all. Policies and other catalogues are kept 30 times as
 	// long.
@@ -76,6 +79,8 @@ type Client struct {
 
 	calls     *queue
 	slowCalls *queue
+	breaker   *breaker
+	retries   retryBudget
 	scopes    *cache // who a session is
 	rows      *cache // items, lists, searches
 	flights   flights
@@ -108,7 +113,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	switch {
-	case o.Timeout < 0 || o.SlowTimeout < 0:
+	case o.Timeout < 0 || o.SlowTimeout < 0 || o.CircuitPause < 0:
 		return nil, errors.New("glpi timeout: must not be negative")
 	case o.Concurrency < 0 || o.SessionConcurrency < 0 || o.SlowConcurrency < 0:
 		return nil, errors.New("glpi concurrency: must not be negative")
@@ -136,6 +141,7 @@ func New(o Options) (*Client, error) {
 		metrics:     m,
 	}
 	c.openQueues(o)
+	c.breaker = newBreaker(cmp.Or(o.CircuitPause, defaultPause), c.circuitChanged)
 	c.http = newHTTPClient(o.HTTPClient, c.calls.limit+c.slowCalls.limit)
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -156,9 +162,9 @@ func New(o Options) (*Client, error) {
 func (c *Client) openQueues(o Options) {
 	limit := cmp.Or(o.Concurrency, defaultConcurrency)
 	each := cmp.Or(o.SessionConcurrency, max(1, limit/2))
-	c.calls = newQueue(limit, each, c.metrics.queueLength("calls"))
+	c.calls = newQueue("calls", limit, each, c.metrics.queueLength("calls"))
 	limit = cmp.Or(o.SlowConcurrency, defaultSlowConcurrency)
-	c.slowCalls = newQueue(limit, max(1, limit/2), c.metrics.queueLength("slow"))
+	c.slowCalls = newQueue("slow", limit, max(1, limit/2), c.metrics.queueLength("slow"))
 }
 
 // Close ends the calls under way, waits for those that are shared and frees the

@@ -13,6 +13,9 @@ type Health struct {
 	Since     time.Time // when Reachable last changed
 	CheckedAt time.Time // the last call that told; zero: none yet
 	LastError string    // why it is not reachable; "" when it is
+	// CircuitOpen tells that calls fail with ErrCircuitOpen, but for one now and
+	// then that tries whether GLPI answers again.
+	CircuitOpen bool
 }
 
 type healthRecord struct {
@@ -29,7 +32,7 @@ func (c *Client) Health() Health {
 	h := &c.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return Health{Reachable: h.reachable, Since: h.since, CheckedAt: h.checkedAt, LastError: h.lastError}
+	return Health{Reachable: h.reachable, Since: h.since, CheckedAt: h.checkedAt, LastError: h.lastError, CircuitOpen: c.breaker.isOpen()}
 }
 
 // observe learns from a call. A refusal is an answer like any other, unless it
@@ -58,6 +61,16 @@ func (c *Client) logHealth(reachable bool, err error) {
 		return
 	}
 	c.log.Warn("glpi is not reachable", "error", err)
+}
+
+// circuitChanged is called when the circuit opens or closes.
+func (c *Client) circuitChanged(open bool) {
+	c.metrics.circuitIs(open)
+	if open {
+		c.log.Warn("glpi failed too often: it is left alone for a while", "pause", c.breaker.pause)
+		return
+	}
+	c.log.Info("glpi answers again: calls go on")
 }
 
 // shutsOut tells of an error that would meet every viewer alike.

@@ -18,6 +18,8 @@ type metrics struct {
 	flying   prometheus.Gauge
 	queued   *prometheus.GaugeVec
 	waits    *prometheus.HistogramVec
+	retries  *prometheus.CounterVec
+	circuit  prometheus.Gauge
 }
 
 // durations are the bounds of the histograms, in seconds.
@@ -51,11 +53,20 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Help:    "Time that calls waited for their turn, by pool.",
 			Buckets: durations,
 		}, []string{"pool"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fleetgate_glpi_retries_total",
+			Help: "Reads that failed and were worth repeating: repeated, or denied since the budget for that was spent.",
+		}, []string{"result"}),
+		circuit: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "fleetgate_glpi_circuit_open",
+			Help: "1 while calls are refused because GLPI failed too often just before, else 0.",
+		}),
 	}
+	m.circuitIs(false)
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.cache, m.flying, m.queued, m.waits} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.cache, m.flying, m.queued, m.waits, m.retries, m.circuit} {
 		if err := registerer.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
@@ -72,6 +83,22 @@ func (m *metrics) queueLength(pool string) func(change float64) {
 
 func (m *metrics) waited(pool string, d time.Duration) {
 	m.waits.WithLabelValues(pool).Observe(d.Seconds())
+}
+
+func (m *metrics) retried(granted bool) {
+	result := "denied"
+	if granted {
+		result = "repeated"
+	}
+	m.retries.WithLabelValues(result).Inc()
+}
+
+func (m *metrics) circuitIs(open bool) {
+	value := 0.0
+	if open {
+		value = 1
+	}
+	m.circuit.Set(value)
 }
 
 func (m *metrics) observe(operation string, a *answer, err error, took time.Duration) {

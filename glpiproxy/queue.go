@@ -11,6 +11,7 @@ import (
 // session. Those that wait are served in turn over the sessions, and in order
 // within one, so that a greedy dashboard can't starve another.
 type queue struct {
+	name        string
 	limit, each int
 	length      func(change float64) // told of callers that begin and end to wait
 
@@ -26,8 +27,8 @@ type line struct {
 	waiting []chan struct{} // closed when its caller is admitted
 }
 
-func newQueue(limit, each int, length func(float64)) *queue {
-	return &queue{limit: limit, each: each, length: length, lines: map[string]*line{}}
+func newQueue(name string, limit, each int, length func(float64)) *queue {
+	return &queue{name: name, limit: limit, each: each, length: length, lines: map[string]*line{}}
 }
 
 // enter waits for admission until the context ends. Who was admitted must leave.
@@ -133,34 +134,52 @@ func (q *queue) tidy(session string, at *line) {
 	}
 }
 
-// admit waits until a call may be made: for a place in the fair queue, slow calls
-// in one of their own. Whoever is admitted tells by done how the call ended.
+// admit waits until a call may be made: for its turn in the fair queue, slow calls
+// in one of their own, and then for the circuit breaker's leave. Whoever is
+// admitted tells by done how the call ended.
 func (c *Client) admit(ctx context.Context, k call) (done func(error), err error) {
-	if ctx.Err() != nil {
-		return nil, c.contextError(k.operation, ctx)
+	pool := c.poolOf(k)
+	if err := c.waitTurn(ctx, k, pool); err != nil {
+		return nil, err
 	}
-	pool, name := c.calls, "calls"
-	if k.slow {
-		pool, name = c.slowCalls, "slow"
+	told, err := c.breaker.allow(k)
+	if err != nil {
+		pool.leave(k.session)
+		return nil, err
+	}
+	c.metrics.inFlight(1)
+	return func(err error) {
+		c.metrics.inFlight(-1)
+		told(err)
+		pool.leave(k.session)
+	}, nil
+}
+
+// waitTurn enters a pool, for as long as the caller and the call's timeout allow.
+func (c *Client) waitTurn(ctx context.Context, k call, pool *queue) error {
+	if ctx.Err() != nil {
+		return c.contextError(k.operation, ctx)
 	}
 	patience, cancel := context.WithTimeout(ctx, c.timeoutOf(k))
 	defer cancel()
 	defer context.AfterFunc(c.base, cancel)()
 	began := time.Now()
-	err = pool.enter(patience, k.session)
-	c.metrics.waited(name, time.Since(began))
+	err := pool.enter(patience, k.session)
+	c.metrics.waited(pool.name, time.Since(began))
 	switch {
 	case err == nil:
+		return nil
 	case ctx.Err() != nil || c.base.Err() != nil:
-		return nil, c.contextError(k.operation, ctx)
-	default:
-		return nil, &Error{Kind: Timeout, Operation: k.operation, Message: "all calls to GLPI stayed busy"}
+		return c.contextError(k.operation, ctx)
 	}
-	c.metrics.inFlight(1)
-	return func(error) {
-		c.metrics.inFlight(-1)
-		pool.leave(k.session)
-	}, nil
+	return &Error{Kind: Timeout, Operation: k.operation, Message: "all calls to GLPI stayed busy"}
+}
+
+func (c *Client) poolOf(k call) *queue {
+	if k.slow {
+		return c.slowCalls
+	}
+	return c.calls
 }
 
 // timeoutOf is how long a call may last, and apart from that wait for its turn.

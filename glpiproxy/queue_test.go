@@ -28,7 +28,7 @@ type waiters struct {
 
 func newWaiters(t *testing.T, limit, each int) *waiters {
 	w := &waiters{t: t}
-	w.q = newQueue(limit, each, func(change float64) { w.length.Add(int64(change)) })
+	w.q = newQueue("calls", limit, each, func(change float64) { w.length.Add(int64(change)) })
 	return w
 }
 
