@@ -56,6 +56,9 @@ const (
 	accountPassword = "demo"
 )
 
+// parsing is after what time GLPI's cron has looked into an uploaded application.
+const parsing = 20 * time.Second
+
 // farewell is how long GLPI may take for the answers under way when the world ends.
 const farewell = 2 * time.Second
 
@@ -89,7 +92,7 @@ func (w *World) start(ctx context.Context, o Options) error {
 	base := fmt.Sprintf("http://%s/glpi", listener.Addr())
 	w.GLPIURL = base + "/apirest.php"
 	host, port := hostAndPort(w.MQTTURL)
-	server := glpi.New(glpi.Options{Broker: medium, BaseURL: base, BrokerHost: host, BrokerPort: port, Seed: uint64(o.Seed)})
+	server := glpi.New(glpi.Options{Broker: medium, BaseURL: base, BrokerHost: host, BrokerPort: port, ParseDelay: parsing, Seed: uint64(o.Seed)})
 	demo := server.SeedDemo(glpi.DemoOptions{Devices: o.Devices, Seed: o.Seed})
 	w.ServiceToken = demo.ServiceToken
 	w.serveGLPI(ctx, listener, server)

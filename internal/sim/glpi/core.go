@@ -32,6 +32,8 @@ type Options struct {
 	PollTimeout    time.Duration    // how long such a call waits in all; 0: 10 s
 	Daemon         bool             // the plugin's MQTT daemon runs (in the real one it does not): HandleMQTT is applied
 	DebugEnrolment bool             // true failure texts at enrolment instead of "Enrollment failed"
+	ParseDelay     time.Duration    // after which the plugin's cron looks into an uploaded application; 0: only RunCron does
+	PostMaxSize    int64            // PHP's post_max_size in bytes; 0: 64 MB
 	Seed           uint64           // of every token and password; 0: seed 1. The simulator's secrets are reproducible on purpose
 }
 

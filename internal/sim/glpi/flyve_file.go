@@ -3,7 +3,6 @@ package glpi
 import (
 	"fmt"
 	"net/http"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,30 +24,6 @@ func fileType() *Itemtype {
 		Hooks: Hooks{
 			PrepareAdd: prepareFile, PostAdd: keepUpload, PostGet: showFile, Download: downloadFile,
 			PrepareUpdate: unchangedFile, PreDelete: undeploy, PostDelete: dropUpload,
-		},
-	}
-}
-
-func packageType() *Itemtype {
-	return &Itemtype{
-		Name: "PluginFlyvemdmPackage", Title: "Package", Table: "glpi_plugin_flyvemdm_packages", Right: "flyvemdm:package",
-		Entity: Local, Display: []int{3, 4, 5},
-		Columns: columns(`
-			id           int
-			name         text
-			package_name text
-			alias        text
-			version      text
-			version_code text
-			icon         text
-			filename     text
-			entities_id  int
-			dl_filename  text
-			parse_status enum(pending|parsed|failed) pending`),
-		Options: loadOptions("PluginFlyvemdmPackage", nil),
-		Hooks: Hooks{
-			PrepareAdd: preparePackage, PostAdd: keepUpload, PostGet: showFile, Download: downloadFile,
-			PreDelete: undeploy, PostDelete: dropUpload,
 		},
 	}
 }
@@ -78,21 +53,6 @@ func prepareFile(tx *Tx, in Input) error {
 	in.Set("entities_id", tx.ActiveEntity())
 	in.Set("source", fmt.Sprintf("%d/%s_%s", tx.ActiveEntity(), tx.Hex(13), upload.Name))
 	in.Set("version", 1)
-	return nil
-}
-
-func preparePackage(tx *Tx, in Input) error {
-	upload, err := tx.sent()
-	if err != nil {
-		return err
-	}
-	if ext := strings.ToLower(path.Ext(upload.Name)); ext != ".apk" && ext != ".upk" {
-		return Refuse("Only APK and UPK files are allowed")
-	}
-	in.Set("entities_id", tx.ActiveEntity())
-	in.Set("filename", fmt.Sprintf("flyvemdm/package/%d/%s_%s", tx.ActiveEntity(), tx.Hex(13), upload.Name))
-	in.Set("dl_filename", upload.Name)
-	in.Set("parse_status", "pending")
 	return nil
 }
 

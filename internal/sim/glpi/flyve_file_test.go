@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // upload posts a file as a dashboard does.
@@ -107,4 +108,76 @@ func TestDownloads(t *testing.T) {
 		})
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// TestApplicationsAreParsed: the plugin's cron looks into what was uploaded after a while, and then tells devices about it.
+func TestApplicationsAreParsed(t *testing.T) {
+	at := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	st := newStageWith(t, Options{ParseDelay: time.Minute, Now: func() time.Time { return at }})
+	fleet := st.fleet("blue")
+	for name, data := range map[string][]byte{
+		"chat.apk": Application("test.chat", "3.4.1", "341"), "broken.apk": []byte("no archive"), "odd.apk": archive("classes.dex", "x"),
+		"real.apk": archive(manifestName, "\x03\x00\x08\x00binary"),
+	} {
+		if w := st.upload("PluginFlyvemdmPackage", "file", name, data); w.Code != 201 {
+			t.Fatalf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	id := 0
+	st.do(func(tx *Tx) { id = tx.First("PluginFlyvemdmPackage", "dl_filename", "chat.apk").ID() })
+	task := st.add("PluginFlyvemdmTask", fmt.Sprintf(`{"itemtype_applied":"PluginFlyvemdmFleet","items_id_applied":%d,"plugin_flyvemdm_policies_id":%d,"value":{"remove_on_delete":0},"itemtype":"PluginFlyvemdmPackage","items_id":%d}`,
+		fleet, st.policy("deployApp"), id))
+	st.broker.take()
+	path := fmt.Sprintf("/PluginFlyvemdmPackage/%d", id)
+	st.admin.want("GET", path, "", 200, `"package_name":"","alias":"x","version":"","version_code":"","icon":"",`)
+	at = at.Add(time.Minute)
+	st.admin.want("GET", path, "", 200, `"package_name":"test.chat","alias":"chat","version":"3.4.1","version_code":341,"icon":"iVBOR`)
+	sameMessages(t, st.broker.take(), fmt.Sprintf(`%d/fleet/%d/Policy/deployApp/Task/%d {"deployApp":"test.chat","id":"%d","versionCode":"341","taskId":"%d"} retained`, st.entity, fleet, task, id, task))
+	st.do(func(tx *Tx) {
+		for name, status := range map[string]string{"broken.apk": "failed", "odd.apk": "pending", "real.apk": "parsed"} {
+			if got := tx.First("PluginFlyvemdmPackage", "dl_filename", name).Str("parse_status"); got != status {
+				t.Errorf("%s is %s, wanted %s", name, got, status)
+			}
+		}
+	})
+}
+
+// TestPostMaxSize: PHP drops a body that is too long, and GLPI says so.
+func TestPostMaxSize(t *testing.T) {
+	st := newStageWith(t, Options{PostMaxSize: 1000})
+	if w := st.upload("PluginFlyvemdmFile", "file", "a.txt", make([]byte, 2000)); w.Code != 400 || !strings.Contains(w.Body.String(), "ERROR_UPLOAD_FILE_TOO_BIG_POST_MAX_SIZE") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := st.upload("PluginFlyvemdmFile", "file", "a.txt", make([]byte, 200)); w.Code != 201 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestSeededLibrary finds files and applications in every state, and a file whose last byte never comes.
+func TestSeededLibrary(t *testing.T) {
+	s := newServer(t, Options{})
+	s.SeedDemo(DemoOptions{Devices: 150, Seed: 1})
+	acme := signIn(t, s, "admin@acme.test", DemoPassword)
+	files := acme.want("GET", "/PluginFlyvemdmFile", "", 200, "").Body.String()
+	for _, name := range []string{"welcome.txt", "rules & duties.txt", "site plan.png", "price list.csv"} {
+		if !strings.Contains(files, `"name":"`+name+`"`) {
+			t.Errorf("no %s in %s", name, files)
+		}
+	}
+	tx := s.begin(nil)
+	defer tx.end()
+	for _, status := range []string{"pending", "parsed", "failed"} {
+		if len(tx.Find("PluginFlyvemdmPackage", "parse_status", status)) < 2 {
+			t.Errorf("no application of each company is %s", status)
+		}
+	}
+	for _, status := range append(taskStatuses, "waiting") {
+		if tx.First("PluginFlyvemdmTaskstatus", "status", status) == nil {
+			t.Errorf("no task is %s anywhere", status)
+		}
+	}
+	plan := tx.First("PluginFlyvemdmFile", "name", "site plan.png")
+	if n := len(tx.s.files[diskKey(plan)]); (n-1)%chunk != 0 {
+		t.Errorf("the plan has %d bytes", n)
+	}
 }

@@ -90,13 +90,18 @@ func (st *stage) advance(d time.Duration) {
 	st.now = st.now.Add(d)
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t *testing.T) *stage { return newStageWith(t, Options{}) }
+
+// newStageWith is a stage whose server has some options of its own.
+func newStageWith(t *testing.T, o Options) *stage {
 	t.Helper()
 	st := &stage{t: t, broker: newLedger(), now: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)}
-	st.s = newServer(t, Options{
-		Broker: st.broker, Now: st.clock, Daemon: true, DebugEnrolment: true,
-		PollInterval: time.Millisecond, PollTimeout: 20 * time.Millisecond,
-	})
+	o.Broker, o.Daemon, o.DebugEnrolment = st.broker, true, true
+	o.PollInterval, o.PollTimeout = time.Millisecond, 20*time.Millisecond
+	if o.Now == nil {
+		o.Now = st.clock
+	}
+	st.s = newServer(t, o)
 	st.do(func(tx *Tx) { tx.SetConfig("fusioninventory", "entity_rule", 1) })
 	st.entity, st.admin = company(t, st.s, "acme")
 	st.broker.take()

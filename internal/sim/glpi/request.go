@@ -34,7 +34,7 @@ func (s *Server) parse(w http.ResponseWriter, r *http.Request) (*request, error)
 			req.params[key] = v == "true"
 		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.opts.PostMaxSize))
 	if err != nil {
 		return nil, plain(http.StatusBadRequest, "ERROR_UPLOAD_FILE_TOO_BIG_POST_MAX_SIZE", "The file seems too big")
 	}

@@ -1,7 +1,6 @@
 package glpi
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/base64"
 	"fmt"
@@ -19,7 +18,10 @@ func (g *seeder) libraries() {
 		g.file(at.entity, "rules & duties.txt", strings.Repeat("Keep your phone charged, updated and with you.\n", 400))
 		g.application(at.entity, "Fleet Chat", "test."+name+".chat", "3.4.1", "341", color.RGBA{0x2f, 0x6f, 0xd0, 0xff})
 		g.application(at.entity, "Delivery Notes", "test."+name+".notes", "1.10", "27", color.RGBA{0xd0, 0x6f, 0x2f, 0xff})
-		g.pendingApplication(at.entity)
+		g.file(at.entity, "site plan.png", strings.Repeat("\x89PNG not really, but long enough to show. ", 1000)[:2*chunk+1]) // of which the last byte never comes
+		g.file(at.entity, "price list.csv", "article;price\ncable;4,90\ncharger;19,90\n")
+		g.unparsed(at.entity, "Timesheet (new)", "timesheet.apk", "pending", archive("classes.dex", "not an application"))
+		g.unparsed(at.entity, "Broken", "broken.apk", "failed", []byte("no archive at all"))
 	}
 }
 
@@ -38,16 +40,16 @@ func (g *seeder) application(entity int, alias, id, version, code string, tint c
 		"filename": fmt.Sprintf("flyvemdm/package/%d/%s_%s", entity, g.tx.Hex(13), file), "entities_id": entity, "dl_filename": file,
 		"parse_status": "parsed",
 	})
-	g.tx.writeFile(row, archive(id+" "+version))
+	g.tx.writeFile(row, Application(id, version, code))
 }
 
-// pendingApplication is one that the plugin has not looked into yet.
-func (g *seeder) pendingApplication(entity int) {
+// unparsed is an application that the plugin could make nothing of.
+func (g *seeder) unparsed(entity int, alias, file, status string, data []byte) {
 	row := g.tx.Insert("PluginFlyvemdmPackage", map[string]any{
-		"alias": "Timesheet (new)", "filename": fmt.Sprintf("flyvemdm/package/%d/%s_timesheet.apk", entity, g.tx.Hex(13)),
-		"entities_id": entity, "dl_filename": "timesheet.apk",
+		"alias": alias, "filename": fmt.Sprintf("flyvemdm/package/%d/%s_%s", entity, g.tx.Hex(13), file), "entities_id": entity,
+		"dl_filename": file, "parse_status": status,
 	})
-	g.tx.writeFile(row, archive("timesheet"))
+	g.tx.writeFile(row, data)
 }
 
 // icon is a small square as the plugin keeps icons: base64 of a PNG.
@@ -63,19 +65,6 @@ func icon(tint color.Color) string {
 		return ""
 	}
 	return base64.StdEncoding.EncodeToString(b.Bytes())
-}
-
-// archive is a zip, as an APK is.
-func archive(text string) []byte {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	if w, err := z.Create("AndroidManifest.xml"); err == nil {
-		_, _ = w.Write([]byte(text))
-	}
-	if z.Close() != nil {
-		return nil
-	}
-	return b.Bytes()
 }
 
 // policies applies some to fleets and to a few agents, with statuses as devices report them.
@@ -126,6 +115,11 @@ func (g *seeder) task(target *Row, symbol, value string, item *Row) {
 	}
 	task := g.must(g.tx.Add("PluginFlyvemdmTask", in))
 	statuses := []string{"done", "done", "done", "done", "done", "done", "received", "pending", "pending", "failed", "incompatible"}
+	if item != nil {
+		statuses = append(statuses, "waiting", "waiting")
+	} else {
+		statuses = append(statuses, "overriden", "canceled")
+	}
 	for _, row := range g.tx.Find("PluginFlyvemdmTaskstatus", "plugin_flyvemdm_tasks_id", task.ID()) {
 		row.Set("status", pick(g, statuses))
 	}

@@ -15,7 +15,7 @@ import (
 const (
 	sessionLife  = 1440 * time.Second // PHP's session.gc_maxlifetime
 	maxURL       = 8 << 10            // nginx's large_client_header_buffers
-	maxBody      = 64 << 20           // PHP's post_max_size
+	maxBody      = 64 << 20           // PHP's post_max_size, unless Options say otherwise
 	maxInputVars = 1000               // PHP's max_input_vars, which Accept-Range shows
 )
 
@@ -51,6 +51,9 @@ func New(o Options) *Server {
 	}
 	if o.PollTimeout <= 0 {
 		o.PollTimeout = 10 * time.Second
+	}
+	if o.PostMaxSize <= 0 {
+		o.PostMaxSize = maxBody
 	}
 	if o.BrokerHost == "" {
 		o.BrokerHost = "127.0.0.1"
@@ -256,6 +259,9 @@ func (r *request) dispatch() (*reply, error) {
 	defer tx.end()
 	tx.ctx, tx.uploads = r.http.Context(), r.uploads
 	r.tx = tx
+	if delay := r.server.opts.ParseDelay; delay > 0 {
+		tx.parseApplications(delay)
+	}
 	if endpoint, ok := endpoints[name]; ok {
 		return endpoint(r)
 	}
