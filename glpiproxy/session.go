@@ -154,13 +154,19 @@ func (s *Session) SwitchProfile(ctx context.Context, id int) error {
 }
 
 // SwitchEntity changes the session's active entity; recursive adds its
-// descendants. GLPI takes 0 for all entities of the profile. It holds for everyone
-// who uses this Session-Token.
+// descendants. GLPI on PHP 7 takes 0 for all entities of the profile. It holds for
+// everyone who uses this Session-Token.
 func (s *Session) SwitchEntity(ctx context.Context, id int, recursive bool) error {
 	if id < 0 {
 		return &Error{Kind: Invalid, Operation: "changeActiveEntities", Message: "an entity's id is not negative"}
 	}
 	return s.change(ctx, "changeActiveEntities", map[string]any{"entities_id": id, "is_recursive": recursive})
+}
+
+// SwitchToAllEntities makes every entity that the active profile reaches active,
+// those below included. It holds for everyone who uses this Session-Token.
+func (s *Session) SwitchToAllEntities(ctx context.Context) error {
+	return s.change(ctx, "changeActiveEntities", map[string]any{"is_recursive": false}) // no entities_id: all
 }
 
 // change alters what the session is. Reads of the session that are under way may

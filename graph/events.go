@@ -47,7 +47,7 @@ func (r *Resolver) deviceEvents(ctx context.Context, filter *model.DeviceEventFi
 		return nil, err
 	}
 	events := make(chan model.DeviceEvent)
-	stream := eventStream{resolver: r, session: s, wanted: wanted, subscription: subscription, events: events}
+	stream := &eventStream{resolver: r, session: s, wanted: wanted, subscription: subscription, events: events}
 	go stream.run(ctx)
 	return events, nil
 }

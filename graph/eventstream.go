@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"fleetgate/bridge"
@@ -20,12 +21,28 @@ type eventStream struct {
 	wanted       eventFilter
 	subscription *bridge.Subscription
 	events       chan<- model.DeviceEvent
+	// narrowing keeps two looks at the viewer's scope apart: the one that began first must not have the last word.
+	narrowing sync.Mutex
 }
 
-func (e eventStream) run(ctx context.Context) {
+func (e *eventStream) run(ctx context.Context) {
 	defer close(e.events)
 	defer e.subscription.Close()
-	checkAt := time.Now().Add(scopeCheck)
+	seeing, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	defer e.resolver.SignIn.WatchScope(e.session.Token(), func() {
+		if err := e.narrow(seeing); err != nil {
+			end(err) // after a switch nothing stays allowed by default
+		}
+	})()
+	if err := e.forward(seeing); ctx.Err() == nil {
+		graphqlws.Fail(ctx, err)
+	}
+}
+
+// forward hands events on until it fails or ctx is done.
+func (e *eventStream) forward(ctx context.Context) error {
+	checkAt := time.Now() // what the viewer sees may have changed since the subscription was asked for
 	for {
 		var event *bridge.Event
 		var err error
@@ -36,11 +53,10 @@ func (e eventStream) run(ctx context.Context) {
 			checkAt = time.Now().Add(scopeCheck)
 		}
 		if ctx.Err() != nil {
-			return
+			return context.Cause(ctx)
 		}
 		if err != nil {
-			graphqlws.Fail(ctx, err)
-			return
+			return err
 		}
 		if event == nil || !e.inFleets(ctx, event) {
 			continue
@@ -48,13 +64,13 @@ func (e eventStream) run(ctx context.Context) {
 		select {
 		case e.events <- e.present(*event):
 		case <-ctx.Done():
-			return
+			return context.Cause(ctx)
 		}
 	}
 }
 
 // next waits for an event, but not beyond the time of the next check; nil when none came until then.
-func (e eventStream) next(ctx context.Context, until time.Time) (*bridge.Event, error) {
+func (e *eventStream) next(ctx context.Context, until time.Time) (*bridge.Event, error) {
 	waiting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	event, err := e.subscription.Next(waiting)
@@ -64,12 +80,23 @@ func (e eventStream) next(ctx context.Context, until time.Time) (*bridge.Event, 
 	return &event, err
 }
 
-// refresh asks GLPI again what the viewer may see. GLPI being away is no reason to end the stream: what was
-// allowed stays allowed until GLPI says otherwise.
-func (e eventStream) refresh(ctx context.Context) error {
+// narrow asks GLPI what the viewer may see now, and lets through only that.
+func (e *eventStream) narrow(ctx context.Context) error {
+	e.narrowing.Lock()
+	defer e.narrowing.Unlock()
 	visible, err := e.wanted.visible(ctx, e.session)
+	if err != nil {
+		return err
+	}
+	e.subscription.SetFilter(visible)
+	return nil
+}
+
+// refresh narrows the stream from time to time. GLPI being away is no reason to end it: what was allowed stays
+// allowed until GLPI says otherwise.
+func (e *eventStream) refresh(ctx context.Context) error {
+	err := e.narrow(ctx)
 	if err == nil {
-		e.subscription.SetFilter(visible)
 		return nil
 	}
 	var failed *glpiproxy.Error
@@ -87,7 +114,7 @@ func (e eventStream) refresh(ctx context.Context) error {
 
 // inFleets says whether an event's device is in one of the fleets asked for. A device moves between fleets,
 // so its present one is looked up, in the cache mostly.
-func (e eventStream) inFleets(ctx context.Context, event *bridge.Event) bool {
+func (e *eventStream) inFleets(ctx context.Context, event *bridge.Event) bool {
 	if e.wanted.fleets == nil {
 		return true
 	}
@@ -101,7 +128,7 @@ func (e eventStream) inFleets(ctx context.Context, event *bridge.Event) bool {
 
 // findAgent looks a device up with the subscriber's own rights. Where several agents share the serial, as
 // after an enrolment that was repeated, the latest is meant.
-func (e eventStream) findAgent(ctx context.Context, key bridge.DeviceKey) (*model.Agent, error) {
+func (e *eventStream) findAgent(ctx context.Context, key bridge.DeviceKey) (*model.Agent, error) {
 	agents, err := glpiproxy.AgentsBySerial(ctx, e.session, key.EntityID, key.Serial)
 	if err != nil {
 		return nil, err
@@ -116,7 +143,7 @@ func (e eventStream) findAgent(ctx context.Context, key bridge.DeviceKey) (*mode
 }
 
 // present gives an event of the bridge its type in the schema.
-func (e eventStream) present(event bridge.Event) model.DeviceEvent {
+func (e *eventStream) present(event bridge.Event) model.DeviceEvent {
 	base := model.EventBase{
 		Cursor: event.Cursor, At: event.At, Kind: kinds[event.Kind],
 		Entity: event.Device.EntityID, DeviceSerial: event.Device.Serial,

@@ -10,7 +10,6 @@ import (
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
-	"fleetgate/internal/signin"
 )
 
 func (r *mutationResolver) Login(ctx context.Context, input model.LoginInput) (*model.LoginPayload, error) {
@@ -40,11 +39,7 @@ func (r *mutationResolver) Logout(ctx context.Context) (*model.LogoutPayload, er
 }
 
 func (r *queryResolver) Viewer(ctx context.Context) (*model.Viewer, error) {
-	viewer, err := signin.FromContext(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return r.viewer(ctx, viewer.Session, viewer.ExpiresAt)
+	return r.currentViewer(ctx)
 }
 
 func (r *queryResolver) Gateway(ctx context.Context) (*model.GatewayStatus, error) {

@@ -8,7 +8,17 @@ import (
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
+	"fleetgate/internal/signin"
 )
+
+// currentViewer describes who is asking.
+func (r *Resolver) currentViewer(ctx context.Context) (*model.Viewer, error) {
+	caller, err := signin.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.viewer(ctx, caller.Session, caller.ExpiresAt)
+}
 
 // viewer describes whoever holds a session.
 func (r *Resolver) viewer(ctx context.Context, s *glpiproxy.Session, expires time.Time) (*model.Viewer, error) {

@@ -40,6 +40,10 @@ func (r *viewerResolver) Entities(ctx context.Context, obj *model.Viewer) ([]*mo
 	return entitiesOf(ctx, obj)
 }
 
+func (r *viewerResolver) GrantedEntities(ctx context.Context, obj *model.Viewer) ([]*model.GrantedEntity, error) {
+	return grantedEntitiesOf(ctx, obj)
+}
+
 func (r *Resolver) Viewer() generated.ViewerResolver { return &viewerResolver{r} }
 
 type viewerResolver struct{ *Resolver }

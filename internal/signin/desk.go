@@ -26,8 +26,9 @@ type Options struct {
 
 // Desk looks at the credentials of every request and socket. It is safe for concurrent use.
 type Desk struct {
-	o       Options
-	sockets *sockets
+	o        Options
+	sockets  *sockets
+	watchers *watchers
 }
 
 // NewDesk makes a Desk.
@@ -44,7 +45,7 @@ func NewDesk(o Options) (*Desk, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{o: o, sockets: newSockets()}, nil
+	return &Desk{o: o, sockets: newSockets(), watchers: newWatchers()}, nil
 }
 
 // Seal makes the token that stands for a session in a browser, good until expires.
@@ -80,6 +81,16 @@ func (d *Desk) AuthenticateSocket(ctx context.Context, payload map[string]any) (
 
 // End closes the sockets of a session: it has ended.
 func (d *Desk) End(sessionToken string) { d.sockets.end(sessionToken, ErrEnded) }
+
+// WatchScope has refresh called whenever what a session sees was changed through this gateway (another profile or
+// entity), until stop is called: a stream must ask at once what it may still show.
+func (d *Desk) WatchScope(sessionToken string, refresh func()) (stop func()) {
+	return d.watchers.add(sessionToken, refresh)
+}
+
+// ScopeChanged tells the watchers of a session that it may see something else now. It returns when all have asked
+// what that is.
+func (d *Desk) ScopeChanged(sessionToken string) { d.watchers.tell(sessionToken) }
 
 // Run asks GLPI from time to time whether the sessions behind open sockets still live, and ends those that
 // don't: GLPI tells nobody when it ends one. It returns nil when ctx is done.
