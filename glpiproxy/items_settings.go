@@ -1,6 +1,7 @@
 package glpiproxy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -82,9 +83,47 @@ type Location struct {
 	ParentID     int    `json:"locations_id"` // 0: top
 }
 
-// ProfileName names a profile (Profile); its rights are known for the viewer's own
-// only, by Scope.
-type ProfileName struct{ Dropdown }
+// ProfileName names a profile (Profile).
+type ProfileName struct {
+	Dropdown
+	Default bool `json:"is_default"` // the profile of new users
+	// Rights are right names with their bits. Lists tell none, nor does every GLPI.
+	Rights map[string]int `json:"-"`
+}
+
+// profileColumns are a profile's numbers that are no rights.
+var profileColumns = []string{
+	"id", "is_default", "helpdesk_hardware", "create_ticket_on_login", "tickettemplates_id", "changetemplates_id", "problemtemplates_id",
+}
+
+// complete tells the rights from the columns.
+func (p *ProfileName) complete(r row) {
+	for name, value := range r {
+		if bits, ok := intOf(value); ok && !slices.Contains(profileColumns, name) {
+			if p.Rights == nil {
+				p.Rights = map[string]int{}
+			}
+			p.Rights[name] = bits
+		}
+	}
+}
+
+// Within tells whether the profile grants nothing that the viewer's own does not. A
+// profile whose rights GLPI doesn't tell is within none but itself.
+func (p ProfileName) Within(s *Scope) bool {
+	if p.ID == s.Profile.ID {
+		return true
+	}
+	if _, told := p.Rights["user"]; !told {
+		return false
+	}
+	for name, bits := range p.Rights {
+		if bits&^s.Rights[name] != 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // ProfileUser grants a profile to a user in an entity (Profile_User):
 // Children[User, ProfileUser].

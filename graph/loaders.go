@@ -27,6 +27,13 @@ type loaders struct {
 	models        *loader[string]
 	manufacturers *loader[string]
 	types         *loader[string]
+
+	emails       *loader[[]*model.UserEmail]
+	grants       *loader[[]*model.ProfileGrant]
+	titles       *loader[*model.NamedEntry]
+	categories   *loader[*model.NamedEntry]
+	locations    *loader[*model.NamedEntry]
+	profileNames *loader[*model.NamedEntry]
 }
 
 // loader reads items of one kind.
@@ -82,7 +89,6 @@ func newLoaders(s *glpiproxy.Session) *loaders {
 	l := &loaders{
 		entities: newLoader(s, func(e glpiproxy.Entity) *model.Entity { return &model.Entity{Entity: e} }),
 		fleets:   newLoader(s, func(f glpiproxy.Fleet) *model.Fleet { return &model.Fleet{Fleet: f} }),
-		users:    newLoader(s, func(u glpiproxy.User) *model.User { return &model.User{User: u} }),
 
 		models:        newLoader(s, func(m glpiproxy.ComputerModel) string { return m.Name }),
 		manufacturers: newLoader(s, func(m glpiproxy.Manufacturer) string { return m.Name }),
@@ -95,11 +101,12 @@ func newLoaders(s *glpiproxy.Session) *loaders {
 		l.types.expect(c.TypeID)
 		return &model.Computer{Computer: c}
 	})
+	l.loadPeople(s)
 	return l
 }
 
 func newLoader[T glpiproxy.Item, M any](s *glpiproxy.Session, wrap func(T) M) *loader[M] {
-	return &loader[M]{Loader: dataloadgen.NewLoader(func(ctx context.Context, ids []int) ([]M, []error) {
+	return batched(func(ctx context.Context, ids []int) ([]M, []error) {
 		wrapped, errs := make([]M, len(ids)), make([]error, len(ids))
 		results, err := glpiproxy.GetMany[T](ctx, s, ids)
 		for i := range ids {
@@ -113,7 +120,12 @@ func newLoader[T glpiproxy.Item, M any](s *glpiproxy.Session, wrap func(T) M) *l
 			}
 		}
 		return wrapped, errs
-	}, dataloadgen.WithWait(gather))}
+	})
+}
+
+// batched is a loader that reads in its own way.
+func batched[M any](read func(ctx context.Context, ids []int) ([]M, []error)) *loader[M] {
+	return &loader[M]{Loader: dataloadgen.NewLoader(read, dataloadgen.WithWait(gather))}
 }
 
 // related reads the item that a foreign key points to: nothing for 0, which is GLPI's "none".

@@ -6,14 +6,8 @@ import (
 	"fleetgate/glpiproxy"
 )
 
-// GLPI's search options that the counters need.
-const (
-	invitationOptionStatus = 4
-	userOptionName         = 1
-)
-
-// machineAccountPrefix begins the user names of the accounts that GLPI makes for the devices themselves.
-const machineAccountPrefix = "flyvemdm-"
+// GLPI's search option that the counters need.
+const invitationOptionStatus = 4
 
 // total counts without reading rows.
 func total[T glpiproxy.Item](ctx context.Context, criteria ...glpiproxy.Criterion) (*int, error) {
@@ -30,7 +24,5 @@ func total[T glpiproxy.Item](ctx context.Context, criteria ...glpiproxy.Criterio
 
 // countPeople counts users without the accounts of the devices.
 func countPeople(ctx context.Context) (*int, error) {
-	return total[glpiproxy.User](ctx, glpiproxy.Criterion{
-		Link: glpiproxy.AndNot, Field: userOptionName, Type: glpiproxy.BeginsWith, Value: machineAccountPrefix,
-	})
+	return total[glpiproxy.User](ctx, people()...)
 }

@@ -133,8 +133,8 @@ func userGrants(itemtype, key, column string) func(*Tx, *Row) []Value {
 	}
 }
 
-// canUser: a user belongs to the entities of his grants. One of them must be active to see and change him, all to delete
-// him. Creating needs a default profile or the root entity.
+// canUser: a user belongs to the entities of his grants, and to see him also to those below a recursive one. One of them
+// must be active to see and change him, all to delete him. Creating needs a default profile or the root entity.
 func canUser(tx *Tx, user *Row, right Rights) bool {
 	if !tx.canType(user.Type(), right) {
 		return false
@@ -145,7 +145,8 @@ func canUser(tx *Tx, user *Row, right Rights) bool {
 	links := tx.Find("Profile_User", "users_id", user.ID())
 	seen := 0
 	for _, link := range links {
-		if tx.Sees(link.Int("entities_id")) {
+		entity := link.Int("entities_id")
+		if tx.Sees(entity) || right == Read && link.Int("is_recursive") == 1 && tx.above(entity) {
 			seen++
 		}
 	}

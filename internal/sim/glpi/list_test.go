@@ -76,7 +76,7 @@ func TestLists(t *testing.T) {
 	c.want("GET", "/User/7/Computer?range=0-0", "", 206, `"users_id":7`)
 	c.want("GET", "/User/7/ComputerModel", "", 200, `SM-G920`) // no join: the whole table
 	c.want("GET", "/User/99/Computer", "", 404, `ERROR_ITEM_NOT_FOUND`)
-	c.want("GET", "/User/2/Computer", "", 401, `ERROR_RIGHT_MISSING`)
+	c.want("GET", "/User/6/Computer", "", 401, `ERROR_RIGHT_MISSING`)
 	c.want("GET", "/Computer/21", "", 200, `of the root`) // recursive from above: by id, not in lists
 }
 
@@ -90,7 +90,7 @@ func TestItems(t *testing.T) {
 		t.Errorf("sha1: %s", w.Body)
 	}
 	c.want("GET", "/getMultipleItems?items[0][itemtype]=Computer&items[0][items_id]=2&items[1][itemtype]=User&items[1][items_id]=7&get_hateoas=false", "", 200, `[{"id":2,`)
-	c.want("GET", "/getMultipleItems?items[0][itemtype]=Computer&items[0][items_id]=2&items[1][itemtype]=User&items[1][items_id]=2", "", 401, `ERROR_RIGHT_MISSING`)
+	c.want("GET", "/getMultipleItems?items[0][itemtype]=Computer&items[0][items_id]=2&items[1][itemtype]=User&items[1][items_id]=6", "", 401, `ERROR_RIGHT_MISSING`)
 	c.want("GET", "/getMultipleItems?items[0][itemtype]=Computer&items[0][items_id]=99", "", 404, `ERROR_ITEM_NOT_FOUND`)
 	c.want("GET", "/getMultipleItems?items[0][itemtype]=Nope&items[0][items_id]=1", "", 500, ``)
 	c.want("GET", "/getMultipleItems", "", 400, `ERROR_BAD_ARRAY`)
