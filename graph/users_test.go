@@ -268,8 +268,10 @@ func TestWhatFormsAboutPeopleOffer(t *testing.T) {
 	if !slices.Contains(titles, "Driver") || !slices.IsSorted(titles) {
 		t.Errorf("titles: %q", titles)
 	}
-	if !strings.Contains(a.text, `"name":"Super-Admin"`) {
-		t.Errorf("one may give one's own profile: %s", a.text)
+	for _, mine := range []string{"Super-Admin", "Self-Service", "Fleet viewer"} {
+		if !strings.Contains(a.text, `"name":"`+mine+`"`) {
+			t.Errorf("an administrator may give %s: %s", mine, a.text)
+		}
 	}
 	// The viewer's profile may not read profiles: that list alone is missing.
 	a = w.ask(w.signIn("viewer@acme.test"), `{ userFormChoices { titles { id } profiles { id } } }`, nil)

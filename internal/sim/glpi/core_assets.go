@@ -26,6 +26,11 @@ func profileType() *Itemtype {
 			tickettemplates_id     int
 			change_status          text null
 			date_creation          datetime`),
+		Hooks: Hooks{PostGet: func(tx *Tx, profile *Row, shown *Object) {
+			for _, name := range tx.s.rightNames {
+				shown.Set(name, int(tx.s.rights[profile.ID()][name]))
+			}
+		}},
 	}
 }
 

@@ -30,7 +30,7 @@ func linkTypes() []*Itemtype {
 				entities_id  int
 				is_recursive int 1
 				is_dynamic   int`),
-			Hooks: Hooks{CanType: profileUserRight},
+			Hooks: Hooks{CanType: profileUserRight, CanItem: canGrant},
 		},
 		{
 			Name: "Document_Item", Title: "Document item", Table: "glpi_documents_items", Parent: "Document",
@@ -116,6 +116,26 @@ func profileUserRight(tx *Tx, right Rights) bool {
 		return tx.Right("user")&Read != 0
 	}
 	return tx.Right("user")&(Update|Create) != 0
+}
+
+// canGrant: who grants a profile must see the user and the entity, and hold every right of the profile.
+func canGrant(tx *Tx, grant *Row, right Rights) bool {
+	if right != Create {
+		return defaultCan(tx, grant, right)
+	}
+	user := tx.Row("User", grant.Int("users_id"))
+	return tx.canType(grant.Type(), right) && user != nil && canUser(tx, user, Read) &&
+		tx.holds(grant.Int("profiles_id")) && tx.Sees(grant.Int("entities_id"))
+}
+
+// holds tells whether the session's profile has every right of another one.
+func (tx *Tx) holds(profile int) bool {
+	for name, bits := range tx.s.rights[profile] {
+		if bits&^tx.Right(name) != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // openConfig hides the settings that GLPI does not disclose.

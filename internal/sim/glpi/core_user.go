@@ -159,8 +159,11 @@ func canUser(tx *Tx, user *Row, right Rights) bool {
 	return seen > 0
 }
 
+// canCreateUser: a profile and an entity that one may not give are no hindrance where there is a default profile; they are
+// given all the same.
 func canCreateUser(tx *Tx) bool {
-	if in := tx.Input(); in.Int("_profiles_id") > 0 && in.Given("_entities_id") && tx.Sees(in.Int("_entities_id")) {
+	in := tx.Input()
+	if profile := in.Int("_profiles_id"); profile > 0 && tx.holds(profile) && in.Given("_entities_id") && tx.Sees(in.Int("_entities_id")) {
 		return true
 	}
 	return tx.Sees(0) || tx.First("Profile", "is_default", 1) != nil
