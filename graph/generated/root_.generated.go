@@ -163,6 +163,17 @@ type ComplexityRoot struct {
 		Version      func(childComplexity int) int
 	}
 
+	GrantedEntity struct {
+		Active       func(childComplexity int) int
+		CompleteName func(childComplexity int) int
+		DatabaseID   func(childComplexity int) int
+		EntityID     func(childComplexity int) int
+		Level        func(childComplexity int) int
+		Name         func(childComplexity int) int
+		ParentID     func(childComplexity int) int
+		Recursive    func(childComplexity int) int
+	}
+
 	InventoryReceived struct {
 		Agent    func(childComplexity int) int
 		At       func(childComplexity int) int
@@ -214,6 +225,8 @@ type ComplexityRoot struct {
 		Login              func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken func(childComplexity int, input model.LoginWithUserTokenInput) int
 		Logout             func(childComplexity int) int
+		SwitchEntity       func(childComplexity int, input model.SwitchEntityInput) int
+		SwitchProfile      func(childComplexity int, input model.SwitchProfileInput) int
 	}
 
 	NamedEntry struct {
@@ -349,6 +362,16 @@ type ComplexityRoot struct {
 		DeviceEvents func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
 	}
 
+	SwitchEntityPayload struct {
+		UserErrors func(childComplexity int) int
+		Viewer     func(childComplexity int) int
+	}
+
+	SwitchProfilePayload struct {
+		UserErrors func(childComplexity int) int
+		Viewer     func(childComplexity int) int
+	}
+
 	User struct {
 		Active             func(childComplexity int) int
 		Category           func(childComplexity int) int
@@ -413,6 +436,7 @@ type ComplexityRoot struct {
 		Capabilities          func(childComplexity int) int
 		DisplayName           func(childComplexity int) int
 		Entities              func(childComplexity int) int
+		GrantedEntities       func(childComplexity int) int
 		Language              func(childComplexity int) int
 		Profile               func(childComplexity int) int
 		Profiles              func(childComplexity int) int
@@ -950,6 +974,55 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.GatewayStatus.Version(childComplexity), true
 
+	case "GrantedEntity.active":
+		if e.ComplexityRoot.GrantedEntity.Active == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.Active(childComplexity), true
+	case "GrantedEntity.completeName":
+		if e.ComplexityRoot.GrantedEntity.CompleteName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.CompleteName(childComplexity), true
+	case "GrantedEntity.databaseId":
+		if e.ComplexityRoot.GrantedEntity.DatabaseID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.DatabaseID(childComplexity), true
+	case "GrantedEntity.entityId":
+		if e.ComplexityRoot.GrantedEntity.EntityID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.EntityID(childComplexity), true
+	case "GrantedEntity.level":
+		if e.ComplexityRoot.GrantedEntity.Level == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.Level(childComplexity), true
+	case "GrantedEntity.name":
+		if e.ComplexityRoot.GrantedEntity.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.Name(childComplexity), true
+	case "GrantedEntity.parentId":
+		if e.ComplexityRoot.GrantedEntity.ParentID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.ParentID(childComplexity), true
+	case "GrantedEntity.recursive":
+		if e.ComplexityRoot.GrantedEntity.Recursive == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.Recursive(childComplexity), true
+
 	case "InventoryReceived.agent":
 		if e.ComplexityRoot.InventoryReceived.Agent == nil {
 			break
@@ -1141,6 +1214,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Logout(childComplexity), true
+	case "Mutation.switchEntity":
+		if e.ComplexityRoot.Mutation.SwitchEntity == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_switchEntity_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SwitchEntity(childComplexity, args["input"].(model.SwitchEntityInput)), true
+	case "Mutation.switchProfile":
+		if e.ComplexityRoot.Mutation.SwitchProfile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_switchProfile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(model.SwitchProfileInput)), true
 
 	case "NamedEntry.databaseId":
 		if e.ComplexityRoot.NamedEntry.DatabaseID == nil {
@@ -1741,6 +1836,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Subscription.DeviceEvents(childComplexity, args["filter"].(*model.DeviceEventFilter), args["after"].(*string)), true
 
+	case "SwitchEntityPayload.userErrors":
+		if e.ComplexityRoot.SwitchEntityPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchEntityPayload.UserErrors(childComplexity), true
+	case "SwitchEntityPayload.viewer":
+		if e.ComplexityRoot.SwitchEntityPayload.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchEntityPayload.Viewer(childComplexity), true
+
+	case "SwitchProfilePayload.userErrors":
+		if e.ComplexityRoot.SwitchProfilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchProfilePayload.UserErrors(childComplexity), true
+	case "SwitchProfilePayload.viewer":
+		if e.ComplexityRoot.SwitchProfilePayload.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchProfilePayload.Viewer(childComplexity), true
+
 	case "User.isActive":
 		if e.ComplexityRoot.User.Active == nil {
 			break
@@ -2017,6 +2138,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Entities(childComplexity), true
+	case "Viewer.grantedEntities":
+		if e.ComplexityRoot.Viewer.GrantedEntities == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.GrantedEntities(childComplexity), true
 	case "Viewer.language":
 		if e.ComplexityRoot.Viewer.Language == nil {
 			break
@@ -2176,6 +2303,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeviceEventFilter,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
+		ec.unmarshalInputSwitchEntityInput,
+		ec.unmarshalInputSwitchProfileInput,
 		ec.unmarshalInputUserFilter,
 		ec.unmarshalInputUserOrder,
 	)
@@ -2270,6 +2399,49 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
+	{Name: "../schema/account.graphqls", Input: `extend type Mutation {
+  """
+  Makes another of the viewer's profiles the active one, and with it that profile's entity. It holds for everybody who
+  uses the same sign-in token: pages have to be read again; running subscriptions go on with what the profile may see.
+  """
+  switchProfile("Which profile." input: SwitchProfileInput!): SwitchProfilePayload!
+  """
+  Makes another entity the active one. It holds for everybody who uses the same sign-in token: pages have to be read
+  again; running subscriptions go on with the events of what is active now.
+  """
+  switchEntity("Which entity." input: SwitchEntityInput!): SwitchEntityPayload!
+}
+
+"What ` + "`" + `switchProfile` + "`" + ` needs."
+input SwitchProfileInput {
+  "The profile's global id: one of ` + "`" + `viewer.profiles` + "`" + `."
+  profileId: ID!
+}
+
+"What ` + "`" + `switchProfile` + "`" + ` answers."
+type SwitchProfilePayload {
+  "The viewer with the new profile; null when the switch was refused."
+  viewer: Viewer
+  "Why it was refused."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `switchEntity` + "`" + ` needs."
+input SwitchEntityInput {
+  "The entity's global id: one of ` + "`" + `viewer.grantedEntities` + "`" + `; null: all of them."
+  entityId: ID
+  "Whether the entities below are seen too; null: where the profile holds there."
+  recursive: Boolean
+}
+
+"What ` + "`" + `switchEntity` + "`" + ` answers."
+type SwitchEntityPayload {
+  "The viewer with the new entity; null when the switch was refused."
+  viewer: Viewer
+  "Why it was refused."
+  userErrors: [UserError!]!
+}
+`, BuiltIn: false},
 	{Name: "../schema/agent.graphqls", Input: `"A device under management: the Flyve MDM agent on a phone or tablet, as GLPI knows it, and what the gateway sees of it."
 type Agent implements Node {
   "The agent's global id."
@@ -3201,6 +3373,8 @@ type Viewer {
   activeEntityRecursive: Boolean!
   "Every entity that this session sees, the active one included."
   entities: [Entity]!
+  "Every entity that the active profile reaches, active or not, each before those below it: what ` + "`" + `switchEntity` + "`" + ` takes."
+  grantedEntities: [GrantedEntity!]!
   "What the viewer may do, by name."
   rights: ViewerRights!
   "What this GLPI offers."
@@ -3229,6 +3403,26 @@ type ProfileEntity {
   name: String!
   "Whether the profile holds in the entities below too."
   recursive: Boolean!
+}
+
+"An entity that the viewer's active profile reaches."
+type GrantedEntity {
+  "The entity's global id."
+  entityId: ID!
+  "GLPI's own id."
+  databaseId: Int!
+  "The entity's name."
+  name: String!
+  "The names from the top entity down, as in ` + "`" + `Root entity > ACME > Paris` + "`" + `."
+  completeName: String!
+  "The entity above it, where the profile reaches that one too."
+  parentId: ID
+  "How far it is below the topmost entity that the profile reaches; 0 there."
+  level: Int!
+  "Whether the profile holds in the entities below too."
+  recursive: Boolean!
+  "Whether this session sees it at the moment."
+  active: Boolean!
 }
 
 "What the viewer's active profile allows. GLPI checks each right again on every call."
@@ -3512,6 +3706,28 @@ func (ec *executionContext) childFields_GatewayStatus(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type GatewayStatus", field.Name)
 }
 
+func (ec *executionContext) childFields_GrantedEntity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entityId":
+		return ec.fieldContext_GrantedEntity_entityId(ctx, field)
+	case "databaseId":
+		return ec.fieldContext_GrantedEntity_databaseId(ctx, field)
+	case "name":
+		return ec.fieldContext_GrantedEntity_name(ctx, field)
+	case "completeName":
+		return ec.fieldContext_GrantedEntity_completeName(ctx, field)
+	case "parentId":
+		return ec.fieldContext_GrantedEntity_parentId(ctx, field)
+	case "level":
+		return ec.fieldContext_GrantedEntity_level(ctx, field)
+	case "recursive":
+		return ec.fieldContext_GrantedEntity_recursive(ctx, field)
+	case "active":
+		return ec.fieldContext_GrantedEntity_active(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GrantedEntity", field.Name)
+}
+
 func (ec *executionContext) childFields_Invitation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -3768,6 +3984,26 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
 }
 
+func (ec *executionContext) childFields_SwitchEntityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "viewer":
+		return ec.fieldContext_SwitchEntityPayload_viewer(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SwitchEntityPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SwitchEntityPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SwitchProfilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "viewer":
+		return ec.fieldContext_SwitchProfilePayload_viewer(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SwitchProfilePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SwitchProfilePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -3904,6 +4140,8 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_activeEntityRecursive(ctx, field)
 	case "entities":
 		return ec.fieldContext_Viewer_entities(ctx, field)
+	case "grantedEntities":
+		return ec.fieldContext_Viewer_grantedEntities(ctx, field)
 	case "rights":
 		return ec.fieldContext_Viewer_rights(ctx, field)
 	case "capabilities":

@@ -122,6 +122,26 @@ type GatewayStatus struct {
 	Capabilities []Capability `json:"capabilities"`
 }
 
+// An entity that the viewer's active profile reaches.
+type GrantedEntity struct {
+	// The entity's global id.
+	EntityID string `json:"entityId"`
+	// GLPI's own id.
+	DatabaseID int `json:"databaseId"`
+	// The entity's name.
+	Name string `json:"name"`
+	// The names from the top entity down, as in `Root entity > ACME > Paris`.
+	CompleteName string `json:"completeName"`
+	// The entity above it, where the profile reaches that one too.
+	ParentID *string `json:"parentId,omitempty"`
+	// How far it is below the topmost entity that the profile reaches; 0 there.
+	Level int `json:"level"`
+	// Whether the profile holds in the entities below too.
+	Recursive bool `json:"recursive"`
+	// Whether this session sees it at the moment.
+	Active bool `json:"active"`
+}
+
 // A page of invitations.
 type InvitationConnection struct {
 	// The items with their cursors.
@@ -264,6 +284,36 @@ type Query struct {
 
 // Live streams, over WebSocket (`graphql-transport-ws` or the older `graphql-ws`).
 type Subscription struct {
+}
+
+// What `switchEntity` needs.
+type SwitchEntityInput struct {
+	// The entity's global id: one of `viewer.grantedEntities`; null: all of them.
+	EntityID *string `json:"entityId,omitempty"`
+	// Whether the entities below are seen too; null: where the profile holds there.
+	Recursive *bool `json:"recursive,omitempty"`
+}
+
+// What `switchEntity` answers.
+type SwitchEntityPayload struct {
+	// The viewer with the new entity; null when the switch was refused.
+	Viewer *Viewer `json:"viewer,omitempty"`
+	// Why it was refused.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What `switchProfile` needs.
+type SwitchProfileInput struct {
+	// The profile's global id: one of `viewer.profiles`.
+	ProfileID string `json:"profileId"`
+}
+
+// What `switchProfile` answers.
+type SwitchProfilePayload struct {
+	// The viewer with the new profile; null when the switch was refused.
+	Viewer *Viewer `json:"viewer,omitempty"`
+	// Why it was refused.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // A page of people.
