@@ -35,6 +35,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -45,6 +46,7 @@ type Bridge struct {
 	link     *link
 	registry *registry
 	hub      *hub
+	journal  *journal
 	started  atomic.Bool
 }
 
@@ -73,10 +75,12 @@ func New(options Options) (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
+	hub := newHub(newEventLog(options.LogSize, options.LogAge, options.CursorSecret, options.Now), options.Buffer, metrics)
 	return &Bridge{
 		link:     newLink(options, metrics),
 		registry: newRegistry(options.MaxDevices, metrics),
-		hub:      newHub(options.LogSize, options.Buffer, metrics),
+		hub:      hub,
+		journal:  newJournal(options, hub, metrics),
 	}, nil
 }
 
@@ -87,6 +91,12 @@ func (b *Bridge) Run(ctx context.Context) error {
 		return errors.New("the bridge runs already, or did")
 	}
 	defer b.hub.close()
+	var journal sync.WaitGroup
+	defer journal.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	journal.Go(func() { b.journal.follow(ctx) })
+	journal.Go(func() { b.journal.write(ctx) })
 	return b.link.run(ctx, b.handle)
 }
 
@@ -102,7 +112,7 @@ func (b *Bridge) Device(key DeviceKey) (Device, bool) { return b.registry.device
 
 // Subscribe hands out the events that the filter lets through. With a cursor, that of an event seen before,
 // those after it come first, in order, without a gap or a repetition; without one the stream starts now. The
-// error is ErrResync when the cursor is not of this process or too old, ErrClosed when the bridge has ended.
+// error is ErrResync when the cursor is of another log or too old, ErrClosed when the bridge has ended.
 // The subscription must be closed.
 func (b *Bridge) Subscribe(filter Filter, after string) (*Subscription, error) {
 	return b.hub.subscribe(filter, after)
@@ -115,7 +125,5 @@ func (b *Bridge) handle(m message) {
 		b.link.refuse(err, m.device.Serial)
 		return
 	}
-	for _, event := range events {
-		b.hub.publish(event)
-	}
+	b.journal.add(events)
 }

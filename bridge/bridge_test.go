@@ -105,7 +105,7 @@ func seesADeviceCutOff(t *testing.T, at broker) {
 	if d, _ := late.Device(someone); d.Presence != (Presence{State: Offline, Retained: true}) {
 		t.Errorf("the late bridge knows %+v", d.Presence)
 	}
-	if d, _ := b.Device(someone); d.Presence != *e.Presence {
+	if d, _ := b.Device(someone); d.Presence.State != Offline || !d.Presence.Since.Equal(e.Presence.Since) {
 		t.Errorf("known is %+v", d.Presence)
 	}
 }
@@ -121,7 +121,7 @@ func measuresAPing(t *testing.T, at broker) {
 	phone.say(t, own+"Status/Ping", "!", false)
 	answered := nextOf(t, events, CommandAnswered)
 	if answered.Command.Name != "Ping" || answered.RoundTrip <= 0 || answered.RoundTrip > patience ||
-		!answered.Command.SentAt.Equal(sent.At) || !answered.At.Equal(sent.At.Add(answered.RoundTrip)) {
+		!answered.Command.SentAt.Equal(sent.At) || answered.At.Sub(sent.At.Add(answered.RoundTrip)).Abs() > time.Millisecond {
 		t.Errorf("got %+v after %+v", answered, sent)
 	}
 	glpi.say(t, own+"Command/Lock", `{"lock":"now"}`, true)

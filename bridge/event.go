@@ -22,18 +22,18 @@ const (
 
 // Event is something that happened to a device. What it points to is shared between subscribers: read only.
 type Event struct {
-	// Cursor is the event's place in the log, to resume a subscription after it. Opaque, and good only with
-	// the process that gave it.
-	Cursor string
+	// Cursor is the event's place in the log, to resume a subscription after it. Opaque, and good with every
+	// bridge that has the same Log and CursorSecret.
+	Cursor string `json:"-"`
 	// At is when the bridge heard of it.
-	At        time.Time
-	Kind      Kind
-	Device    DeviceKey
-	Presence  *Presence
-	Position  *Position
-	Command   *Command
-	RoundTrip time.Duration
-	Task      *TaskStatus
+	At        time.Time     `json:"at"`
+	Kind      Kind          `json:"kind"`
+	Device    DeviceKey     `json:"device"`
+	Presence  *Presence     `json:"presence,omitempty"`
+	Position  *Position     `json:"position,omitempty"`
+	Command   *Command      `json:"command,omitempty"`
+	RoundTrip time.Duration `json:"roundTrip,omitempty"`
+	Task      *TaskStatus   `json:"task,omitempty"`
 }
 
 // Command is what GLPI told a device.

@@ -1,6 +1,9 @@
 package bridge
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // hub keeps the log of events and hands each event to the subscriptions that may see it. They are found by
 // device or by entity, so an event costs nothing for those that may not.
@@ -11,6 +14,7 @@ type hub struct {
 	mu       sync.Mutex
 	log      *eventLog
 	closed   bool
+	loaded   chan struct{} // closed when what the Log kept from before is here
 	all      subscriptions // every one that is open
 	anywhere subscriptions // those that see all entities
 	entities map[int]subscriptions
@@ -19,15 +23,18 @@ type hub struct {
 
 type subscriptions map[*Subscription]struct{}
 
-func newHub(logSize, buffer int, metrics *metrics) *hub {
+func newHub(log *eventLog, buffer int, metrics *metrics) *hub {
 	return &hub{
-		metrics: metrics, buffer: buffer, log: newEventLog(logSize),
+		metrics: metrics, buffer: buffer, log: log, loaded: make(chan struct{}),
 		all: subscriptions{}, anywhere: subscriptions{},
 		entities: map[int]subscriptions{}, devices: map[DeviceKey]subscriptions{},
 	}
 }
 
 func (h *hub) subscribe(filter Filter, after string) (*Subscription, error) {
+	if after != "" && !h.isLoaded() {
+		return nil, ErrResync
+	}
 	s := &Subscription{hub: h, live: make(chan *Event, h.buffer), done: make(chan struct{})}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -37,7 +44,7 @@ func (h *hub) subscribe(filter Filter, after string) (*Subscription, error) {
 	s.replay, s.replayEnd = h.log.next, h.log.next
 	if after != "" {
 		var err error
-		if s.replay, err = h.log.after(after); err != nil {
+		if s.replay, s.notBefore, err = h.log.after(after); err != nil {
 			return nil, err
 		}
 	}
@@ -47,26 +54,56 @@ func (h *hub) subscribe(filter Filter, after string) (*Subscription, error) {
 	return s, nil
 }
 
-// publish writes an event to the log and hands it out. It never waits: a subscription whose buffer is full
+// loadTime is how long a subscriber with a cursor waits for what the Log kept from before.
+const loadTime = 5 * time.Second
+
+func (h *hub) isLoaded() bool {
+	patience := time.NewTimer(loadTime)
+	defer patience.Stop()
+	select {
+	case <-h.loaded:
+		return true
+	case <-patience.C:
+		return false
+	}
+}
+
+// publish notes an event of the log and hands it out. It never waits: a subscription whose buffer is full
 // gets no more.
-func (h *hub) publish(e Event) {
+func (h *hub) publish(e Event, id LogID) {
 	h.metrics.events.WithLabelValues(string(e.Kind)).Inc()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.log.add(&e)
+	h.log.add(&e, id)
 	for _, listeners := range []subscriptions{h.anywhere, h.entities[e.Device.EntityID], h.devices[e.Device]} {
 		for s := range listeners {
-			if !s.filter.Load().admits(&e) {
+			if !s.filter.Load().admits(&e) || !id.after(s.notBefore) {
 				continue
 			}
 			select {
 			case s.live <- &e:
 			default:
 				h.metrics.lagged.Inc()
-				close(s.live) // Next gives what is buffered, then ErrLagged
-				h.forget(s)
+				h.cut(s)
 			}
 		}
+	}
+}
+
+// cut ends a subscription's stream: Next gives what is buffered, then ErrLagged.
+func (h *hub) cut(s *Subscription) {
+	close(s.live)
+	h.forget(s)
+}
+
+// lose ends every stream: events are missing from the log. Cursors from before are worth nothing any more.
+func (h *hub) lose() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.log.forget()
+	for s := range h.all {
+		h.metrics.lagged.Inc()
+		h.cut(s)
 	}
 }
 

@@ -15,11 +15,18 @@ func newTestHub(t *testing.T, logSize, buffer int) *hub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newHub(logSize, buffer, m)
+	h := newHub(newEventLog(logSize, time.Hour, nil, time.Now), buffer, m)
+	close(h.loaded)
+	return h
 }
 
+var publishing sync.Mutex
+
 func (h *hub) publishPing(entity int, serial string, number int) {
-	h.publish(Event{Kind: TaskStatusChanged, Device: DeviceKey{entity, serial}, Task: &TaskStatus{TaskID: number}})
+	publishing.Lock() // as the Log does, which gives the IDs their order
+	defer publishing.Unlock()
+	id := NewLogID(uint64(time.Now().UnixMilli()), h.log.next)
+	h.publish(Event{Kind: TaskStatusChanged, Device: DeviceKey{entity, serial}, Task: &TaskStatus{TaskID: number}}, id)
 }
 
 func open(t *testing.T, h *hub, f Filter, after string) *Subscription {
@@ -196,12 +203,14 @@ func TestCursorsThatDoNotHold(t *testing.T) {
 		cursor string
 		want   error
 	}{
-		"just old enough":      {cursors[4], nil},
+		"just old enough":      {cursors[5], nil},
 		"the newest":           {cursors[14], nil},
-		"too old":              {cursors[3], ErrResync},
-		"of the start":         {h.log.cursor(0), ErrResync},
-		"of the future":        {h.log.cursor(16), ErrResync},
-		"of another process":   {other.log.cursor(14), ErrResync},
+		"too old":              {cursors[4], ErrResync},
+		"of the start":         {h.log.cursor(LogID{}), ErrResync},
+		"of a former life":     {h.log.cursor(NewLogID(uint64(time.Now().Add(-time.Minute).UnixMilli()), 7)), ErrResync},
+		"older than a cursor":  {h.log.cursor(NewLogID(uint64(time.Now().Add(-2*time.Hour).UnixMilli()), 7)), ErrResync},
+		"a replica is ahead":   {h.log.cursor(NewLogID(uint64(time.Now().UnixMilli()), 1000)), nil},
+		"with another secret":  {other.log.cursor(other.log.last), ErrResync},
 		"nonsense":             {"nonsense", ErrResync},
 		"of the right length":  {"AAAAAAAAAAAAAAAAAAAAAA", ErrResync},
 		"with a line break":    {cursors[14][:21] + "\n", ErrResync},
@@ -222,9 +231,10 @@ func TestAReplayThatIsOvertakenLags(t *testing.T) {
 	h := newTestHub(t, 10, 100)
 	first := open(t, h, everything, "")
 	h.publishPing(1, "A", 0)
-	s := open(t, h, everything, next(t, first).Cursor)
+	cursor := next(t, first).Cursor
+	s := open(t, h, everything, cursor)
 	h.publishPing(1, "A", 1)
-	back := open(t, h, everything, h.log.cursor(1))
+	back := open(t, h, everything, cursor)
 	for i := range 20 {
 		h.publishPing(1, "A", i)
 	}
@@ -323,7 +333,7 @@ func BenchmarkPublish(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			m, _ := newMetrics(nil)
-			h := newHub(10_000, 256, m)
+			h := newHub(newEventLog(10_000, time.Hour, nil, time.Now), 256, m)
 			for i := range 1000 {
 				if _, err := h.subscribe(filter(i), ""); err != nil {
 					b.Fatal(err)

@@ -15,6 +15,7 @@ type metrics struct {
 	subscribers prometheus.Gauge
 	events      *prometheus.CounterVec
 	lagged      prometheus.Counter
+	logErrors   prometheus.Counter
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
@@ -33,6 +34,8 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "fleetgate_bridge_events_total", Help: "Events made from messages."}, []string{"kind"}),
 		lagged: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fleetgate_bridge_lagged_total", Help: "Subscriptions that fell behind and were ended."}),
+		logErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "fleetgate_bridge_log_errors_total", Help: "Failed reads and writes of the event log."}),
 	}
 	for _, kind := range statusKinds {
 		m.messages.WithLabelValues(string(kind))
@@ -44,7 +47,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.connected, m.messages, m.refused, m.devices, m.subscribers, m.events, m.lagged} {
+	for _, c := range []prometheus.Collector{m.connected, m.messages, m.refused, m.devices, m.subscribers, m.events, m.lagged, m.logErrors} {
 		if err := registerer.Register(c); err != nil {
 			return nil, fmt.Errorf("registering the bridge's metrics: %w", err)
 		}

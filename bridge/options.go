@@ -43,8 +43,16 @@ type Options struct {
 	MaxPayload int
 	// MaxDevices bounds how many devices are remembered; more are refused and counted. 0: 200,000.
 	MaxDevices int
-	// LogSize is how many events are kept for subscribers that come back with a cursor; 0: 10,000.
+	// Log keeps the events; nil: they end with the process.
+	Log Log
+	// Leads says whether this replica is the one that writes the Log; nil: it is alone, and does.
+	Leads func() bool
+	// CursorSecret seals cursors: replicas that share a Log must share it. Empty: cursors end with the process.
+	CursorSecret []byte
+	// LogSize is how many events are held for subscribers that come back with a cursor; 0: 10,000.
 	LogSize int
+	// LogAge is how old a cursor may be; 0: one day.
+	LogAge time.Duration
 	// Buffer is how many events a subscriber may leave waiting until it counts as lagging; 0: 256.
 	Buffer int
 }
@@ -78,10 +86,14 @@ func (o Options) complete() (Options, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Leads == nil {
+		o.Leads = func() bool { return true }
+	}
 	if err := o.completeTimes(); err != nil {
 		return o, err
 	}
 	return o, errors.Join(
+		orDefault("LogAge", &o.LogAge, 24*time.Hour),
 		orDefault("MaxPayload", &o.MaxPayload, 64<<10),
 		orDefault("MaxDevices", &o.MaxDevices, 200_000),
 		orDefault("LogSize", &o.LogSize, 10_000),

@@ -14,9 +14,11 @@ type Subscription struct {
 	// replay and replayEnd bound what is still to be read from the log, by sequence number, before live has
 	// its turn. Only Next touches them.
 	replay, replayEnd uint64
-	live              chan *Event   // closed by the hub when it was full
-	done              chan struct{} // closed by Close or the bridge's end
-	once              sync.Once
+	// notBefore is the ID of the last event that the subscriber has seen, where this replica has yet to read it.
+	notBefore LogID
+	live      chan *Event   // closed by the hub when it was full
+	done      chan struct{} // closed by Close or the bridge's end
+	once      sync.Once
 }
 
 // Next waits for the next event. The error is that of ctx; ErrLagged, after the events that had found room,
