@@ -31,6 +31,7 @@ const (
 	standbyTime = 20 * time.Second // how long a replica that doesn't lead keeps what it heard
 	leadCheck   = 250 * time.Millisecond
 	logRetry    = 500 * time.Millisecond
+	flushTime   = time.Second
 )
 
 func newJournal(o Options, h *hub, m *metrics) *journal {
@@ -67,6 +68,9 @@ func (j *journal) write(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			if led {
+				j.flush(ctx)
+			}
 			return
 		case <-j.arrived:
 		case <-check.C:
@@ -83,6 +87,13 @@ func (j *journal) write(ctx context.Context) {
 		}
 		led = leads
 	}
+}
+
+// flush appends what is left at the end.
+func (j *journal) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	j.appendAll(ctx)
 }
 
 // keepLatest drops what another replica has had the time to append.

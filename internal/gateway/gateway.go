@@ -22,6 +22,7 @@ import (
 	"fleetgate/internal/serviceaccount"
 	"fleetgate/internal/settings"
 	"fleetgate/internal/signin"
+	"fleetgate/internal/store"
 	"fleetgate/internal/throttle"
 )
 
@@ -34,6 +35,8 @@ const (
 type Gateway struct {
 	glpi    *glpiproxy.Client
 	service *serviceaccount.Account // nil without a service token
+	store   store.Store
+	leader  *store.Lease // nil: this gateway is alone
 	bridge  *bridge.Bridge
 	desk    *signin.Desk
 	front   *front.Front
@@ -48,11 +51,19 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	if err := g.connectGLPI(s, version, metrics); err != nil {
 		return nil, err
 	}
-	if err := g.connectBroker(s, metrics); err != nil {
+	secret, err := g.sealingSecret(s)
+	if err != nil {
 		return nil, err
 	}
-	if err := g.openDesk(s); err != nil {
+	if err := g.openDesk(s, secret); err != nil {
 		return nil, err
+	}
+	if g.store, err = openStore(s); err != nil {
+		return nil, err
+	}
+	g.leader = leaderOf(s, g.store, log)
+	if err := g.connectBroker(s, secret, metrics); err != nil {
+		return nil, errors.Join(err, g.store.Close())
 	}
 	resolver := &graph.Resolver{
 		GLPI: g.glpi, Bridge: g.bridge, SignIn: g.desk, Version: version,
@@ -62,17 +73,19 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		AddressFailures: throttle.New(throttle.Options{Burst: 50, Refill: 5 * time.Second}),
 		Logger:          log,
 	}
-	var err error
 	g.front, err = front.New(front.Options{
 		Schema: resolver.Schema(), SignIn: g.desk,
 		ErrorPresenter: resolver.PresentError, AroundResponses: graph.AroundResponse,
 		AllowedOrigins: s.AllowedOrigins,
 		Limits:         front.Limits{Upload: s.MaxUpload << 20},
-		Checks:         []front.Check{{Name: "glpi", Probe: g.checkGLPI}, {Name: "broker", Probe: g.checkBroker}},
+		Checks:         []front.Check{{Name: "glpi", Probe: g.checkGLPI}, {Name: "broker", Probe: g.checkBroker}, {Name: "store", Probe: g.store.Check}},
 		Dashboard:      dashboard.Site(),
 		Metrics:        metrics, Logger: log,
 	})
-	return g, err
+	if err != nil {
+		return nil, errors.Join(err, g.store.Close())
+	}
+	return g, nil
 }
 
 func (g *Gateway) connectGLPI(s settings.Gateway, version string, metrics prometheus.Registerer) error {
@@ -92,24 +105,32 @@ func (g *Gateway) connectGLPI(s settings.Gateway, version string, metrics promet
 	return nil
 }
 
-func (g *Gateway) connectBroker(s settings.Gateway, metrics prometheus.Registerer) (err error) {
-	g.bridge, err = bridge.New(bridge.Options{
-		URL: s.MQTTURL, Username: s.MQTTUsername, Password: s.MQTTPassword, Logger: g.log, Registerer: metrics,
-	})
+func (g *Gateway) connectBroker(s settings.Gateway, secret string, metrics prometheus.Registerer) (err error) {
+	options := bridge.Options{
+		URL: s.MQTTURL, Username: s.MQTTUsername, Password: s.MQTTPassword,
+		Log: eventLog{g.store}, LogSize: eventsKept, LogAge: eventsKeptFor, CursorSecret: []byte(secret),
+		Logger: g.log, Registerer: metrics,
+	}
+	if g.leader != nil {
+		options.Leads = g.leader.Held
+	}
+	g.bridge, err = bridge.New(options)
 	if err != nil {
 		return fmt.Errorf("--mqtt-url: %w", err)
 	}
 	return nil
 }
 
-func (g *Gateway) openDesk(s settings.Gateway) error {
+// sealingSecret is what tokens and cursors are sealed with.
+func (g *Gateway) sealingSecret(s settings.Gateway) (string, error) {
 	secret, kept, err := s.SealingSecret()
-	if err != nil {
-		return err
-	}
-	if !kept {
+	if err == nil && !kept {
 		g.log.Warn("sign-in tokens end with this process: set --secret or --data-dir to keep them")
 	}
+	return secret, err
+}
+
+func (g *Gateway) openDesk(s settings.Gateway, secret string) error {
 	sealer, err := signin.NewSealer([]byte(secret), nil)
 	if err != nil {
 		return fmt.Errorf("--secret: %w", err)
@@ -126,6 +147,9 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, serving := errgroup.WithContext(ctx)
+	if g.leader != nil {
+		group.Go(func() error { g.leader.Run(background); return nil })
+	}
 	group.Go(func() error { return g.bridge.Run(background) })
 	group.Go(func() error { return g.desk.Run(background) })
 	group.Go(func() error {
@@ -141,7 +165,7 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
 		}
 	}
 	g.log.Info("stopped")
-	return errors.Join(err, g.glpi.Close())
+	return errors.Join(err, g.glpi.Close(), g.store.Close())
 }
 
 // WaitReady waits until GLPI and the broker answer, for ten seconds at most; the error says which does not.

@@ -25,6 +25,7 @@ type Gateway struct {
 	MQTTURL             string        `name:"mqtt-url" placeholder:"URL" help:"MQTT broker of the devices: mqtt://, mqtts://, ws:// or wss://. MQTT 5 is needed."`
 	MQTTUsername        string        `name:"mqtt-username" placeholder:"NAME" help:"The gateway's account on the broker."`
 	MQTTPassword        string        `name:"mqtt-password" placeholder:"PASSWORD" help:"Its password."`
+	RedisURL            string        `name:"redis-url" placeholder:"URL" help:"Redis that replicas share, such as redis://:password@host:6379/0 or rediss://...; needs --secret. Not needed by a gateway alone."`
 	DataDir             string        `name:"data-dir" placeholder:"DIR" help:"Where the gateway keeps what must survive a restart; nothing is kept unless set."`
 	Secret              string        `placeholder:"TEXT" help:"What sign-in tokens are sealed with, 16 characters or more, the same on every replica. Unless set: made once and kept in data-dir, or else new at every start, which ends all tokens."`
 	AllowedOrigins      []string      `name:"allowed-origins" placeholder:"ORIGIN,..." help:"Web origins, beside the gateway's own, whose pages may call it, such as https://fleet.example; * for any."`
@@ -56,6 +57,9 @@ func (g *Gateway) Check(needBackends bool) error {
 	}
 	if err := checkBackend("mqtt-url", g.MQTTURL, needBackends, "mqtt", "tcp", "mqtts", "tls", "ssl", "ws", "wss"); err != nil {
 		return err
+	}
+	if g.RedisURL != "" && g.Secret == "" {
+		return errors.New("--redis-url: replicas must open each other's tokens and cursors: give all of them the same --secret")
 	}
 	if g.Secret != "" && len(g.Secret) < shortestSecret {
 		return fmt.Errorf("--secret: give at least %d characters", shortestSecret)
