@@ -18,6 +18,23 @@ func StatusesOfAgent(ctx context.Context, s *Session, agentID int) ([]TaskStatus
 	return allChildren[Agent, TaskStatus](ctx, s, agentID)
 }
 
+// StatusesOfAgents reads the statuses of many agents in few calls, by the agent's
+// id. Each agent has an entry, but for those that the viewer can't see.
+func StatusesOfAgents(ctx context.Context, s *Session, agentIDs []int) (map[int][]TaskStatus, error) {
+	agents, err := getSome[Agent](ctx, s, agentIDs)
+	if err != nil {
+		return nil, err
+	}
+	statuses := map[int][]TaskStatus{}
+	for i, result := range agents {
+		if result.Err == nil {
+			statuses[agentIDs[i]] = nil
+		}
+	}
+	owner := func(status TaskStatus) int { return status.AgentID }
+	return statuses, collectStatuses(ctx, s, statusAgentOption, owner, statuses)
+}
+
 // LogOf reads why enrolments with an invitation failed, oldest first. NotFound or
 // Forbidden: the viewer can't see the invitation.
 func LogOf(ctx context.Context, s *Session, invitationID int) ([]InvitationLog, error) {
@@ -46,24 +63,34 @@ func every[T any](read func(Range) (Page[T], error)) ([]T, error) {
 // Each task has an entry, but for those whose target the viewer can't see.
 func StatusesOfTasks(ctx context.Context, s *Session, tasks []Task) (map[int][]TaskStatus, error) {
 	statuses, err := visibleTasks(ctx, s, tasks)
-	if err != nil || len(statuses) == 0 {
-		return map[int][]TaskStatus{}, err
-	}
-	columns := []int{statusCreatedOption, statusChangedOption, statusAgentOption, statusTaskOption, statusOption}
-	rows, err := searchByOwners(ctx, s, TaskStatus{}.itemtype(), statusTaskOption, slices.Sorted(maps.Keys(statuses)), columns)
 	if err != nil {
 		return nil, err
+	}
+	owner := func(status TaskStatus) int { return status.TaskID }
+	return statuses, collectStatuses(ctx, s, statusTaskOption, owner, statuses)
+}
+
+// collectStatuses finds the statuses of the owners that have an entry, by the search
+// option that holds the owner's id.
+func collectStatuses(ctx context.Context, s *Session, option int, owner func(TaskStatus) int, statuses map[int][]TaskStatus) error {
+	if len(statuses) == 0 {
+		return nil
+	}
+	columns := []int{statusCreatedOption, statusChangedOption, statusAgentOption, statusTaskOption, statusOption}
+	rows, err := searchByOwners(ctx, s, TaskStatus{}.itemtype(), option, slices.Sorted(maps.Keys(statuses)), columns)
+	if err != nil {
+		return err
 	}
 	for _, row := range rows {
 		status := TaskStatus{
 			ID: row.ID(), AgentID: row.Int(statusAgentOption), TaskID: row.Int(statusTaskOption), Status: row.Text(statusOption),
 			CreatedAt: row.Time(statusCreatedOption), ChangedAt: row.Time(statusChangedOption),
 		}
-		if own, visible := statuses[status.TaskID]; visible {
-			statuses[status.TaskID] = append(own, status)
+		if own, asked := statuses[owner(status)]; asked {
+			statuses[owner(status)] = append(own, status)
 		}
 	}
-	return statuses, nil
+	return nil
 }
 
 // visibleTasks gives an entry, still empty, to each task that the viewer may see:

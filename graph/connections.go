@@ -29,6 +29,24 @@ func listed[T glpiproxy.Item](s *glpiproxy.Session, options glpiproxy.ListOption
 	return listing[T]{rows: rows, ids: func(ctx context.Context) ([]int, error) { return inChunks(ctx, ids) }, id: id}
 }
 
+// inMemory pages through what was read as a whole.
+func inMemory[T any](items []T, id func(T) int) listing[T] {
+	return listing[T]{
+		rows: func(_ context.Context, start, count int) ([]T, int, error) {
+			start = min(start, len(items))
+			return items[start:min(start+count, len(items))], len(items), nil
+		},
+		ids: func(context.Context) ([]int, error) {
+			ids := make([]int, len(items))
+			for i, item := range items {
+				ids[i] = id(item)
+			}
+			return ids, nil
+		},
+		id: id,
+	}
+}
+
 // inChunks reads a whole list of ids.
 func inChunks(ctx context.Context, read func(ctx context.Context, start, count int) ([]int, int, error)) ([]int, error) {
 	var all []int
@@ -50,6 +68,8 @@ func agentConnection(l *loaders, p page[glpiproxy.Agent]) *model.AgentConnection
 		l.computers.expect(item.ComputerID)
 		l.fleets.expect(item.FleetID)
 		l.entities.expect(item.EntityID)
+		l.expectTasks(targetsOf(item)...)
+		l.agentStatuses.expect(item.ID)
 		node := &model.Agent{Agent: item}
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &model.AgentEdge{Node: node, Cursor: p.cursor(i)})
@@ -73,6 +93,7 @@ func fleetPage(ctx context.Context, a pageArguments) (*model.FleetConnection, er
 	c := &model.FleetConnection{Edges: []*model.FleetEdge{}, Nodes: []*model.Fleet{}, PageInfo: p.info(), TotalCount: p.total}
 	for i, item := range p.items {
 		l.entities.expect(item.EntityID)
+		l.expectTasks(glpiproxy.Target{Kind: glpiproxy.TargetFleet, ID: item.ID})
 		node := &model.Fleet{Fleet: item}
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &model.FleetEdge{Node: node, Cursor: p.cursor(i)})

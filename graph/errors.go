@@ -58,6 +58,12 @@ func hidden(err error) error {
 	return err
 }
 
+// isUnseen says whether an item is not there for this viewer, in GLPI's words or in ours.
+func isUnseen(err error) bool {
+	var own *coded
+	return isUnreadable(err) || errors.As(err, &own) && own.code == CodeNotFound
+}
+
 // isUnreadable says whether GLPI keeps an item from this viewer, as against being unable to answer.
 func isUnreadable(err error) bool {
 	kind := glpiproxy.KindOf(err)

@@ -21,6 +21,7 @@ var kinds = map[bridge.Kind]model.DeviceEventKind{
 	bridge.CommandAnswered:   model.DeviceEventKindCommandAnswered,
 	bridge.InventoryReceived: model.DeviceEventKindInventoryReceived,
 	bridge.AgentUnenrolled:   model.DeviceEventKindAgentUnenrolled,
+	bridge.TaskStatusChanged: model.DeviceEventKindTaskStatusChanged,
 }
 
 // deviceEvents streams what happens to the devices of the viewer's entities. What the viewer may see is asked

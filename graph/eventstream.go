@@ -163,6 +163,8 @@ func (e *eventStream) present(event bridge.Event) model.DeviceEvent {
 		return &model.InventoryReceived{EventBase: base}
 	case bridge.AgentUnenrolled:
 		return &model.AgentUnenrolled{EventBase: base}
+	case bridge.TaskStatusChanged:
+		return &model.TaskStatusChanged{EventBase: base, TaskStatus: presentTold(event, base.FindAgent)}
 	default:
 		return &model.PresenceChanged{EventBase: base, Presence: presentHeard(event.Presence)}
 	}
@@ -173,6 +175,13 @@ func presentHeard(heard *bridge.Presence) *model.Presence {
 	return presentPresence(presence.Presence{
 		State: presence.State(heard.State), Since: heard.Since, LastContact: heard.LastContact, Source: presence.MQTT,
 	})
+}
+
+// presentTold shows how far a device says that it has come with a task. The bridge takes in no word that has no state.
+func presentTold(event bridge.Event, findAgent func(context.Context) (*model.Agent, error)) *model.TaskStatus {
+	return &model.TaskStatus{
+		Task: event.Task.TaskID, State: *model.TaskStateOf(event.Task.Status), At: event.At, FindAgent: findAgent,
+	}
 }
 
 // commandNames are the schema's names for what the bridge sees on the broker.

@@ -7,6 +7,7 @@ package graph
 
 import (
 	"context"
+	"fleetgate/glpiproxy"
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
 )
@@ -17,6 +18,14 @@ func (r *fleetResolver) Entity(ctx context.Context, obj *model.Fleet) (*model.En
 
 func (r *fleetResolver) Agents(ctx context.Context, obj *model.Fleet, first *int, after *string, last *int, before *string, orderBy *model.AgentOrder) (*model.AgentConnection, error) {
 	return agentPage(ctx, pageArguments{first, last, after, before}, obj.ID, nil, orderBy)
+}
+
+func (r *fleetResolver) Tasks(ctx context.Context, obj *model.Fleet) ([]*model.Task, error) {
+	return tasksOf(ctx, glpiproxy.Target{Kind: glpiproxy.TargetFleet, ID: obj.ID})
+}
+
+func (r *fleetResolver) Rollout(ctx context.Context, obj *model.Fleet) (*model.Rollout, error) {
+	return fleetRollout(ctx, obj)
 }
 
 func (r *Resolver) Fleet() generated.FleetResolver { return &fleetResolver{r} }

@@ -34,34 +34,39 @@ type loaders struct {
 	categories   *loader[*model.NamedEntry]
 	locations    *loader[*model.NamedEntry]
 	profileNames *loader[*model.NamedEntry]
+	taskLoaders
 }
 
-// loader reads items of one kind.
-type loader[M any] struct {
-	*dataloadgen.Loader[int, M]
+// loader reads items of one kind by GLPI's ids.
+type loader[M any] = keyed[int, M]
+
+// keyed reads what belongs to keys of one kind.
+type keyed[K comparable, M any] struct {
+	*dataloadgen.Loader[K, M]
 
 	mu       sync.Mutex
-	expected []int
+	expected []K
 }
 
-// expect tells which items will be asked for soon, if any is. Ids that are no positive numbers are GLPI's "none".
-func (l *loader[M]) expect(ids ...int) {
+// expect tells which keys will be asked for soon, if any is. The id 0 is GLPI's "none".
+func (l *keyed[K, M]) expect(keys ...K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, id := range ids {
-		if id > 0 {
-			l.expected = append(l.expected, id)
+	var none K
+	for _, key := range keys {
+		if key != none {
+			l.expected = append(l.expected, key)
 		}
 	}
 }
 
-// load reads one item, together with those that are expected.
-func (l *loader[M]) load(ctx context.Context, id int) (M, error) {
+// load reads what belongs to one key, together with what is expected.
+func (l *keyed[K, M]) load(ctx context.Context, key K) (M, error) {
 	l.mu.Lock()
 	expected := l.expected
 	l.expected = nil
 	l.LoadAllThunk(ctx, expected) // queues them; the lock keeps others from being queued before
-	thunk := l.LoadThunk(ctx, id)
+	thunk := l.LoadThunk(ctx, key)
 	l.mu.Unlock()
 	return thunk()
 }
@@ -93,6 +98,8 @@ func newLoaders(s *glpiproxy.Session) *loaders {
 		models:        newLoader(s, func(m glpiproxy.ComputerModel) string { return m.Name }),
 		manufacturers: newLoader(s, func(m glpiproxy.Manufacturer) string { return m.Name }),
 		types:         newLoader(s, func(t glpiproxy.ComputerType) string { return t.Name }),
+
+		taskLoaders: newTaskLoaders(s),
 	}
 	l.computers = newLoader(s, func(c glpiproxy.Computer) *model.Computer {
 		l.users.expect(c.UserID)

@@ -22,8 +22,9 @@ var nodeReaders = map[string]nodeReader{
 	"Entity":         reader(func(e glpiproxy.Entity) model.Node { return &model.Entity{Entity: e} }),
 	"Fleet":          reader(func(f glpiproxy.Fleet) model.Node { return &model.Fleet{Fleet: f} }),
 	"Invitation":     reader(func(i glpiproxy.Invitation) model.Node { return &model.Invitation{Invitation: i} }),
-	"Policy":         reader(func(p glpiproxy.Policy) model.Node { return &model.Policy{Policy: p} }),
+	"Policy":         policyNodes,
 	"PolicyCategory": reader(func(c glpiproxy.PolicyCategory) model.Node { return &model.PolicyCategory{PolicyCategory: c} }),
+	"Task":           reader(func(t glpiproxy.Task) model.Node { return &model.Task{Task: t} }),
 	"User":           reader(func(u glpiproxy.User) model.Node { return &model.User{User: u} }),
 }
 

@@ -46,3 +46,33 @@ func category(ctx context.Context, id int) (*model.PolicyCategory, error) {
 	}
 	return nil, notFound()
 }
+
+// policiesByID are all policies. GLPI's items of one policy hide the bounds of its value, which the list has.
+func policiesByID(ctx context.Context) (map[int]*model.Policy, error) {
+	all, err := catalogue(ctx, func(p glpiproxy.Policy) *model.Policy { return &model.Policy{Policy: p} })
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[int]*model.Policy, len(all))
+	for _, p := range all {
+		byID[p.ID] = p
+	}
+	return byID, nil
+}
+
+// policyNodes finds policies among all.
+func policyNodes(ctx context.Context, ids []int) ([]model.Node, []error) {
+	nodes, errs := make([]model.Node, len(ids)), make([]error, len(ids))
+	all, err := policiesByID(ctx)
+	for i, id := range ids {
+		switch {
+		case err != nil:
+			errs[i] = err
+		case all[id] == nil:
+			errs[i] = notFound()
+		default:
+			nodes[i] = all[id]
+		}
+	}
+	return nodes, errs
+}

@@ -23,6 +23,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
 	Agent() AgentResolver
+	AgentTask() AgentTaskResolver
 	Computer() ComputerResolver
 	Fleet() FleetResolver
 	Invitation() InvitationResolver
@@ -30,11 +31,10 @@ type ResolverRoot interface {
 	Overview() OverviewResolver
 	Policy() PolicyResolver
 	PolicyCategory() PolicyCategoryResolver
-	ProfileGrant() ProfileGrantResolver
 	Query() QueryResolver
 	Subscription() SubscriptionResolver
-	User() UserResolver
-	UserFormChoices() UserFormChoicesResolver
+	Task() TaskResolver
+	TaskStatus() TaskStatusResolver
 	Viewer() ViewerResolver
 }
 
@@ -57,6 +57,8 @@ type ComplexityRoot struct {
 		Owner            func(childComplexity int) int
 		Presence         func(childComplexity int) int
 		Serial           func(childComplexity int) int
+		TaskStatuses     func(childComplexity int) int
+		Tasks            func(childComplexity int) int
 		Version          func(childComplexity int) int
 		Wipe             func(childComplexity int) int
 	}
@@ -73,6 +75,14 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	AgentTask struct {
+		Effect     func(childComplexity int) int
+		Overridden func(childComplexity int) int
+		Status     func(childComplexity int) int
+		Task       func(childComplexity int) int
+		Via        func(childComplexity int) int
+	}
+
 	AgentUnenrolled struct {
 		Agent    func(childComplexity int) int
 		At       func(childComplexity int) int
@@ -85,6 +95,10 @@ type ComplexityRoot struct {
 	BackendHealth struct {
 		Reachable func(childComplexity int) int
 		Since     func(childComplexity int) int
+	}
+
+	BooleanValue struct {
+		Boolean func(childComplexity int) int
 	}
 
 	Command struct {
@@ -126,6 +140,17 @@ type ComplexityRoot struct {
 		UUID         func(childComplexity int) int
 	}
 
+	DeployedApplication struct {
+		ApplicationID  func(childComplexity int) int
+		RemoveOnDelete func(childComplexity int) int
+	}
+
+	DeployedFile struct {
+		Destination    func(childComplexity int) int
+		FileID         func(childComplexity int) int
+		RemoveOnDelete func(childComplexity int) int
+	}
+
 	Entity struct {
 		CompleteName func(childComplexity int) int
 		GlobalID     func(childComplexity int) int
@@ -142,6 +167,8 @@ type ComplexityRoot struct {
 		ID        func(childComplexity int) int
 		Name      func(childComplexity int) int
 		Recursive func(childComplexity int) int
+		Rollout   func(childComplexity int) int
+		Tasks     func(childComplexity int) int
 	}
 
 	FleetConnection struct {
@@ -163,15 +190,8 @@ type ComplexityRoot struct {
 		Version      func(childComplexity int) int
 	}
 
-	GrantedEntity struct {
-		Active       func(childComplexity int) int
-		CompleteName func(childComplexity int) int
-		DatabaseID   func(childComplexity int) int
-		EntityID     func(childComplexity int) int
-		Level        func(childComplexity int) int
-		Name         func(childComplexity int) int
-		ParentID     func(childComplexity int) int
-		Recursive    func(childComplexity int) int
+	IntegerValue struct {
+		Integer func(childComplexity int) int
 	}
 
 	InventoryReceived struct {
@@ -225,14 +245,11 @@ type ComplexityRoot struct {
 		Login              func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken func(childComplexity int, input model.LoginWithUserTokenInput) int
 		Logout             func(childComplexity int) int
-		SwitchEntity       func(childComplexity int, input model.SwitchEntityInput) int
-		SwitchProfile      func(childComplexity int, input model.SwitchProfileInput) int
 	}
 
-	NamedEntry struct {
-		DatabaseID func(childComplexity int) int
-		ID         func(childComplexity int) int
-		Name       func(childComplexity int) int
+	OptionValue struct {
+		Label  func(childComplexity int) int
+		Option func(childComplexity int) int
 	}
 
 	Overview struct {
@@ -261,11 +278,13 @@ type ComplexityRoot struct {
 		Choices                 func(childComplexity int) int
 		DefaultValue            func(childComplexity int) int
 		Description             func(childComplexity int) int
+		EffectiveOn             func(childComplexity int) int
 		GlobalID                func(childComplexity int) int
 		Group                   func(childComplexity int) int
 		ID                      func(childComplexity int) int
 		Minimum                 func(childComplexity int) int
 		Name                    func(childComplexity int) int
+		Platforms               func(childComplexity int) int
 		RecommendedValue        func(childComplexity int) int
 		RequiresSystemPrivilege func(childComplexity int) int
 		Symbol                  func(childComplexity int) int
@@ -284,6 +303,20 @@ type ComplexityRoot struct {
 	PolicyChoice struct {
 		Key   func(childComplexity int) int
 		Label func(childComplexity int) int
+	}
+
+	PolicyEffect struct {
+		BeforeVersion func(childComplexity int) int
+		Effect        func(childComplexity int) int
+		FromVersion   func(childComplexity int) int
+		Platform      func(childComplexity int) int
+	}
+
+	PolicyPlatform struct {
+		MaxVersion func(childComplexity int) int
+		MinVersion func(childComplexity int) int
+		Platform   func(childComplexity int) int
+		Supported  func(childComplexity int) int
 	}
 
 	Position struct {
@@ -332,13 +365,6 @@ type ComplexityRoot struct {
 		Recursive func(childComplexity int) int
 	}
 
-	ProfileGrant struct {
-		Entity    func(childComplexity int) int
-		GlobalID  func(childComplexity int) int
-		Profile   func(childComplexity int) int
-		Recursive func(childComplexity int) int
-	}
-
 	Query struct {
 		Agent            func(childComplexity int, id string) int
 		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
@@ -352,69 +378,101 @@ type ComplexityRoot struct {
 		Overview         func(childComplexity int) int
 		Policies         func(childComplexity int) int
 		PolicyCategories func(childComplexity int) int
-		User             func(childComplexity int, id string) int
-		UserFormChoices  func(childComplexity int) int
-		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
 		Viewer           func(childComplexity int) int
+	}
+
+	RemovedApplication struct {
+		PackageName func(childComplexity int) int
+	}
+
+	RemovedFile struct {
+		Path func(childComplexity int) int
+	}
+
+	Rollout struct {
+		Counts      func(childComplexity int) int
+		Fleet       func(childComplexity int) int
+		PercentDone func(childComplexity int) int
+		Tasks       func(childComplexity int) int
 	}
 
 	Subscription struct {
 		DeviceEvents func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
 	}
 
-	SwitchEntityPayload struct {
-		UserErrors func(childComplexity int) int
-		Viewer     func(childComplexity int) int
+	Task struct {
+		GlobalID  func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Policy    func(childComplexity int) int
+		Rollout   func(childComplexity int) int
+		Statuses  func(childComplexity int, first *int, after *string, last *int, before *string, states []model.TaskState) int
+		Target    func(childComplexity int) int
+		Value     func(childComplexity int) int
+		ValueText func(childComplexity int) int
 	}
 
-	SwitchProfilePayload struct {
-		UserErrors func(childComplexity int) int
-		Viewer     func(childComplexity int) int
+	TaskRollout struct {
+		Counts      func(childComplexity int) int
+		PercentDone func(childComplexity int) int
+		Task        func(childComplexity int) int
 	}
 
-	User struct {
-		Active             func(childComplexity int) int
-		Category           func(childComplexity int) int
-		Comment            func(childComplexity int) int
-		DefaultEntity      func(childComplexity int) int
-		DefaultProfile     func(childComplexity int) int
-		Deleted            func(childComplexity int) int
-		DisplayName        func(childComplexity int) int
-		Emails             func(childComplexity int) int
-		FirstName          func(childComplexity int) int
-		GlobalID           func(childComplexity int) int
-		Grants             func(childComplexity int) int
-		ID                 func(childComplexity int) int
-		Language           func(childComplexity int) int
-		LastLoginAt        func(childComplexity int) int
-		LastName           func(childComplexity int) int
-		Location           func(childComplexity int) int
-		Mobile             func(childComplexity int) int
-		ModifiedAt         func(childComplexity int) int
-		Phone              func(childComplexity int) int
-		Phone2             func(childComplexity int) int
-		RegistrationNumber func(childComplexity int) int
-		Title              func(childComplexity int) int
-		Username           func(childComplexity int) int
-		ValidFrom          func(childComplexity int) int
-		ValidUntil         func(childComplexity int) int
+	TaskStateCounts struct {
+		Canceled     func(childComplexity int) int
+		Done         func(childComplexity int) int
+		Failed       func(childComplexity int) int
+		Incompatible func(childComplexity int) int
+		Overridden   func(childComplexity int) int
+		Pending      func(childComplexity int) int
+		Received     func(childComplexity int) int
+		Total        func(childComplexity int) int
+		Waiting      func(childComplexity int) int
 	}
 
-	UserConnection struct {
+	TaskStatus struct {
+		Agent     func(childComplexity int) int
+		ChangedAt func(childComplexity int) int
+		State     func(childComplexity int) int
+		Task      func(childComplexity int) int
+		TaskID    func(childComplexity int) int
+	}
+
+	TaskStatusChanged struct {
+		Agent      func(childComplexity int) int
+		At         func(childComplexity int) int
+		Cursor     func(childComplexity int) int
+		EntityID   func(childComplexity int) int
+		Kind       func(childComplexity int) int
+		Serial     func(childComplexity int) int
+		TaskStatus func(childComplexity int) int
+	}
+
+	TaskStatusConnection struct {
 		Edges      func(childComplexity int) int
 		Nodes      func(childComplexity int) int
 		PageInfo   func(childComplexity int) int
 		TotalCount func(childComplexity int) int
 	}
 
-	UserEdge struct {
+	TaskStatusEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
 	}
 
-	UserEmail struct {
-		Address   func(childComplexity int) int
-		IsDefault func(childComplexity int) int
+	TextValue struct {
+		Text func(childComplexity int) int
+	}
+
+	User struct {
+		Active      func(childComplexity int) int
+		DisplayName func(childComplexity int) int
+		FirstName   func(childComplexity int) int
+		GlobalID    func(childComplexity int) int
+		ID          func(childComplexity int) int
+		LastName    func(childComplexity int) int
+		Mobile      func(childComplexity int) int
+		Phone       func(childComplexity int) int
+		Username    func(childComplexity int) int
 	}
 
 	UserError struct {
@@ -423,20 +481,12 @@ type ComplexityRoot struct {
 		Message func(childComplexity int) int
 	}
 
-	UserFormChoices struct {
-		Categories func(childComplexity int) int
-		Locations  func(childComplexity int) int
-		Profiles   func(childComplexity int) int
-		Titles     func(childComplexity int) int
-	}
-
 	Viewer struct {
 		ActiveEntity          func(childComplexity int) int
 		ActiveEntityRecursive func(childComplexity int) int
 		Capabilities          func(childComplexity int) int
 		DisplayName           func(childComplexity int) int
 		Entities              func(childComplexity int) int
-		GrantedEntities       func(childComplexity int) int
 		Language              func(childComplexity int) int
 		Profile               func(childComplexity int) int
 		Profiles              func(childComplexity int) int
@@ -565,6 +615,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Agent.Serial(childComplexity), true
+	case "Agent.taskStatuses":
+		if e.ComplexityRoot.Agent.TaskStatuses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Agent.TaskStatuses(childComplexity), true
+	case "Agent.tasks":
+		if e.ComplexityRoot.Agent.Tasks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Agent.Tasks(childComplexity), true
 	case "Agent.version":
 		if e.ComplexityRoot.Agent.Version == nil {
 			break
@@ -616,6 +678,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AgentEdge.Node(childComplexity), true
 
+	case "AgentTask.effect":
+		if e.ComplexityRoot.AgentTask.Effect == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentTask.Effect(childComplexity), true
+	case "AgentTask.overridden":
+		if e.ComplexityRoot.AgentTask.Overridden == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentTask.Overridden(childComplexity), true
+	case "AgentTask.status":
+		if e.ComplexityRoot.AgentTask.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentTask.Status(childComplexity), true
+	case "AgentTask.task":
+		if e.ComplexityRoot.AgentTask.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentTask.Task(childComplexity), true
+	case "AgentTask.via":
+		if e.ComplexityRoot.AgentTask.Via == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentTask.Via(childComplexity), true
+
 	case "AgentUnenrolled.agent":
 		if e.ComplexityRoot.AgentUnenrolled.Agent == nil {
 			break
@@ -665,6 +758,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BackendHealth.Since(childComplexity), true
+
+	case "BooleanValue.boolean":
+		if e.ComplexityRoot.BooleanValue.Boolean == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BooleanValue.Boolean(childComplexity), true
 
 	case "Command.name":
 		if e.ComplexityRoot.Command.Name == nil {
@@ -832,6 +932,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Computer.UUID(childComplexity), true
 
+	case "DeployedApplication.applicationId":
+		if e.ComplexityRoot.DeployedApplication.ApplicationID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployedApplication.ApplicationID(childComplexity), true
+	case "DeployedApplication.removeOnDelete":
+		if e.ComplexityRoot.DeployedApplication.RemoveOnDelete == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployedApplication.RemoveOnDelete(childComplexity), true
+
+	case "DeployedFile.destination":
+		if e.ComplexityRoot.DeployedFile.Destination == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployedFile.Destination(childComplexity), true
+	case "DeployedFile.fileId":
+		if e.ComplexityRoot.DeployedFile.FileID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployedFile.FileID(childComplexity), true
+	case "DeployedFile.removeOnDelete":
+		if e.ComplexityRoot.DeployedFile.RemoveOnDelete == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
+
 	case "Entity.completeName":
 		if e.ComplexityRoot.Entity.CompleteName == nil {
 			break
@@ -910,6 +1042,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Fleet.Recursive(childComplexity), true
+	case "Fleet.rollout":
+		if e.ComplexityRoot.Fleet.Rollout == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Fleet.Rollout(childComplexity), true
+	case "Fleet.tasks":
+		if e.ComplexityRoot.Fleet.Tasks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Fleet.Tasks(childComplexity), true
 
 	case "FleetConnection.edges":
 		if e.ComplexityRoot.FleetConnection.Edges == nil {
@@ -974,54 +1118,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.GatewayStatus.Version(childComplexity), true
 
-	case "GrantedEntity.active":
-		if e.ComplexityRoot.GrantedEntity.Active == nil {
+	case "IntegerValue.integer":
+		if e.ComplexityRoot.IntegerValue.Integer == nil {
 			break
 		}
 
-		return e.ComplexityRoot.GrantedEntity.Active(childComplexity), true
-	case "GrantedEntity.completeName":
-		if e.ComplexityRoot.GrantedEntity.CompleteName == nil {
-			break
-		}
-
-		return e.ComplexityRoot.GrantedEntity.CompleteName(childComplexity), true
-	case "GrantedEntity.databaseId":
-		if e.ComplexityRoot.GrantedEntity.DatabaseID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.GrantedEntity.DatabaseID(childComplexity), true
-	case "GrantedEntity.entityId":
-		if e.ComplexityRoot.GrantedEntity.EntityID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.GrantedEntity.EntityID(childComplexity), true
-	case "GrantedEntity.level":
-		if e.ComplexityRoot.GrantedEntity.Level == nil {
-			break
-		}
-
-		return e.ComplexityRoot.GrantedEntity.Level(childComplexity), true
-	case "GrantedEntity.name":
-		if e.ComplexityRoot.GrantedEntity.Name == nil {
-			break
-		}
-
-		return e.ComplexityRoot.GrantedEntity.Name(childComplexity), true
-	case "GrantedEntity.parentId":
-		if e.ComplexityRoot.GrantedEntity.ParentID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.GrantedEntity.ParentID(childComplexity), true
-	case "GrantedEntity.recursive":
-		if e.ComplexityRoot.GrantedEntity.Recursive == nil {
-			break
-		}
-
-		return e.ComplexityRoot.GrantedEntity.Recursive(childComplexity), true
+		return e.ComplexityRoot.IntegerValue.Integer(childComplexity), true
 
 	case "InventoryReceived.agent":
 		if e.ComplexityRoot.InventoryReceived.Agent == nil {
@@ -1214,47 +1316,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Logout(childComplexity), true
-	case "Mutation.switchEntity":
-		if e.ComplexityRoot.Mutation.SwitchEntity == nil {
+
+	case "OptionValue.label":
+		if e.ComplexityRoot.OptionValue.Label == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_switchEntity_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.SwitchEntity(childComplexity, args["input"].(model.SwitchEntityInput)), true
-	case "Mutation.switchProfile":
-		if e.ComplexityRoot.Mutation.SwitchProfile == nil {
+		return e.ComplexityRoot.OptionValue.Label(childComplexity), true
+	case "OptionValue.option":
+		if e.ComplexityRoot.OptionValue.Option == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_switchProfile_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(model.SwitchProfileInput)), true
-
-	case "NamedEntry.databaseId":
-		if e.ComplexityRoot.NamedEntry.DatabaseID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.NamedEntry.DatabaseID(childComplexity), true
-	case "NamedEntry.id":
-		if e.ComplexityRoot.NamedEntry.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.NamedEntry.ID(childComplexity), true
-	case "NamedEntry.name":
-		if e.ComplexityRoot.NamedEntry.Name == nil {
-			break
-		}
-
-		return e.ComplexityRoot.NamedEntry.Name(childComplexity), true
+		return e.ComplexityRoot.OptionValue.Option(childComplexity), true
 
 	case "Overview.agentCount":
 		if e.ComplexityRoot.Overview.AgentCount == nil {
@@ -1372,6 +1446,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Policy.Description(childComplexity), true
+	case "Policy.effectiveOn":
+		if e.ComplexityRoot.Policy.EffectiveOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Policy.EffectiveOn(childComplexity), true
 	case "Policy.id":
 		if e.ComplexityRoot.Policy.GlobalID == nil {
 			break
@@ -1402,6 +1482,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Policy.Name(childComplexity), true
+	case "Policy.platforms":
+		if e.ComplexityRoot.Policy.Platforms == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Policy.Platforms(childComplexity), true
 	case "Policy.recommendedValue":
 		if e.ComplexityRoot.Policy.RecommendedValue == nil {
 			break
@@ -1476,6 +1562,56 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PolicyChoice.Label(childComplexity), true
+
+	case "PolicyEffect.beforeVersion":
+		if e.ComplexityRoot.PolicyEffect.BeforeVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyEffect.BeforeVersion(childComplexity), true
+	case "PolicyEffect.effect":
+		if e.ComplexityRoot.PolicyEffect.Effect == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyEffect.Effect(childComplexity), true
+	case "PolicyEffect.fromVersion":
+		if e.ComplexityRoot.PolicyEffect.FromVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyEffect.FromVersion(childComplexity), true
+	case "PolicyEffect.platform":
+		if e.ComplexityRoot.PolicyEffect.Platform == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyEffect.Platform(childComplexity), true
+
+	case "PolicyPlatform.maxVersion":
+		if e.ComplexityRoot.PolicyPlatform.MaxVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyPlatform.MaxVersion(childComplexity), true
+	case "PolicyPlatform.minVersion":
+		if e.ComplexityRoot.PolicyPlatform.MinVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyPlatform.MinVersion(childComplexity), true
+	case "PolicyPlatform.platform":
+		if e.ComplexityRoot.PolicyPlatform.Platform == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyPlatform.Platform(childComplexity), true
+	case "PolicyPlatform.supported":
+		if e.ComplexityRoot.PolicyPlatform.Supported == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PolicyPlatform.Supported(childComplexity), true
 
 	case "Position.at":
 		if e.ComplexityRoot.Position.At == nil {
@@ -1651,31 +1787,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ProfileEntity.Recursive(childComplexity), true
 
-	case "ProfileGrant.entity":
-		if e.ComplexityRoot.ProfileGrant.Entity == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ProfileGrant.Entity(childComplexity), true
-	case "ProfileGrant.id":
-		if e.ComplexityRoot.ProfileGrant.GlobalID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ProfileGrant.GlobalID(childComplexity), true
-	case "ProfileGrant.profile":
-		if e.ComplexityRoot.ProfileGrant.Profile == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ProfileGrant.Profile(childComplexity), true
-	case "ProfileGrant.isRecursive":
-		if e.ComplexityRoot.ProfileGrant.Recursive == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ProfileGrant.Recursive(childComplexity), true
-
 	case "Query.agent":
 		if e.ComplexityRoot.Query.Agent == nil {
 			break
@@ -1789,40 +1900,51 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.PolicyCategories(childComplexity), true
-	case "Query.user":
-		if e.ComplexityRoot.Query.User == nil {
-			break
-		}
-
-		args, err := ec.field_Query_user_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Query.User(childComplexity, args["id"].(string)), true
-	case "Query.userFormChoices":
-		if e.ComplexityRoot.Query.UserFormChoices == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Query.UserFormChoices(childComplexity), true
-	case "Query.users":
-		if e.ComplexityRoot.Query.Users == nil {
-			break
-		}
-
-		args, err := ec.field_Query_users_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Query.Users(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.UserFilter), args["orderBy"].(*model.UserOrder)), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
+
+	case "RemovedApplication.packageName":
+		if e.ComplexityRoot.RemovedApplication.PackageName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemovedApplication.PackageName(childComplexity), true
+
+	case "RemovedFile.path":
+		if e.ComplexityRoot.RemovedFile.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemovedFile.Path(childComplexity), true
+
+	case "Rollout.counts":
+		if e.ComplexityRoot.Rollout.Counts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rollout.Counts(childComplexity), true
+	case "Rollout.fleet":
+		if e.ComplexityRoot.Rollout.Fleet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rollout.Fleet(childComplexity), true
+	case "Rollout.percentDone":
+		if e.ComplexityRoot.Rollout.PercentDone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rollout.PercentDone(childComplexity), true
+	case "Rollout.tasks":
+		if e.ComplexityRoot.Rollout.Tasks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rollout.Tasks(childComplexity), true
 
 	case "Subscription.deviceEvents":
 		if e.ComplexityRoot.Subscription.DeviceEvents == nil {
@@ -1836,31 +1958,252 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Subscription.DeviceEvents(childComplexity, args["filter"].(*model.DeviceEventFilter), args["after"].(*string)), true
 
-	case "SwitchEntityPayload.userErrors":
-		if e.ComplexityRoot.SwitchEntityPayload.UserErrors == nil {
+	case "Task.id":
+		if e.ComplexityRoot.Task.GlobalID == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SwitchEntityPayload.UserErrors(childComplexity), true
-	case "SwitchEntityPayload.viewer":
-		if e.ComplexityRoot.SwitchEntityPayload.Viewer == nil {
+		return e.ComplexityRoot.Task.GlobalID(childComplexity), true
+	case "Task.databaseId":
+		if e.ComplexityRoot.Task.ID == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SwitchEntityPayload.Viewer(childComplexity), true
-
-	case "SwitchProfilePayload.userErrors":
-		if e.ComplexityRoot.SwitchProfilePayload.UserErrors == nil {
+		return e.ComplexityRoot.Task.ID(childComplexity), true
+	case "Task.policy":
+		if e.ComplexityRoot.Task.Policy == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SwitchProfilePayload.UserErrors(childComplexity), true
-	case "SwitchProfilePayload.viewer":
-		if e.ComplexityRoot.SwitchProfilePayload.Viewer == nil {
+		return e.ComplexityRoot.Task.Policy(childComplexity), true
+	case "Task.rollout":
+		if e.ComplexityRoot.Task.Rollout == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SwitchProfilePayload.Viewer(childComplexity), true
+		return e.ComplexityRoot.Task.Rollout(childComplexity), true
+	case "Task.statuses":
+		if e.ComplexityRoot.Task.Statuses == nil {
+			break
+		}
+
+		args, err := ec.field_Task_statuses_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Task.Statuses(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["states"].([]model.TaskState)), true
+	case "Task.target":
+		if e.ComplexityRoot.Task.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Task.Target(childComplexity), true
+	case "Task.value":
+		if e.ComplexityRoot.Task.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Task.Value(childComplexity), true
+	case "Task.valueText":
+		if e.ComplexityRoot.Task.ValueText == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Task.ValueText(childComplexity), true
+
+	case "TaskRollout.counts":
+		if e.ComplexityRoot.TaskRollout.Counts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRollout.Counts(childComplexity), true
+	case "TaskRollout.percentDone":
+		if e.ComplexityRoot.TaskRollout.PercentDone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRollout.PercentDone(childComplexity), true
+	case "TaskRollout.task":
+		if e.ComplexityRoot.TaskRollout.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRollout.Task(childComplexity), true
+
+	case "TaskStateCounts.canceled":
+		if e.ComplexityRoot.TaskStateCounts.Canceled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStateCounts.Canceled(childComplexity), true
+	case "TaskStateCounts.done":
+		if e.ComplexityRoot.TaskStateCounts.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStateCounts.Done(childComplexity), true
+	case "TaskStateCounts.failed":
+		if e.ComplexityRoot.TaskStateCounts.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStateCounts.Failed(childComplexity), true
+	case "TaskStateCounts.incompatible":
+		if e.ComplexityRoot.TaskStateCounts.Incompatible == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStateCounts.Incompatible(childComplexity), true
+	case "TaskStateCounts.overridden":
+		if e.ComplexityRoot.TaskStateCounts.Overridden == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStateCounts.Overridden(childComplexity), true
+	case "TaskStateCounts.pending":
+		if e.ComplexityRoot.TaskStateCounts.Pending == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStateCounts.Pending(childComplexity), true
+	case "TaskStateCounts.received":
+		if e.ComplexityRoot.TaskStateCounts.Received == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStateCounts.Received(childComplexity), true
+	case "TaskStateCounts.total":
+		if e.ComplexityRoot.TaskStateCounts.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStateCounts.Total(childComplexity), true
+	case "TaskStateCounts.waiting":
+		if e.ComplexityRoot.TaskStateCounts.Waiting == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStateCounts.Waiting(childComplexity), true
+
+	case "TaskStatus.agent":
+		if e.ComplexityRoot.TaskStatus.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatus.Agent(childComplexity), true
+	case "TaskStatus.changedAt":
+		if e.ComplexityRoot.TaskStatus.ChangedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatus.ChangedAt(childComplexity), true
+	case "TaskStatus.state":
+		if e.ComplexityRoot.TaskStatus.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatus.State(childComplexity), true
+	case "TaskStatus.task":
+		if e.ComplexityRoot.TaskStatus.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatus.Task(childComplexity), true
+	case "TaskStatus.taskId":
+		if e.ComplexityRoot.TaskStatus.TaskID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatus.TaskID(childComplexity), true
+
+	case "TaskStatusChanged.agent":
+		if e.ComplexityRoot.TaskStatusChanged.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusChanged.Agent(childComplexity), true
+	case "TaskStatusChanged.at":
+		if e.ComplexityRoot.TaskStatusChanged.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusChanged.At(childComplexity), true
+	case "TaskStatusChanged.cursor":
+		if e.ComplexityRoot.TaskStatusChanged.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusChanged.Cursor(childComplexity), true
+	case "TaskStatusChanged.entityId":
+		if e.ComplexityRoot.TaskStatusChanged.EntityID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusChanged.EntityID(childComplexity), true
+	case "TaskStatusChanged.kind":
+		if e.ComplexityRoot.TaskStatusChanged.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusChanged.Kind(childComplexity), true
+	case "TaskStatusChanged.serial":
+		if e.ComplexityRoot.TaskStatusChanged.Serial == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusChanged.Serial(childComplexity), true
+	case "TaskStatusChanged.taskStatus":
+		if e.ComplexityRoot.TaskStatusChanged.TaskStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusChanged.TaskStatus(childComplexity), true
+
+	case "TaskStatusConnection.edges":
+		if e.ComplexityRoot.TaskStatusConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusConnection.Edges(childComplexity), true
+	case "TaskStatusConnection.nodes":
+		if e.ComplexityRoot.TaskStatusConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusConnection.Nodes(childComplexity), true
+	case "TaskStatusConnection.pageInfo":
+		if e.ComplexityRoot.TaskStatusConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusConnection.PageInfo(childComplexity), true
+	case "TaskStatusConnection.totalCount":
+		if e.ComplexityRoot.TaskStatusConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusConnection.TotalCount(childComplexity), true
+
+	case "TaskStatusEdge.cursor":
+		if e.ComplexityRoot.TaskStatusEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusEdge.Cursor(childComplexity), true
+	case "TaskStatusEdge.node":
+		if e.ComplexityRoot.TaskStatusEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskStatusEdge.Node(childComplexity), true
+
+	case "TextValue.text":
+		if e.ComplexityRoot.TextValue.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextValue.Text(childComplexity), true
 
 	case "User.isActive":
 		if e.ComplexityRoot.User.Active == nil {
@@ -1868,48 +2211,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.Active(childComplexity), true
-	case "User.category":
-		if e.ComplexityRoot.User.Category == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.Category(childComplexity), true
-	case "User.comment":
-		if e.ComplexityRoot.User.Comment == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.Comment(childComplexity), true
-	case "User.defaultEntity":
-		if e.ComplexityRoot.User.DefaultEntity == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.DefaultEntity(childComplexity), true
-	case "User.defaultProfile":
-		if e.ComplexityRoot.User.DefaultProfile == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.DefaultProfile(childComplexity), true
-	case "User.isDeleted":
-		if e.ComplexityRoot.User.Deleted == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.Deleted(childComplexity), true
 	case "User.displayName":
 		if e.ComplexityRoot.User.DisplayName == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.DisplayName(childComplexity), true
-	case "User.emails":
-		if e.ComplexityRoot.User.Emails == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.Emails(childComplexity), true
 	case "User.firstName":
 		if e.ComplexityRoot.User.FirstName == nil {
 			break
@@ -1922,147 +2229,36 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.GlobalID(childComplexity), true
-	case "User.grants":
-		if e.ComplexityRoot.User.Grants == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.Grants(childComplexity), true
 	case "User.databaseId":
 		if e.ComplexityRoot.User.ID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.ID(childComplexity), true
-	case "User.language":
-		if e.ComplexityRoot.User.Language == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.Language(childComplexity), true
-	case "User.lastLoginAt":
-		if e.ComplexityRoot.User.LastLoginAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.LastLoginAt(childComplexity), true
 	case "User.lastName":
 		if e.ComplexityRoot.User.LastName == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.LastName(childComplexity), true
-	case "User.location":
-		if e.ComplexityRoot.User.Location == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.Location(childComplexity), true
 	case "User.mobile":
 		if e.ComplexityRoot.User.Mobile == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.Mobile(childComplexity), true
-	case "User.modifiedAt":
-		if e.ComplexityRoot.User.ModifiedAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.ModifiedAt(childComplexity), true
 	case "User.phone":
 		if e.ComplexityRoot.User.Phone == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.Phone(childComplexity), true
-	case "User.phone2":
-		if e.ComplexityRoot.User.Phone2 == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.Phone2(childComplexity), true
-	case "User.registrationNumber":
-		if e.ComplexityRoot.User.RegistrationNumber == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.RegistrationNumber(childComplexity), true
-	case "User.title":
-		if e.ComplexityRoot.User.Title == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.Title(childComplexity), true
 	case "User.username":
 		if e.ComplexityRoot.User.Username == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.Username(childComplexity), true
-	case "User.validFrom":
-		if e.ComplexityRoot.User.ValidFrom == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.ValidFrom(childComplexity), true
-	case "User.validUntil":
-		if e.ComplexityRoot.User.ValidUntil == nil {
-			break
-		}
-
-		return e.ComplexityRoot.User.ValidUntil(childComplexity), true
-
-	case "UserConnection.edges":
-		if e.ComplexityRoot.UserConnection.Edges == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserConnection.Edges(childComplexity), true
-	case "UserConnection.nodes":
-		if e.ComplexityRoot.UserConnection.Nodes == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserConnection.Nodes(childComplexity), true
-	case "UserConnection.pageInfo":
-		if e.ComplexityRoot.UserConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserConnection.PageInfo(childComplexity), true
-	case "UserConnection.totalCount":
-		if e.ComplexityRoot.UserConnection.TotalCount == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserConnection.TotalCount(childComplexity), true
-
-	case "UserEdge.cursor":
-		if e.ComplexityRoot.UserEdge.Cursor == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserEdge.Cursor(childComplexity), true
-	case "UserEdge.node":
-		if e.ComplexityRoot.UserEdge.Node == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserEdge.Node(childComplexity), true
-
-	case "UserEmail.address":
-		if e.ComplexityRoot.UserEmail.Address == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserEmail.Address(childComplexity), true
-	case "UserEmail.isDefault":
-		if e.ComplexityRoot.UserEmail.IsDefault == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserEmail.IsDefault(childComplexity), true
 
 	case "UserError.code":
 		if e.ComplexityRoot.UserError.Code == nil {
@@ -2082,31 +2278,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UserError.Message(childComplexity), true
-
-	case "UserFormChoices.categories":
-		if e.ComplexityRoot.UserFormChoices.Categories == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserFormChoices.Categories(childComplexity), true
-	case "UserFormChoices.locations":
-		if e.ComplexityRoot.UserFormChoices.Locations == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserFormChoices.Locations(childComplexity), true
-	case "UserFormChoices.profiles":
-		if e.ComplexityRoot.UserFormChoices.Profiles == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserFormChoices.Profiles(childComplexity), true
-	case "UserFormChoices.titles":
-		if e.ComplexityRoot.UserFormChoices.Titles == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UserFormChoices.Titles(childComplexity), true
 
 	case "Viewer.activeEntity":
 		if e.ComplexityRoot.Viewer.ActiveEntity == nil {
@@ -2138,12 +2309,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Entities(childComplexity), true
-	case "Viewer.grantedEntities":
-		if e.ComplexityRoot.Viewer.GrantedEntities == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Viewer.GrantedEntities(childComplexity), true
 	case "Viewer.language":
 		if e.ComplexityRoot.Viewer.Language == nil {
 			break
@@ -2303,10 +2468,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeviceEventFilter,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
-		ec.unmarshalInputSwitchEntityInput,
-		ec.unmarshalInputSwitchProfileInput,
-		ec.unmarshalInputUserFilter,
-		ec.unmarshalInputUserOrder,
 	)
 	first := true
 
@@ -2399,49 +2560,6 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
-	{Name: "../schema/account.graphqls", Input: `extend type Mutation {
-  """
-  Makes another of the viewer's profiles the active one, and with it that profile's entity. It holds for everybody who
-  uses the same sign-in token: pages have to be read again; running subscriptions go on with what the profile may see.
-  """
-  switchProfile("Which profile." input: SwitchProfileInput!): SwitchProfilePayload!
-  """
-  Makes another entity the active one. It holds for everybody who uses the same sign-in token: pages have to be read
-  again; running subscriptions go on with the events of what is active now.
-  """
-  switchEntity("Which entity." input: SwitchEntityInput!): SwitchEntityPayload!
-}
-
-"What ` + "`" + `switchProfile` + "`" + ` needs."
-input SwitchProfileInput {
-  "The profile's global id: one of ` + "`" + `viewer.profiles` + "`" + `."
-  profileId: ID!
-}
-
-"What ` + "`" + `switchProfile` + "`" + ` answers."
-type SwitchProfilePayload {
-  "The viewer with the new profile; null when the switch was refused."
-  viewer: Viewer
-  "Why it was refused."
-  userErrors: [UserError!]!
-}
-
-"What ` + "`" + `switchEntity` + "`" + ` needs."
-input SwitchEntityInput {
-  "The entity's global id: one of ` + "`" + `viewer.grantedEntities` + "`" + `; null: all of them."
-  entityId: ID
-  "Whether the entities below are seen too; null: where the profile holds there."
-  recursive: Boolean
-}
-
-"What ` + "`" + `switchEntity` + "`" + ` answers."
-type SwitchEntityPayload {
-  "The viewer with the new entity; null when the switch was refused."
-  viewer: Viewer
-  "Why it was refused."
-  userErrors: [UserError!]!
-}
-`, BuiltIn: false},
 	{Name: "../schema/agent.graphqls", Input: `"A device under management: the Flyve MDM agent on a phone or tablet, as GLPI knows it, and what the gateway sees of it."
 type Agent implements Node {
   "The agent's global id."
@@ -2628,6 +2746,8 @@ enum DeviceEventKind {
   INVENTORY_RECEIVED
   "It left management and said so."
   AGENT_UNENROLLED
+  "It said how far it has come with a task."
+  TASK_STATUS_CHANGED
 }
 
 "A device came or went."
@@ -2736,6 +2856,24 @@ type AgentUnenrolled implements DeviceEvent {
   agent: Agent
 }
 
+"A device said how far it has come with a task."
+type TaskStatusChanged implements DeviceEvent {
+  "The event's place in the stream."
+  cursor: String!
+  "When the gateway saw it."
+  at: DateTime!
+  "TASK_STATUS_CHANGED."
+  kind: DeviceEventKind!
+  "The entity of the device."
+  entityId: ID!
+  "The serial number of the device."
+  serial: String
+  "The device."
+  agent: Agent
+  "How far it has come."
+  taskStatus: TaskStatus!
+}
+
 "A command to a device, as seen on the broker."
 type Command {
   "Which command."
@@ -2801,6 +2939,10 @@ type Fleet implements Node {
     "How the list is sorted; by databaseId unless told."
     orderBy: AgentOrder
   ): AgentConnection!
+  "The policies that are applied to the fleet, by databaseId."
+  tasks: [Task!]!
+  "How far its tasks have come on its devices."
+  rollout: Rollout!
 }
 
 "A page of fleets."
@@ -2873,6 +3015,28 @@ type Entity implements Node {
   completeName: String!
   "How deep it lies in the tree; the root is 1."
   level: Int
+}
+
+"A person in GLPI."
+type User implements Node {
+  "The user's global id."
+  id: ID!
+  "GLPI's own id."
+  databaseId: Int!
+  "The name at sign-in."
+  username: String!
+  "First and last name, or the user name where there is none."
+  displayName: String!
+  "First name."
+  firstName: String
+  "Last name."
+  lastName: String
+  "Telephone. GLPI answers numbers as numbers: leading zeros and plus signs may be gone."
+  phone: String
+  "Mobile telephone. GLPI answers numbers as numbers: leading zeros and plus signs may be gone."
+  mobile: String
+  "Whether the account may sign in."
+  isActive: Boolean!
 }
 
 "A device in GLPI's inventory."
@@ -2985,6 +3149,44 @@ type Policy implements Node {
   appleMinVersion: String
   "The last iOS version that knows it; null where iOS does not know it or there is no bound."
   appleMaxVersion: String
+  "Which versions of each platform Flyve MDM means it for. Devices decide: an unfit one answers INCOMPATIBLE."
+  platforms: [PolicyPlatform!]!
+  "Which agents obey it, by platform and version of the agent's app."
+  effectiveOn: [PolicyEffect!]!
+}
+
+"A platform and the versions of it that a policy is meant for."
+type PolicyPlatform {
+  "The platform."
+  platform: MdmType!
+  "Whether the policy is meant for the platform at all."
+  supported: Boolean!
+  "The first version of the system that knows it; null where there is no bound, or no support."
+  minVersion: String
+  "The last version of the system that knows it; null where there is no bound, or no support."
+  maxVersion: String
+}
+
+"What a policy does on some versions of the agent."
+type PolicyEffect {
+  "The platform that the agent is for."
+  platform: MdmType!
+  "The first version of the agent's app that this is said of; null: from its first."
+  fromVersion: String
+  "The version of the agent's app from which on this is said no longer; null: there is none."
+  beforeVersion: String
+  "Whether these agents obey it."
+  effect: PolicyEffectiveness!
+}
+
+"Whether an agent obeys a policy."
+enum PolicyEffectiveness {
+  "It does."
+  EFFECTIVE
+  "It has no working handler for it: a task of it stays PENDING for ever."
+  NO_EFFECT
+  "Not known, as for the oldest agents and for those that don't tell their version."
+  UNKNOWN
 }
 
 "What kind of value a policy takes."
@@ -3176,164 +3378,24 @@ enum UserErrorCode {
   RATE_LIMITED
 }
 `, BuiltIn: false},
-	{Name: "../schema/user.graphqls", Input: `"A person in GLPI. Passwords and tokens have no field here."
-type User implements Node {
-  "The user's global id."
+	{Name: "../schema/task.graphqls", Input: `"A policy that is applied to a fleet or to one device, with its value."
+type Task implements Node {
+  "The task's global id."
   id: ID!
-  "GLPI's own id."
+  "GLPI's own id, which is part of the topic that devices get it on."
   databaseId: Int!
-  "The name at sign-in."
-  username: String!
-  "First and last name, or the user name where there is none."
-  displayName: String!
-  "First name."
-  firstName: String
-  "Last name."
-  lastName: String
-  "Telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone."
-  phone: String
-  "Second telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone."
-  phone2: String
-  "Mobile telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone."
-  mobile: String
-  "E-mail addresses, the default one first. Those of a whole page take one call to GLPI, and one more for each person with several."
-  emails: [UserEmail!]!
-  "Whether the account may sign in."
-  isActive: Boolean!
-  "Whether the account lies in GLPI's trash: it may not sign in, and lists leave it out."
-  isDeleted: Boolean!
-  "No sign-in before; null for no limit."
-  validFrom: DateTime
-  "No sign-in after; null for no limit. Sessions that are open then go on until they end by themselves."
-  validUntil: DateTime
-  "The administrative number. GLPI answers one made of digits as a number: leading zeros may be gone."
-  registrationNumber: String
-  "The title, such as ` + "`" + `Driver` + "`" + `."
-  title: NamedEntry
-  "The category."
-  category: NamedEntry
-  "Where the person works; named with the places above it."
-  location: NamedEntry
-  "The language that GLPI speaks to the person, such as ` + "`" + `en_GB` + "`" + `; null for the server's own."
-  language: String
-  "The entity that is active after signing in; null when none was chosen."
-  defaultEntity: Entity
-  "The profile that is active after signing in; null when none was chosen."
-  defaultProfile: NamedEntry
-  "The profiles that the person holds in entities which the viewer sees. One call to GLPI for each person: not for long lists."
-  grants: [ProfileGrant!]!
-  "What an administrator remarked."
-  comment: String
-  "The last sign-in; null when there was none."
-  lastLoginAt: DateTime
-  "When the record last changed."
-  modifiedAt: DateTime
-}
-
-"An e-mail address of a person."
-type UserEmail {
-  "The address."
-  address: String!
-  "Whether GLPI writes to this one. Exactly one of a person's addresses is the default."
-  isDefault: Boolean!
-}
-
-"A profile that a person holds, and where."
-type ProfileGrant {
-  "The grant's global id."
-  id: ID!
-  "The profile; null with an error where the viewer may not read profiles."
-  profile: NamedEntry
-  "The entity in which it holds."
-  entity: Entity
-  "Whether it holds in the entities below too."
-  isRecursive: Boolean!
-}
-
-"An entry of one of GLPI's lists of names: a title, a category, a location, a profile."
-type NamedEntry {
-  "The entry's global id."
-  id: ID!
-  "GLPI's own id."
-  databaseId: Int!
-  "Its name."
-  name: String!
-}
-
-"Which people to list: those that match everything given."
-input UserFilter {
-  """
-  A part of the user name, the first name, the last name or an e-mail address, whatever the case; or first and last
-  name in either order. 255 characters at most. GLPI takes ` + "`" + `%` + "`" + ` for any text and ` + "`" + `_` + "`" + ` for any character.
-  """
-  search: String
-  "Only people who hold a profile in one of these entities."
-  entityIds: [ID!]
-  "Only accounts that may sign in, or only those that may not."
-  isActive: Boolean
-  "Only people who hold this profile."
-  profileId: ID
-  "Only people with this title."
-  titleId: ID
-  "Only people of this category."
-  categoryId: ID
-}
-
-"How a list of people is sorted."
-input UserOrder {
-  "By what."
-  field: UserOrderField!
-  "Which way."
-  direction: OrderDirection! = ASC
-}
-
-"What a list of people can be sorted by."
-enum UserOrderField {
-  "GLPI's own id: the order of creation."
-  DATABASE_ID
-  "The name at sign-in."
-  USERNAME
-  "The last name."
-  LAST_NAME
-  "The last sign-in."
-  LAST_LOGIN_AT
-}
-
-"A page of people."
-type UserConnection {
-  "The items with their cursors."
-  edges: [UserEdge!]!
-  "The items alone."
-  nodes: [User!]!
-  "Where the page stands in the whole list."
-  pageInfo: PageInfo!
-  "How many there are on all pages together."
-  totalCount: Int!
-}
-
-"A person in a page."
-type UserEdge {
-  "The person."
-  node: User!
-  "Its place in the list, to go on from."
-  cursor: String!
-}
-
-"What a form about a person offers to choose from. A list that the viewer may not read is null with an error."
-type UserFormChoices {
-  "Titles, by name."
-  titles: [NamedEntry!]
-  "Categories, by name."
-  categories: [NamedEntry!]
-  "Locations, by name, each with the places above it."
-  locations: [NamedEntry!]
-  "The profiles that the viewer may give to others, by name."
-  profiles: [NamedEntry!]
-}
-
-extend type Query {
-  "The people that the viewer may see, without the accounts of devices and of the gateway itself, and without the trash."
-  users(
+  "The policy that is applied."
+  policy: Policy
+  "What it is applied to."
+  target: TaskTarget
+  "The value, by its type. A value that its policy's type can't have, which GLPI lets in, is a ` + "`" + `TextValue` + "`" + `."
+  value: TaskValue!
+  "The value as GLPI stores it: ` + "`" + `1` + "`" + `, ` + "`" + `PASSWORD_PIN` + "`" + `, or the JSON text of a deployment."
+  valueText: String!
+  "How far it has come on the devices of its target."
+  rollout: TaskRollout!
+  "How far it has come on each device of its target, by the device's databaseId."
+  statuses(
     "How many, from the front; 50 unless told, at most 500."
     first: Int
     "Only what follows this cursor."
@@ -3342,15 +3404,209 @@ extend type Query {
     last: Int
     "Only what precedes this cursor."
     before: String
-    "Only the people who match all of it."
-    filter: UserFilter
-    "How the list is sorted; by databaseId unless told."
-    orderBy: UserOrder
-  ): UserConnection!
-  "One person. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know them."
-  user("The user's global id." id: ID!): User
-  "What forms about people offer to choose from."
-  userFormChoices: UserFormChoices!
+    "Only these states; all unless told."
+    states: [TaskState!]
+  ): TaskStatusConnection!
+}
+
+"What a task can be applied to."
+union TaskTarget = Fleet | Agent
+
+"The value of a task, by the type of its policy."
+union TaskValue =
+    BooleanValue
+  | IntegerValue
+  | TextValue
+  | OptionValue
+  | DeployedApplication
+  | DeployedFile
+  | RemovedApplication
+  | RemovedFile
+
+"The value of a BOOLEAN policy."
+type BooleanValue {
+  "Whether the policy is on."
+  boolean: Boolean!
+}
+
+"The value of an INTEGER policy."
+type IntegerValue {
+  "The number, in the unit that the policy's name tells."
+  integer: Int!
+}
+
+"The value of a STRING policy, or one that does not fit its policy."
+type TextValue {
+  "The text."
+  text: String!
+}
+
+"The value of a DROPDOWN policy."
+type OptionValue {
+  "The choice as devices get it."
+  option: String!
+  "The choice for people; null where the policy no longer has it."
+  label: String
+}
+
+"The value of a DEPLOY_APPLICATION policy."
+type DeployedApplication {
+  "The global id of the application to install."
+  applicationId: ID!
+  "Whether devices remove the application when the task is removed."
+  removeOnDelete: Boolean!
+}
+
+"The value of a DEPLOY_FILE policy."
+type DeployedFile {
+  "The global id of the file to store."
+  fileId: ID!
+  "The folder on the device, below a well-known path such as ` + "`" + `%SDCARD%` + "`" + `."
+  destination: String!
+  "Whether devices remove the file when the task is removed."
+  removeOnDelete: Boolean!
+}
+
+"The value of a REMOVE_APPLICATION policy."
+type RemovedApplication {
+  "The name of the Android package to remove, such as ` + "`" + `com.example.app` + "`" + `."
+  packageName: String!
+}
+
+"The value of a REMOVE_FILE policy."
+type RemovedFile {
+  "The path of the file to remove, below a well-known path such as ` + "`" + `%SDCARD%` + "`" + `."
+  path: String!
+}
+
+"How far a task has come on a device."
+enum TaskState {
+  "Sent, and not yet answered. GLPI sends once: a device that was asleep may never have got it."
+  PENDING
+  "The device has it."
+  RECEIVED
+  "It waits for the person at the device, as when an application has to be installed by hand."
+  WAITING
+  "Done."
+  DONE
+  "The device could not do it."
+  FAILED
+  "The device's system or version does not know it, or the agent lacks the permission."
+  INCOMPATIBLE
+  "Another task of the same policy on the device itself goes before that of its fleet."
+  OVERRIDDEN
+  """
+  No longer wanted. GLPI marks the task so on every device of a fleet when a single one leaves it,
+  though the others keep it.
+  """
+  CANCELED
+}
+
+"How far a task has come on one device."
+type TaskStatus {
+  "The task's global id."
+  taskId: ID!
+  "The task; null with an error where the viewer may no longer see what it is applied to."
+  task: Task
+  "The device."
+  agent: Agent
+  "How far it has come."
+  state: TaskState!
+  "When that was last told; for a live event, when the gateway heard it."
+  changedAt: DateTime
+}
+
+"A page of the states of a task."
+type TaskStatusConnection {
+  "The items with their cursors."
+  edges: [TaskStatusEdge!]!
+  "The items alone."
+  nodes: [TaskStatus!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+}
+
+"The state of a task on one device, in a page."
+type TaskStatusEdge {
+  "The state."
+  node: TaskStatus!
+  "Its place in the list, to go on from."
+  cursor: String!
+}
+
+"How many devices, or pairs of task and device, are in each state."
+type TaskStateCounts {
+  "In all states together."
+  total: Int!
+  "PENDING."
+  pending: Int!
+  "RECEIVED."
+  received: Int!
+  "WAITING."
+  waiting: Int!
+  "DONE."
+  done: Int!
+  "FAILED."
+  failed: Int!
+  "INCOMPATIBLE."
+  incompatible: Int!
+  "OVERRIDDEN."
+  overridden: Int!
+  "CANCELED."
+  canceled: Int!
+}
+
+"How far a task has come on the devices of its target that the viewer may see."
+type TaskRollout {
+  "The task."
+  task: Task!
+  "How many devices are in each state."
+  counts: TaskStateCounts!
+  "How many of the devices are DONE, in percent; null where there is no device."
+  percentDone: Float
+}
+
+"How far the tasks of a fleet have come on its devices that the viewer may see."
+type Rollout {
+  "The fleet."
+  fleet: Fleet!
+  "How many pairs of task and device are in each state."
+  counts: TaskStateCounts!
+  "How many of the pairs are DONE, in percent; null where there is none."
+  percentDone: Float
+  "Each task by itself, by databaseId."
+  tasks: [TaskRollout!]!
+}
+
+"Through what a task comes to a device."
+enum TaskVia {
+  "It is applied to the device itself."
+  AGENT
+  "It is applied to the device's fleet."
+  FLEET
+}
+
+"A task that a device has, its own or that of its fleet."
+type AgentTask {
+  "The task."
+  task: Task!
+  "Whether it is the device's own or comes through its fleet."
+  via: TaskVia!
+  "How far the device has come with it; null where GLPI knows nothing yet."
+  status: TaskStatus
+  "Whether a task of the same policy on the device itself goes before this one of its fleet."
+  overridden: Boolean!
+  "Whether the agent that runs on the device obeys the policy at all."
+  effect: PolicyEffectiveness!
+}
+
+extend type Agent {
+  "The tasks that the device has: first its own, then those of its fleet, each by databaseId."
+  tasks: [AgentTask!]!
+  "How far the device has come with every task that it ever had and GLPI remembers, by the task's databaseId."
+  taskStatuses: [TaskStatus!]!
 }
 `, BuiltIn: false},
 	{Name: "../schema/viewer.graphqls", Input: `"Who is signed in."
@@ -3373,8 +3629,6 @@ type Viewer {
   activeEntityRecursive: Boolean!
   "Every entity that this session sees, the active one included."
   entities: [Entity]!
-  "Every entity that the active profile reaches, active or not, each before those below it: what ` + "`" + `switchEntity` + "`" + ` takes."
-  grantedEntities: [GrantedEntity!]!
   "What the viewer may do, by name."
   rights: ViewerRights!
   "What this GLPI offers."
@@ -3403,26 +3657,6 @@ type ProfileEntity {
   name: String!
   "Whether the profile holds in the entities below too."
   recursive: Boolean!
-}
-
-"An entity that the viewer's active profile reaches."
-type GrantedEntity {
-  "The entity's global id."
-  entityId: ID!
-  "GLPI's own id."
-  databaseId: Int!
-  "The entity's name."
-  name: String!
-  "The names from the top entity down, as in ` + "`" + `Root entity > ACME > Paris` + "`" + `."
-  completeName: String!
-  "The entity above it, where the profile reaches that one too."
-  parentId: ID
-  "How far it is below the topmost entity that the profile reaches; 0 there."
-  level: Int!
-  "Whether the profile holds in the entities below too."
-  recursive: Boolean!
-  "Whether this session sees it at the moment."
-  active: Boolean!
 }
 
 "What the viewer's active profile allows. GLPI checks each right again on every call."
@@ -3558,6 +3792,10 @@ func (ec *executionContext) childFields_Agent(ctx context.Context, field graphql
 		return ec.fieldContext_Agent_lockRequested(ctx, field)
 	case "lastPosition":
 		return ec.fieldContext_Agent_lastPosition(ctx, field)
+	case "tasks":
+		return ec.fieldContext_Agent_tasks(ctx, field)
+	case "taskStatuses":
+		return ec.fieldContext_Agent_taskStatuses(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Agent", field.Name)
 }
@@ -3584,6 +3822,22 @@ func (ec *executionContext) childFields_AgentEdge(ctx context.Context, field gra
 		return ec.fieldContext_AgentEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AgentEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_AgentTask(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_AgentTask_task(ctx, field)
+	case "via":
+		return ec.fieldContext_AgentTask_via(ctx, field)
+	case "status":
+		return ec.fieldContext_AgentTask_status(ctx, field)
+	case "overridden":
+		return ec.fieldContext_AgentTask_overridden(ctx, field)
+	case "effect":
+		return ec.fieldContext_AgentTask_effect(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AgentTask", field.Name)
 }
 
 func (ec *executionContext) childFields_BackendHealth(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3664,6 +3918,10 @@ func (ec *executionContext) childFields_Fleet(ctx context.Context, field graphql
 		return ec.fieldContext_Fleet_entity(ctx, field)
 	case "agents":
 		return ec.fieldContext_Fleet_agents(ctx, field)
+	case "tasks":
+		return ec.fieldContext_Fleet_tasks(ctx, field)
+	case "rollout":
+		return ec.fieldContext_Fleet_rollout(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Fleet", field.Name)
 }
@@ -3704,28 +3962,6 @@ func (ec *executionContext) childFields_GatewayStatus(ctx context.Context, field
 		return ec.fieldContext_GatewayStatus_capabilities(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GatewayStatus", field.Name)
-}
-
-func (ec *executionContext) childFields_GrantedEntity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "entityId":
-		return ec.fieldContext_GrantedEntity_entityId(ctx, field)
-	case "databaseId":
-		return ec.fieldContext_GrantedEntity_databaseId(ctx, field)
-	case "name":
-		return ec.fieldContext_GrantedEntity_name(ctx, field)
-	case "completeName":
-		return ec.fieldContext_GrantedEntity_completeName(ctx, field)
-	case "parentId":
-		return ec.fieldContext_GrantedEntity_parentId(ctx, field)
-	case "level":
-		return ec.fieldContext_GrantedEntity_level(ctx, field)
-	case "recursive":
-		return ec.fieldContext_GrantedEntity_recursive(ctx, field)
-	case "active":
-		return ec.fieldContext_GrantedEntity_active(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type GrantedEntity", field.Name)
 }
 
 func (ec *executionContext) childFields_Invitation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3804,18 +4040,6 @@ func (ec *executionContext) childFields_LogoutPayload(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type LogoutPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "id":
-		return ec.fieldContext_NamedEntry_id(ctx, field)
-	case "databaseId":
-		return ec.fieldContext_NamedEntry_databaseId(ctx, field)
-	case "name":
-		return ec.fieldContext_NamedEntry_name(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type NamedEntry", field.Name)
-}
-
 func (ec *executionContext) childFields_Overview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "agentCount":
@@ -3888,6 +4112,10 @@ func (ec *executionContext) childFields_Policy(ctx context.Context, field graphq
 		return ec.fieldContext_Policy_appleMinVersion(ctx, field)
 	case "appleMaxVersion":
 		return ec.fieldContext_Policy_appleMaxVersion(ctx, field)
+	case "platforms":
+		return ec.fieldContext_Policy_platforms(ctx, field)
+	case "effectiveOn":
+		return ec.fieldContext_Policy_effectiveOn(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Policy", field.Name)
 }
@@ -3916,6 +4144,34 @@ func (ec *executionContext) childFields_PolicyChoice(ctx context.Context, field 
 		return ec.fieldContext_PolicyChoice_label(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PolicyChoice", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyEffect(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "platform":
+		return ec.fieldContext_PolicyEffect_platform(ctx, field)
+	case "fromVersion":
+		return ec.fieldContext_PolicyEffect_fromVersion(ctx, field)
+	case "beforeVersion":
+		return ec.fieldContext_PolicyEffect_beforeVersion(ctx, field)
+	case "effect":
+		return ec.fieldContext_PolicyEffect_effect(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyEffect", field.Name)
+}
+
+func (ec *executionContext) childFields_PolicyPlatform(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "platform":
+		return ec.fieldContext_PolicyPlatform_platform(ctx, field)
+	case "supported":
+		return ec.fieldContext_PolicyPlatform_supported(ctx, field)
+	case "minVersion":
+		return ec.fieldContext_PolicyPlatform_minVersion(ctx, field)
+	case "maxVersion":
+		return ec.fieldContext_PolicyPlatform_maxVersion(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PolicyPlatform", field.Name)
 }
 
 func (ec *executionContext) childFields_Position(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3970,38 +4226,116 @@ func (ec *executionContext) childFields_ProfileEntity(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type ProfileEntity", field.Name)
 }
 
-func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_Rollout(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "fleet":
+		return ec.fieldContext_Rollout_fleet(ctx, field)
+	case "counts":
+		return ec.fieldContext_Rollout_counts(ctx, field)
+	case "percentDone":
+		return ec.fieldContext_Rollout_percentDone(ctx, field)
+	case "tasks":
+		return ec.fieldContext_Rollout_tasks(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Rollout", field.Name)
+}
+
+func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
-		return ec.fieldContext_ProfileGrant_id(ctx, field)
-	case "profile":
-		return ec.fieldContext_ProfileGrant_profile(ctx, field)
-	case "entity":
-		return ec.fieldContext_ProfileGrant_entity(ctx, field)
-	case "isRecursive":
-		return ec.fieldContext_ProfileGrant_isRecursive(ctx, field)
+		return ec.fieldContext_Task_id(ctx, field)
+	case "databaseId":
+		return ec.fieldContext_Task_databaseId(ctx, field)
+	case "policy":
+		return ec.fieldContext_Task_policy(ctx, field)
+	case "target":
+		return ec.fieldContext_Task_target(ctx, field)
+	case "value":
+		return ec.fieldContext_Task_value(ctx, field)
+	case "valueText":
+		return ec.fieldContext_Task_valueText(ctx, field)
+	case "rollout":
+		return ec.fieldContext_Task_rollout(ctx, field)
+	case "statuses":
+		return ec.fieldContext_Task_statuses(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type Task", field.Name)
 }
 
-func (ec *executionContext) childFields_SwitchEntityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_TaskRollout(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "viewer":
-		return ec.fieldContext_SwitchEntityPayload_viewer(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_SwitchEntityPayload_userErrors(ctx, field)
+	case "task":
+		return ec.fieldContext_TaskRollout_task(ctx, field)
+	case "counts":
+		return ec.fieldContext_TaskRollout_counts(ctx, field)
+	case "percentDone":
+		return ec.fieldContext_TaskRollout_percentDone(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type SwitchEntityPayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type TaskRollout", field.Name)
 }
 
-func (ec *executionContext) childFields_SwitchProfilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_TaskStateCounts(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "viewer":
-		return ec.fieldContext_SwitchProfilePayload_viewer(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_SwitchProfilePayload_userErrors(ctx, field)
+	case "total":
+		return ec.fieldContext_TaskStateCounts_total(ctx, field)
+	case "pending":
+		return ec.fieldContext_TaskStateCounts_pending(ctx, field)
+	case "received":
+		return ec.fieldContext_TaskStateCounts_received(ctx, field)
+	case "waiting":
+		return ec.fieldContext_TaskStateCounts_waiting(ctx, field)
+	case "done":
+		return ec.fieldContext_TaskStateCounts_done(ctx, field)
+	case "failed":
+		return ec.fieldContext_TaskStateCounts_failed(ctx, field)
+	case "incompatible":
+		return ec.fieldContext_TaskStateCounts_incompatible(ctx, field)
+	case "overridden":
+		return ec.fieldContext_TaskStateCounts_overridden(ctx, field)
+	case "canceled":
+		return ec.fieldContext_TaskStateCounts_canceled(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type SwitchProfilePayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type TaskStateCounts", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskStatus(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "taskId":
+		return ec.fieldContext_TaskStatus_taskId(ctx, field)
+	case "task":
+		return ec.fieldContext_TaskStatus_task(ctx, field)
+	case "agent":
+		return ec.fieldContext_TaskStatus_agent(ctx, field)
+	case "state":
+		return ec.fieldContext_TaskStatus_state(ctx, field)
+	case "changedAt":
+		return ec.fieldContext_TaskStatus_changedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskStatus", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskStatusConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_TaskStatusConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_TaskStatusConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_TaskStatusConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_TaskStatusConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskStatusConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskStatusEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_TaskStatusEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_TaskStatusEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskStatusEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4020,78 +4354,12 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_lastName(ctx, field)
 	case "phone":
 		return ec.fieldContext_User_phone(ctx, field)
-	case "phone2":
-		return ec.fieldContext_User_phone2(ctx, field)
 	case "mobile":
 		return ec.fieldContext_User_mobile(ctx, field)
-	case "emails":
-		return ec.fieldContext_User_emails(ctx, field)
 	case "isActive":
 		return ec.fieldContext_User_isActive(ctx, field)
-	case "isDeleted":
-		return ec.fieldContext_User_isDeleted(ctx, field)
-	case "validFrom":
-		return ec.fieldContext_User_validFrom(ctx, field)
-	case "validUntil":
-		return ec.fieldContext_User_validUntil(ctx, field)
-	case "registrationNumber":
-		return ec.fieldContext_User_registrationNumber(ctx, field)
-	case "title":
-		return ec.fieldContext_User_title(ctx, field)
-	case "category":
-		return ec.fieldContext_User_category(ctx, field)
-	case "location":
-		return ec.fieldContext_User_location(ctx, field)
-	case "language":
-		return ec.fieldContext_User_language(ctx, field)
-	case "defaultEntity":
-		return ec.fieldContext_User_defaultEntity(ctx, field)
-	case "defaultProfile":
-		return ec.fieldContext_User_defaultProfile(ctx, field)
-	case "grants":
-		return ec.fieldContext_User_grants(ctx, field)
-	case "comment":
-		return ec.fieldContext_User_comment(ctx, field)
-	case "lastLoginAt":
-		return ec.fieldContext_User_lastLoginAt(ctx, field)
-	case "modifiedAt":
-		return ec.fieldContext_User_modifiedAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
-}
-
-func (ec *executionContext) childFields_UserConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "edges":
-		return ec.fieldContext_UserConnection_edges(ctx, field)
-	case "nodes":
-		return ec.fieldContext_UserConnection_nodes(ctx, field)
-	case "pageInfo":
-		return ec.fieldContext_UserConnection_pageInfo(ctx, field)
-	case "totalCount":
-		return ec.fieldContext_UserConnection_totalCount(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UserConnection", field.Name)
-}
-
-func (ec *executionContext) childFields_UserEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "node":
-		return ec.fieldContext_UserEdge_node(ctx, field)
-	case "cursor":
-		return ec.fieldContext_UserEdge_cursor(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UserEdge", field.Name)
-}
-
-func (ec *executionContext) childFields_UserEmail(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "address":
-		return ec.fieldContext_UserEmail_address(ctx, field)
-	case "isDefault":
-		return ec.fieldContext_UserEmail_isDefault(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UserEmail", field.Name)
 }
 
 func (ec *executionContext) childFields_UserError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4104,20 +4372,6 @@ func (ec *executionContext) childFields_UserError(ctx context.Context, field gra
 		return ec.fieldContext_UserError_field(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserError", field.Name)
-}
-
-func (ec *executionContext) childFields_UserFormChoices(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "titles":
-		return ec.fieldContext_UserFormChoices_titles(ctx, field)
-	case "categories":
-		return ec.fieldContext_UserFormChoices_categories(ctx, field)
-	case "locations":
-		return ec.fieldContext_UserFormChoices_locations(ctx, field)
-	case "profiles":
-		return ec.fieldContext_UserFormChoices_profiles(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UserFormChoices", field.Name)
 }
 
 func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4140,8 +4394,6 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_activeEntityRecursive(ctx, field)
 	case "entities":
 		return ec.fieldContext_Viewer_entities(ctx, field)
-	case "grantedEntities":
-		return ec.fieldContext_Viewer_grantedEntities(ctx, field)
 	case "rights":
 		return ec.fieldContext_Viewer_rights(ctx, field)
 	case "capabilities":

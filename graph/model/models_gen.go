@@ -20,6 +20,16 @@ type Node interface {
 	IsNode()
 }
 
+// What a task can be applied to.
+type TaskTarget interface {
+	IsTaskTarget()
+}
+
+// The value of a task, by the type of its policy.
+type TaskValue interface {
+	IsTaskValue()
+}
+
 // A page of devices.
 type AgentConnection struct {
 	// The items with their cursors.
@@ -70,6 +80,14 @@ type BackendHealth struct {
 	Since *time.Time `json:"since,omitempty"`
 }
 
+// The value of a BOOLEAN policy.
+type BooleanValue struct {
+	// Whether the policy is on.
+	Boolean bool `json:"boolean"`
+}
+
+func (BooleanValue) IsTaskValue() {}
+
 // A command to a device, as seen on the broker.
 type Command struct {
 	// Which command.
@@ -77,6 +95,28 @@ type Command struct {
 	// When it was sent.
 	SentAt time.Time `json:"sentAt"`
 }
+
+// The value of a DEPLOY_APPLICATION policy.
+type DeployedApplication struct {
+	// The global id of the application to install.
+	ApplicationID string `json:"applicationId"`
+	// Whether devices remove the application when the task is removed.
+	RemoveOnDelete bool `json:"removeOnDelete"`
+}
+
+func (DeployedApplication) IsTaskValue() {}
+
+// The value of a DEPLOY_FILE policy.
+type DeployedFile struct {
+	// The global id of the file to store.
+	FileID string `json:"fileId"`
+	// The folder on the device, below a well-known path such as `%SDCARD%`.
+	Destination string `json:"destination"`
+	// Whether devices remove the file when the task is removed.
+	RemoveOnDelete bool `json:"removeOnDelete"`
+}
+
+func (DeployedFile) IsTaskValue() {}
 
 // Which events to stream: those that match everything given.
 type DeviceEventFilter struct {
@@ -122,25 +162,13 @@ type GatewayStatus struct {
 	Capabilities []Capability `json:"capabilities"`
 }
 
-// An entity that the viewer's active profile reaches.
-type GrantedEntity struct {
-	// The entity's global id.
-	EntityID string `json:"entityId"`
-	// GLPI's own id.
-	DatabaseID int `json:"databaseId"`
-	// The entity's name.
-	Name string `json:"name"`
-	// The names from the top entity down, as in `Root entity > ACME > Paris`.
-	CompleteName string `json:"completeName"`
-	// The entity above it, where the profile reaches that one too.
-	ParentID *string `json:"parentId,omitempty"`
-	// How far it is below the topmost entity that the profile reaches; 0 there.
-	Level int `json:"level"`
-	// Whether the profile holds in the entities below too.
-	Recursive bool `json:"recursive"`
-	// Whether this session sees it at the moment.
-	Active bool `json:"active"`
+// The value of an INTEGER policy.
+type IntegerValue struct {
+	// The number, in the unit that the policy's name tells.
+	Integer int `json:"integer"`
 }
+
+func (IntegerValue) IsTaskValue() {}
 
 // A page of invitations.
 type InvitationConnection struct {
@@ -208,15 +236,15 @@ type LogoutPayload struct {
 type Mutation struct {
 }
 
-// An entry of one of GLPI's lists of names: a title, a category, a location, a profile.
-type NamedEntry struct {
-	// The entry's global id.
-	ID string `json:"id"`
-	// GLPI's own id.
-	DatabaseID int `json:"databaseId"`
-	// Its name.
-	Name string `json:"name"`
+// The value of a DROPDOWN policy.
+type OptionValue struct {
+	// The choice as devices get it.
+	Option string `json:"option"`
+	// The choice for people; null where the policy no longer has it.
+	Label *string `json:"label,omitempty"`
 }
+
+func (OptionValue) IsTaskValue() {}
 
 // The counters of a home screen. A counter that the viewer may not read is null with an error; the others stand.
 type Overview struct {
@@ -256,6 +284,30 @@ type PolicyChoice struct {
 	Label string `json:"label"`
 }
 
+// What a policy does on some versions of the agent.
+type PolicyEffect struct {
+	// The platform that the agent is for.
+	Platform MdmType `json:"platform"`
+	// The first version of the agent's app that this is said of; null: from its first.
+	FromVersion *string `json:"fromVersion,omitempty"`
+	// The version of the agent's app from which on this is said no longer; null: there is none.
+	BeforeVersion *string `json:"beforeVersion,omitempty"`
+	// Whether these agents obey it.
+	Effect PolicyEffectiveness `json:"effect"`
+}
+
+// A platform and the versions of it that a policy is meant for.
+type PolicyPlatform struct {
+	// The platform.
+	Platform MdmType `json:"platform"`
+	// Whether the policy is meant for the platform at all.
+	Supported bool `json:"supported"`
+	// The first version of the system that knows it; null where there is no bound, or no support.
+	MinVersion *string `json:"minVersion,omitempty"`
+	// The last version of the system that knows it; null where there is no bound, or no support.
+	MaxVersion *string `json:"maxVersion,omitempty"`
+}
+
 // A GLPI profile that the viewer holds: a set of rights, in some entities.
 type Profile struct {
 	// The profile's global id.
@@ -282,67 +334,97 @@ type ProfileEntity struct {
 type Query struct {
 }
 
+// The value of a REMOVE_APPLICATION policy.
+type RemovedApplication struct {
+	// The name of the Android package to remove, such as `com.example.app`.
+	PackageName string `json:"packageName"`
+}
+
+func (RemovedApplication) IsTaskValue() {}
+
+// The value of a REMOVE_FILE policy.
+type RemovedFile struct {
+	// The path of the file to remove, below a well-known path such as `%SDCARD%`.
+	Path string `json:"path"`
+}
+
+func (RemovedFile) IsTaskValue() {}
+
+// How far the tasks of a fleet have come on its devices that the viewer may see.
+type Rollout struct {
+	// The fleet.
+	Fleet *Fleet `json:"fleet"`
+	// How many pairs of task and device are in each state.
+	Counts *TaskStateCounts `json:"counts"`
+	// How many of the pairs are DONE, in percent; null where there is none.
+	PercentDone *float64 `json:"percentDone,omitempty"`
+	// Each task by itself, by databaseId.
+	Tasks []*TaskRollout `json:"tasks"`
+}
+
 // Live streams, over WebSocket (`graphql-transport-ws` or the older `graphql-ws`).
 type Subscription struct {
 }
 
-// What `switchEntity` needs.
-type SwitchEntityInput struct {
-	// The entity's global id: one of `viewer.grantedEntities`; null: all of them.
-	EntityID *string `json:"entityId,omitempty"`
-	// Whether the entities below are seen too; null: where the profile holds there.
-	Recursive *bool `json:"recursive,omitempty"`
+// How far a task has come on the devices of its target that the viewer may see.
+type TaskRollout struct {
+	// The task.
+	Task *Task `json:"task"`
+	// How many devices are in each state.
+	Counts *TaskStateCounts `json:"counts"`
+	// How many of the devices are DONE, in percent; null where there is no device.
+	PercentDone *float64 `json:"percentDone,omitempty"`
 }
 
-// What `switchEntity` answers.
-type SwitchEntityPayload struct {
-	// The viewer with the new entity; null when the switch was refused.
-	Viewer *Viewer `json:"viewer,omitempty"`
-	// Why it was refused.
-	UserErrors []*UserError `json:"userErrors"`
+// How many devices, or pairs of task and device, are in each state.
+type TaskStateCounts struct {
+	// In all states together.
+	Total int `json:"total"`
+	// PENDING.
+	Pending int `json:"pending"`
+	// RECEIVED.
+	Received int `json:"received"`
+	// WAITING.
+	Waiting int `json:"waiting"`
+	// DONE.
+	Done int `json:"done"`
+	// FAILED.
+	Failed int `json:"failed"`
+	// INCOMPATIBLE.
+	Incompatible int `json:"incompatible"`
+	// OVERRIDDEN.
+	Overridden int `json:"overridden"`
+	// CANCELED.
+	Canceled int `json:"canceled"`
 }
 
-// What `switchProfile` needs.
-type SwitchProfileInput struct {
-	// The profile's global id: one of `viewer.profiles`.
-	ProfileID string `json:"profileId"`
-}
-
-// What `switchProfile` answers.
-type SwitchProfilePayload struct {
-	// The viewer with the new profile; null when the switch was refused.
-	Viewer *Viewer `json:"viewer,omitempty"`
-	// Why it was refused.
-	UserErrors []*UserError `json:"userErrors"`
-}
-
-// A page of people.
-type UserConnection struct {
+// A page of the states of a task.
+type TaskStatusConnection struct {
 	// The items with their cursors.
-	Edges []*UserEdge `json:"edges"`
+	Edges []*TaskStatusEdge `json:"edges"`
 	// The items alone.
-	Nodes []*User `json:"nodes"`
+	Nodes []*TaskStatus `json:"nodes"`
 	// Where the page stands in the whole list.
 	PageInfo *PageInfo `json:"pageInfo"`
 	// How many there are on all pages together.
 	TotalCount int `json:"totalCount"`
 }
 
-// A person in a page.
-type UserEdge struct {
-	// The person.
-	Node *User `json:"node"`
+// The state of a task on one device, in a page.
+type TaskStatusEdge struct {
+	// The state.
+	Node *TaskStatus `json:"node"`
 	// Its place in the list, to go on from.
 	Cursor string `json:"cursor"`
 }
 
-// An e-mail address of a person.
-type UserEmail struct {
-	// The address.
-	Address string `json:"address"`
-	// Whether GLPI writes to this one. Exactly one of a person's addresses is the default.
-	IsDefault bool `json:"isDefault"`
+// The value of a STRING policy, or one that does not fit its policy.
+type TextValue struct {
+	// The text.
+	Text string `json:"text"`
 }
+
+func (TextValue) IsTaskValue() {}
 
 // What the caller did wrong, in a form that a screen can show beside the field.
 type UserError struct {
@@ -352,31 +434,6 @@ type UserError struct {
 	Message string `json:"message"`
 	// The path of the input field at fault, such as `["input", "username"]`; null when no single one is.
 	Field []string `json:"field,omitempty"`
-}
-
-// Which people to list: those that match everything given.
-type UserFilter struct {
-	// A part of the user name, the first name, the last name or an e-mail address, whatever the case; or first and last
-	// name in either order. 255 characters at most. GLPI takes `%` for any text and `_` for any character.
-	Search *string `json:"search,omitempty"`
-	// Only people who hold a profile in one of these entities.
-	EntityIds []string `json:"entityIds,omitempty"`
-	// Only accounts that may sign in, or only those that may not.
-	IsActive *bool `json:"isActive,omitempty"`
-	// Only people who hold this profile.
-	ProfileID *string `json:"profileId,omitempty"`
-	// Only people with this title.
-	TitleID *string `json:"titleId,omitempty"`
-	// Only people of this category.
-	CategoryID *string `json:"categoryId,omitempty"`
-}
-
-// How a list of people is sorted.
-type UserOrder struct {
-	// By what.
-	Field UserOrderField `json:"field"`
-	// Which way.
-	Direction OrderDirection `json:"direction"`
 }
 
 // What the viewer's active profile allows. GLPI checks each right again on every call.
@@ -631,6 +688,8 @@ const (
 	DeviceEventKindInventoryReceived DeviceEventKind = "INVENTORY_RECEIVED"
 	// It left management and said so.
 	DeviceEventKindAgentUnenrolled DeviceEventKind = "AGENT_UNENROLLED"
+	// It said how far it has come with a task.
+	DeviceEventKindTaskStatusChanged DeviceEventKind = "TASK_STATUS_CHANGED"
 )
 
 var AllDeviceEventKind = []DeviceEventKind{
@@ -640,11 +699,12 @@ var AllDeviceEventKind = []DeviceEventKind{
 	DeviceEventKindCommandAnswered,
 	DeviceEventKindInventoryReceived,
 	DeviceEventKindAgentUnenrolled,
+	DeviceEventKindTaskStatusChanged,
 }
 
 func (e DeviceEventKind) IsValid() bool {
 	switch e {
-	case DeviceEventKindPresenceChanged, DeviceEventKindPositionReported, DeviceEventKindCommandSent, DeviceEventKindCommandAnswered, DeviceEventKindInventoryReceived, DeviceEventKindAgentUnenrolled:
+	case DeviceEventKindPresenceChanged, DeviceEventKindPositionReported, DeviceEventKindCommandSent, DeviceEventKindCommandAnswered, DeviceEventKindInventoryReceived, DeviceEventKindAgentUnenrolled, DeviceEventKindTaskStatusChanged:
 		return true
 	}
 	return false
@@ -984,6 +1044,67 @@ func (e OrderDirection) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Whether an agent obeys a policy.
+type PolicyEffectiveness string
+
+const (
+	// It does.
+	PolicyEffectivenessEffective PolicyEffectiveness = "EFFECTIVE"
+	// It has no working handler for it: a task of it stays PENDING for ever.
+	PolicyEffectivenessNoEffect PolicyEffectiveness = "NO_EFFECT"
+	// Not known, as for the oldest agents and for those that don't tell their version.
+	PolicyEffectivenessUnknown PolicyEffectiveness = "UNKNOWN"
+)
+
+var AllPolicyEffectiveness = []PolicyEffectiveness{
+	PolicyEffectivenessEffective,
+	PolicyEffectivenessNoEffect,
+	PolicyEffectivenessUnknown,
+}
+
+func (e PolicyEffectiveness) IsValid() bool {
+	switch e {
+	case PolicyEffectivenessEffective, PolicyEffectivenessNoEffect, PolicyEffectivenessUnknown:
+		return true
+	}
+	return false
+}
+
+func (e PolicyEffectiveness) String() string {
+	return string(e)
+}
+
+func (e *PolicyEffectiveness) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = PolicyEffectiveness(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid PolicyEffectiveness", str)
+	}
+	return nil
+}
+
+func (e PolicyEffectiveness) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *PolicyEffectiveness) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e PolicyEffectiveness) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What kind of value a policy takes.
 type PolicyType string
 
@@ -1182,6 +1303,141 @@ func (e PresenceState) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// How far a task has come on a device.
+type TaskState string
+
+const (
+	// Sent, and not yet answered. GLPI sends once: a device that was asleep may never have got it.
+	TaskStatePending TaskState = "PENDING"
+	// The device has it.
+	TaskStateReceived TaskState = "RECEIVED"
+	// It waits for the person at the device, as when an application has to be installed by hand.
+	TaskStateWaiting TaskState = "WAITING"
+	// Done.
+	TaskStateDone TaskState = "DONE"
+	// The device could not do it.
+	TaskStateFailed TaskState = "FAILED"
+	// The device's system or version does not know it, or the agent lacks the permission.
+	TaskStateIncompatible TaskState = "INCOMPATIBLE"
+	// Another task of the same policy on the device itself goes before that of its fleet.
+	TaskStateOverridden TaskState = "OVERRIDDEN"
+	// No longer wanted. GLPI marks the task so on every device of a fleet when a single one leaves it,
+	// though the others keep it.
+	TaskStateCanceled TaskState = "CANCELED"
+)
+
+var AllTaskState = []TaskState{
+	TaskStatePending,
+	TaskStateReceived,
+	TaskStateWaiting,
+	TaskStateDone,
+	TaskStateFailed,
+	TaskStateIncompatible,
+	TaskStateOverridden,
+	TaskStateCanceled,
+}
+
+func (e TaskState) IsValid() bool {
+	switch e {
+	case TaskStatePending, TaskStateReceived, TaskStateWaiting, TaskStateDone, TaskStateFailed, TaskStateIncompatible, TaskStateOverridden, TaskStateCanceled:
+		return true
+	}
+	return false
+}
+
+func (e TaskState) String() string {
+	return string(e)
+}
+
+func (e *TaskState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TaskState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TaskState", str)
+	}
+	return nil
+}
+
+func (e TaskState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TaskState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TaskState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Through what a task comes to a device.
+type TaskVia string
+
+const (
+	// It is applied to the device itself.
+	TaskViaAgent TaskVia = "AGENT"
+	// It is applied to the device's fleet.
+	TaskViaFleet TaskVia = "FLEET"
+)
+
+var AllTaskVia = []TaskVia{
+	TaskViaAgent,
+	TaskViaFleet,
+}
+
+func (e TaskVia) IsValid() bool {
+	switch e {
+	case TaskViaAgent, TaskViaFleet:
+		return true
+	}
+	return false
+}
+
+func (e TaskVia) String() string {
+	return string(e)
+}
+
+func (e *TaskVia) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TaskVia(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TaskVia", str)
+	}
+	return nil
+}
+
+func (e TaskVia) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TaskVia) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TaskVia) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // Why an input was refused.
 type UserErrorCode string
 
@@ -1256,70 +1512,6 @@ func (e *UserErrorCode) UnmarshalJSON(b []byte) error {
 }
 
 func (e UserErrorCode) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
-}
-
-// What a list of people can be sorted by.
-type UserOrderField string
-
-const (
-	// GLPI's own id: the order of creation.
-	UserOrderFieldDatabaseID UserOrderField = "DATABASE_ID"
-	// The name at sign-in.
-	UserOrderFieldUsername UserOrderField = "USERNAME"
-	// The last name.
-	UserOrderFieldLastName UserOrderField = "LAST_NAME"
-	// The last sign-in.
-	UserOrderFieldLastLoginAt UserOrderField = "LAST_LOGIN_AT"
-)
-
-var AllUserOrderField = []UserOrderField{
-	UserOrderFieldDatabaseID,
-	UserOrderFieldUsername,
-	UserOrderFieldLastName,
-	UserOrderFieldLastLoginAt,
-}
-
-func (e UserOrderField) IsValid() bool {
-	switch e {
-	case UserOrderFieldDatabaseID, UserOrderFieldUsername, UserOrderFieldLastName, UserOrderFieldLastLoginAt:
-		return true
-	}
-	return false
-}
-
-func (e UserOrderField) String() string {
-	return string(e)
-}
-
-func (e *UserOrderField) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = UserOrderField(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid UserOrderField", str)
-	}
-	return nil
-}
-
-func (e UserOrderField) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *UserOrderField) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e UserOrderField) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -1,0 +1,138 @@
+package graph
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+)
+
+// statusesOf reads how far a task has come on those devices of its target that the viewer may see, by the device's id.
+func statusesOf(ctx context.Context, t glpiproxy.Task) ([]*model.TaskStatus, error) {
+	if _, err := readable[glpiproxy.TaskStatus](ctx); err != nil {
+		return nil, err
+	}
+	l, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	devices := map[int]bool{t.Target.ID: true}
+	if t.Target.Kind == glpiproxy.TargetFleet {
+		if devices, err = l.fleetDevices.load(ctx, t.Target.ID); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := l.taskStatuses.load(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row glpiproxy.TaskStatus) bool { return !devices[row.AgentID] })
+	slices.SortFunc(rows, func(a, b glpiproxy.TaskStatus) int { return a.AgentID - b.AgentID })
+	return presentStatuses(rows), nil
+}
+
+// presentStatuses leaves out states that this API has no name for; GLPI stores none.
+func presentStatuses(rows []glpiproxy.TaskStatus) []*model.TaskStatus {
+	statuses := make([]*model.TaskStatus, 0, len(rows))
+	for _, row := range rows {
+		if state := model.TaskStateOf(row.Status); state != nil {
+			statuses = append(statuses, &model.TaskStatus{Task: row.TaskID, AgentID: row.AgentID, State: *state, At: row.ChangedAt})
+		}
+	}
+	return statuses
+}
+
+// agentStatuses reads how far a device has come with all its tasks, by the task's id.
+func agentStatuses(ctx context.Context, a *model.Agent) ([]*model.TaskStatus, error) {
+	if _, err := readable[glpiproxy.TaskStatus](ctx); err != nil {
+		return nil, err
+	}
+	l, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := l.agentStatuses.load(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	rows = slices.Clone(rows)
+	slices.SortFunc(rows, func(a, b glpiproxy.TaskStatus) int { return cmp.Or(a.TaskID-b.TaskID, a.ID-b.ID) })
+	for _, row := range rows {
+		l.tasks.expect(row.TaskID)
+	}
+	return presentStatuses(rows), nil
+}
+
+// agentTaskStatus is how far a device has come with one of its tasks; nil where GLPI knows nothing.
+func agentTaskStatus(ctx context.Context, a *model.Agent, taskID int) (*model.TaskStatus, error) {
+	statuses, err := agentStatuses(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	for _, status := range statuses {
+		if status.Task == taskID {
+			return status, nil
+		}
+	}
+	return nil, nil
+}
+
+// taskRollout counts the states of a task.
+func taskRollout(ctx context.Context, t *model.Task) (*model.TaskRollout, error) {
+	statuses, err := statusesOf(ctx, t.Task)
+	if err != nil {
+		return nil, err
+	}
+	counts := &model.TaskStateCounts{}
+	for _, status := range statuses {
+		counts.Add(status.State)
+	}
+	return &model.TaskRollout{Task: t, Counts: counts, PercentDone: counts.PercentDone()}, nil
+}
+
+// fleetRollout counts the states of all tasks of a fleet.
+func fleetRollout(ctx context.Context, f *model.Fleet) (*model.Rollout, error) {
+	found, err := tasksOf(ctx, glpiproxy.Target{Kind: glpiproxy.TargetFleet, ID: f.ID})
+	if err != nil {
+		return nil, err
+	}
+	rollout := &model.Rollout{Fleet: f, Counts: &model.TaskStateCounts{}, Tasks: []*model.TaskRollout{}}
+	for _, task := range found {
+		one, err := taskRollout(ctx, task)
+		if err != nil {
+			return nil, err
+		}
+		rollout.Tasks = append(rollout.Tasks, one)
+		rollout.Counts.AddAll(one.Counts)
+	}
+	rollout.PercentDone = rollout.Counts.PercentDone()
+	return rollout, nil
+}
+
+// statusPage reads a page of the states of a task.
+func statusPage(ctx context.Context, t *model.Task, a pageArguments, states []model.TaskState) (*model.TaskStatusConnection, error) {
+	statuses, err := statusesOf(ctx, t.Task)
+	if err != nil {
+		return nil, err
+	}
+	if states != nil {
+		statuses = slices.DeleteFunc(statuses, func(s *model.TaskStatus) bool { return !slices.Contains(states, s.State) })
+	}
+	p, err := inMemory(statuses, func(s *model.TaskStatus) int { return s.AgentID }).read(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	l, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &model.TaskStatusConnection{Edges: []*model.TaskStatusEdge{}, Nodes: []*model.TaskStatus{}, PageInfo: p.info(), TotalCount: p.total}
+	for i, status := range p.items {
+		l.agents.expect(status.AgentID)
+		c.Nodes = append(c.Nodes, status)
+		c.Edges = append(c.Edges, &model.TaskStatusEdge{Node: status, Cursor: p.cursor(i)})
+	}
+	return c, nil
+}
