@@ -31,10 +31,13 @@ type ResolverRoot interface {
 	Overview() OverviewResolver
 	Policy() PolicyResolver
 	PolicyCategory() PolicyCategoryResolver
+	ProfileGrant() ProfileGrantResolver
 	Query() QueryResolver
 	Subscription() SubscriptionResolver
 	Task() TaskResolver
 	TaskStatus() TaskStatusResolver
+	User() UserResolver
+	UserFormChoices() UserFormChoicesResolver
 	Viewer() ViewerResolver
 }
 
@@ -190,6 +193,17 @@ type ComplexityRoot struct {
 		Version      func(childComplexity int) int
 	}
 
+	GrantedEntity struct {
+		Active       func(childComplexity int) int
+		CompleteName func(childComplexity int) int
+		DatabaseID   func(childComplexity int) int
+		EntityID     func(childComplexity int) int
+		Level        func(childComplexity int) int
+		Name         func(childComplexity int) int
+		ParentID     func(childComplexity int) int
+		Recursive    func(childComplexity int) int
+	}
+
 	IntegerValue struct {
 		Integer func(childComplexity int) int
 	}
@@ -245,6 +259,14 @@ type ComplexityRoot struct {
 		Login              func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken func(childComplexity int, input model.LoginWithUserTokenInput) int
 		Logout             func(childComplexity int) int
+		SwitchEntity       func(childComplexity int, input model.SwitchEntityInput) int
+		SwitchProfile      func(childComplexity int, input model.SwitchProfileInput) int
+	}
+
+	NamedEntry struct {
+		DatabaseID func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Name       func(childComplexity int) int
 	}
 
 	OptionValue struct {
@@ -365,6 +387,13 @@ type ComplexityRoot struct {
 		Recursive func(childComplexity int) int
 	}
 
+	ProfileGrant struct {
+		Entity    func(childComplexity int) int
+		GlobalID  func(childComplexity int) int
+		Profile   func(childComplexity int) int
+		Recursive func(childComplexity int) int
+	}
+
 	Query struct {
 		Agent            func(childComplexity int, id string) int
 		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
@@ -378,6 +407,9 @@ type ComplexityRoot struct {
 		Overview         func(childComplexity int) int
 		Policies         func(childComplexity int) int
 		PolicyCategories func(childComplexity int) int
+		User             func(childComplexity int, id string) int
+		UserFormChoices  func(childComplexity int) int
+		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
 		Viewer           func(childComplexity int) int
 	}
 
@@ -398,6 +430,16 @@ type ComplexityRoot struct {
 
 	Subscription struct {
 		DeviceEvents func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
+	}
+
+	SwitchEntityPayload struct {
+		UserErrors func(childComplexity int) int
+		Viewer     func(childComplexity int) int
+	}
+
+	SwitchProfilePayload struct {
+		UserErrors func(childComplexity int) int
+		Viewer     func(childComplexity int) int
 	}
 
 	Task struct {
@@ -464,15 +506,48 @@ type ComplexityRoot struct {
 	}
 
 	User struct {
-		Active      func(childComplexity int) int
-		DisplayName func(childComplexity int) int
-		FirstName   func(childComplexity int) int
-		GlobalID    func(childComplexity int) int
-		ID          func(childComplexity int) int
-		LastName    func(childComplexity int) int
-		Mobile      func(childComplexity int) int
-		Phone       func(childComplexity int) int
-		Username    func(childComplexity int) int
+		Active             func(childComplexity int) int
+		Category           func(childComplexity int) int
+		Comment            func(childComplexity int) int
+		DefaultEntity      func(childComplexity int) int
+		DefaultProfile     func(childComplexity int) int
+		Deleted            func(childComplexity int) int
+		DisplayName        func(childComplexity int) int
+		Emails             func(childComplexity int) int
+		FirstName          func(childComplexity int) int
+		GlobalID           func(childComplexity int) int
+		Grants             func(childComplexity int) int
+		ID                 func(childComplexity int) int
+		Language           func(childComplexity int) int
+		LastLoginAt        func(childComplexity int) int
+		LastName           func(childComplexity int) int
+		Location           func(childComplexity int) int
+		Mobile             func(childComplexity int) int
+		ModifiedAt         func(childComplexity int) int
+		Phone              func(childComplexity int) int
+		Phone2             func(childComplexity int) int
+		RegistrationNumber func(childComplexity int) int
+		Title              func(childComplexity int) int
+		Username           func(childComplexity int) int
+		ValidFrom          func(childComplexity int) int
+		ValidUntil         func(childComplexity int) int
+	}
+
+	UserConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	UserEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	UserEmail struct {
+		Address   func(childComplexity int) int
+		IsDefault func(childComplexity int) int
 	}
 
 	UserError struct {
@@ -481,12 +556,20 @@ type ComplexityRoot struct {
 		Message func(childComplexity int) int
 	}
 
+	UserFormChoices struct {
+		Categories func(childComplexity int) int
+		Locations  func(childComplexity int) int
+		Profiles   func(childComplexity int) int
+		Titles     func(childComplexity int) int
+	}
+
 	Viewer struct {
 		ActiveEntity          func(childComplexity int) int
 		ActiveEntityRecursive func(childComplexity int) int
 		Capabilities          func(childComplexity int) int
 		DisplayName           func(childComplexity int) int
 		Entities              func(childComplexity int) int
+		GrantedEntities       func(childComplexity int) int
 		Language              func(childComplexity int) int
 		Profile               func(childComplexity int) int
 		Profiles              func(childComplexity int) int
@@ -1118,6 +1201,55 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.GatewayStatus.Version(childComplexity), true
 
+	case "GrantedEntity.active":
+		if e.ComplexityRoot.GrantedEntity.Active == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.Active(childComplexity), true
+	case "GrantedEntity.completeName":
+		if e.ComplexityRoot.GrantedEntity.CompleteName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.CompleteName(childComplexity), true
+	case "GrantedEntity.databaseId":
+		if e.ComplexityRoot.GrantedEntity.DatabaseID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.DatabaseID(childComplexity), true
+	case "GrantedEntity.entityId":
+		if e.ComplexityRoot.GrantedEntity.EntityID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.EntityID(childComplexity), true
+	case "GrantedEntity.level":
+		if e.ComplexityRoot.GrantedEntity.Level == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.Level(childComplexity), true
+	case "GrantedEntity.name":
+		if e.ComplexityRoot.GrantedEntity.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.Name(childComplexity), true
+	case "GrantedEntity.parentId":
+		if e.ComplexityRoot.GrantedEntity.ParentID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.ParentID(childComplexity), true
+	case "GrantedEntity.recursive":
+		if e.ComplexityRoot.GrantedEntity.Recursive == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GrantedEntity.Recursive(childComplexity), true
+
 	case "IntegerValue.integer":
 		if e.ComplexityRoot.IntegerValue.Integer == nil {
 			break
@@ -1316,6 +1448,47 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Logout(childComplexity), true
+	case "Mutation.switchEntity":
+		if e.ComplexityRoot.Mutation.SwitchEntity == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_switchEntity_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SwitchEntity(childComplexity, args["input"].(model.SwitchEntityInput)), true
+	case "Mutation.switchProfile":
+		if e.ComplexityRoot.Mutation.SwitchProfile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_switchProfile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(model.SwitchProfileInput)), true
+
+	case "NamedEntry.databaseId":
+		if e.ComplexityRoot.NamedEntry.DatabaseID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NamedEntry.DatabaseID(childComplexity), true
+	case "NamedEntry.id":
+		if e.ComplexityRoot.NamedEntry.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NamedEntry.ID(childComplexity), true
+	case "NamedEntry.name":
+		if e.ComplexityRoot.NamedEntry.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NamedEntry.Name(childComplexity), true
 
 	case "OptionValue.label":
 		if e.ComplexityRoot.OptionValue.Label == nil {
@@ -1787,6 +1960,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ProfileEntity.Recursive(childComplexity), true
 
+	case "ProfileGrant.entity":
+		if e.ComplexityRoot.ProfileGrant.Entity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfileGrant.Entity(childComplexity), true
+	case "ProfileGrant.id":
+		if e.ComplexityRoot.ProfileGrant.GlobalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfileGrant.GlobalID(childComplexity), true
+	case "ProfileGrant.profile":
+		if e.ComplexityRoot.ProfileGrant.Profile == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfileGrant.Profile(childComplexity), true
+	case "ProfileGrant.isRecursive":
+		if e.ComplexityRoot.ProfileGrant.Recursive == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfileGrant.Recursive(childComplexity), true
+
 	case "Query.agent":
 		if e.ComplexityRoot.Query.Agent == nil {
 			break
@@ -1900,6 +2098,34 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.PolicyCategories(childComplexity), true
+	case "Query.user":
+		if e.ComplexityRoot.Query.User == nil {
+			break
+		}
+
+		args, err := ec.field_Query_user_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.User(childComplexity, args["id"].(string)), true
+	case "Query.userFormChoices":
+		if e.ComplexityRoot.Query.UserFormChoices == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.UserFormChoices(childComplexity), true
+	case "Query.users":
+		if e.ComplexityRoot.Query.Users == nil {
+			break
+		}
+
+		args, err := ec.field_Query_users_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Users(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.UserFilter), args["orderBy"].(*model.UserOrder)), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
@@ -1957,6 +2183,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.DeviceEvents(childComplexity, args["filter"].(*model.DeviceEventFilter), args["after"].(*string)), true
+
+	case "SwitchEntityPayload.userErrors":
+		if e.ComplexityRoot.SwitchEntityPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchEntityPayload.UserErrors(childComplexity), true
+	case "SwitchEntityPayload.viewer":
+		if e.ComplexityRoot.SwitchEntityPayload.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchEntityPayload.Viewer(childComplexity), true
+
+	case "SwitchProfilePayload.userErrors":
+		if e.ComplexityRoot.SwitchProfilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchProfilePayload.UserErrors(childComplexity), true
+	case "SwitchProfilePayload.viewer":
+		if e.ComplexityRoot.SwitchProfilePayload.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SwitchProfilePayload.Viewer(childComplexity), true
 
 	case "Task.id":
 		if e.ComplexityRoot.Task.GlobalID == nil {
@@ -2211,12 +2463,48 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.Active(childComplexity), true
+	case "User.category":
+		if e.ComplexityRoot.User.Category == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Category(childComplexity), true
+	case "User.comment":
+		if e.ComplexityRoot.User.Comment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Comment(childComplexity), true
+	case "User.defaultEntity":
+		if e.ComplexityRoot.User.DefaultEntity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.DefaultEntity(childComplexity), true
+	case "User.defaultProfile":
+		if e.ComplexityRoot.User.DefaultProfile == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.DefaultProfile(childComplexity), true
+	case "User.isDeleted":
+		if e.ComplexityRoot.User.Deleted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Deleted(childComplexity), true
 	case "User.displayName":
 		if e.ComplexityRoot.User.DisplayName == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.DisplayName(childComplexity), true
+	case "User.emails":
+		if e.ComplexityRoot.User.Emails == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Emails(childComplexity), true
 	case "User.firstName":
 		if e.ComplexityRoot.User.FirstName == nil {
 			break
@@ -2229,36 +2517,147 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.GlobalID(childComplexity), true
+	case "User.grants":
+		if e.ComplexityRoot.User.Grants == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Grants(childComplexity), true
 	case "User.databaseId":
 		if e.ComplexityRoot.User.ID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.ID(childComplexity), true
+	case "User.language":
+		if e.ComplexityRoot.User.Language == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Language(childComplexity), true
+	case "User.lastLoginAt":
+		if e.ComplexityRoot.User.LastLoginAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.LastLoginAt(childComplexity), true
 	case "User.lastName":
 		if e.ComplexityRoot.User.LastName == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.LastName(childComplexity), true
+	case "User.location":
+		if e.ComplexityRoot.User.Location == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Location(childComplexity), true
 	case "User.mobile":
 		if e.ComplexityRoot.User.Mobile == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.Mobile(childComplexity), true
+	case "User.modifiedAt":
+		if e.ComplexityRoot.User.ModifiedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.ModifiedAt(childComplexity), true
 	case "User.phone":
 		if e.ComplexityRoot.User.Phone == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.Phone(childComplexity), true
+	case "User.phone2":
+		if e.ComplexityRoot.User.Phone2 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Phone2(childComplexity), true
+	case "User.registrationNumber":
+		if e.ComplexityRoot.User.RegistrationNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.RegistrationNumber(childComplexity), true
+	case "User.title":
+		if e.ComplexityRoot.User.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Title(childComplexity), true
 	case "User.username":
 		if e.ComplexityRoot.User.Username == nil {
 			break
 		}
 
 		return e.ComplexityRoot.User.Username(childComplexity), true
+	case "User.validFrom":
+		if e.ComplexityRoot.User.ValidFrom == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.ValidFrom(childComplexity), true
+	case "User.validUntil":
+		if e.ComplexityRoot.User.ValidUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.ValidUntil(childComplexity), true
+
+	case "UserConnection.edges":
+		if e.ComplexityRoot.UserConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserConnection.Edges(childComplexity), true
+	case "UserConnection.nodes":
+		if e.ComplexityRoot.UserConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserConnection.Nodes(childComplexity), true
+	case "UserConnection.pageInfo":
+		if e.ComplexityRoot.UserConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserConnection.PageInfo(childComplexity), true
+	case "UserConnection.totalCount":
+		if e.ComplexityRoot.UserConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserConnection.TotalCount(childComplexity), true
+
+	case "UserEdge.cursor":
+		if e.ComplexityRoot.UserEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserEdge.Cursor(childComplexity), true
+	case "UserEdge.node":
+		if e.ComplexityRoot.UserEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserEdge.Node(childComplexity), true
+
+	case "UserEmail.address":
+		if e.ComplexityRoot.UserEmail.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserEmail.Address(childComplexity), true
+	case "UserEmail.isDefault":
+		if e.ComplexityRoot.UserEmail.IsDefault == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserEmail.IsDefault(childComplexity), true
 
 	case "UserError.code":
 		if e.ComplexityRoot.UserError.Code == nil {
@@ -2278,6 +2677,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UserError.Message(childComplexity), true
+
+	case "UserFormChoices.categories":
+		if e.ComplexityRoot.UserFormChoices.Categories == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserFormChoices.Categories(childComplexity), true
+	case "UserFormChoices.locations":
+		if e.ComplexityRoot.UserFormChoices.Locations == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserFormChoices.Locations(childComplexity), true
+	case "UserFormChoices.profiles":
+		if e.ComplexityRoot.UserFormChoices.Profiles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserFormChoices.Profiles(childComplexity), true
+	case "UserFormChoices.titles":
+		if e.ComplexityRoot.UserFormChoices.Titles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserFormChoices.Titles(childComplexity), true
 
 	case "Viewer.activeEntity":
 		if e.ComplexityRoot.Viewer.ActiveEntity == nil {
@@ -2309,6 +2733,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Entities(childComplexity), true
+	case "Viewer.grantedEntities":
+		if e.ComplexityRoot.Viewer.GrantedEntities == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.GrantedEntities(childComplexity), true
 	case "Viewer.language":
 		if e.ComplexityRoot.Viewer.Language == nil {
 			break
@@ -2468,6 +2898,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeviceEventFilter,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
+		ec.unmarshalInputSwitchEntityInput,
+		ec.unmarshalInputSwitchProfileInput,
+		ec.unmarshalInputUserFilter,
+		ec.unmarshalInputUserOrder,
 	)
 	first := true
 
@@ -2560,6 +2994,49 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
+	{Name: "../schema/account.graphqls", Input: `extend type Mutation {
+  """
+  Makes another of the viewer's profiles the active one, and with it that profile's entity. It holds for everybody who
+  uses the same sign-in token: pages have to be read again; running subscriptions go on with what the profile may see.
+  """
+  switchProfile("Which profile." input: SwitchProfileInput!): SwitchProfilePayload!
+  """
+  Makes another entity the active one. It holds for everybody who uses the same sign-in token: pages have to be read
+  again; running subscriptions go on with the events of what is active now.
+  """
+  switchEntity("Which entity." input: SwitchEntityInput!): SwitchEntityPayload!
+}
+
+"What ` + "`" + `switchProfile` + "`" + ` needs."
+input SwitchProfileInput {
+  "The profile's global id: one of ` + "`" + `viewer.profiles` + "`" + `."
+  profileId: ID!
+}
+
+"What ` + "`" + `switchProfile` + "`" + ` answers."
+type SwitchProfilePayload {
+  "The viewer with the new profile; null when the switch was refused."
+  viewer: Viewer
+  "Why it was refused."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `switchEntity` + "`" + ` needs."
+input SwitchEntityInput {
+  "The entity's global id: one of ` + "`" + `viewer.grantedEntities` + "`" + `; null: all of them."
+  entityId: ID
+  "Whether the entities below are seen too; null: where the profile holds there."
+  recursive: Boolean
+}
+
+"What ` + "`" + `switchEntity` + "`" + ` answers."
+type SwitchEntityPayload {
+  "The viewer with the new entity; null when the switch was refused."
+  viewer: Viewer
+  "Why it was refused."
+  userErrors: [UserError!]!
+}
+`, BuiltIn: false},
 	{Name: "../schema/agent.graphqls", Input: `"A device under management: the Flyve MDM agent on a phone or tablet, as GLPI knows it, and what the gateway sees of it."
 type Agent implements Node {
   "The agent's global id."
@@ -3015,28 +3492,6 @@ type Entity implements Node {
   completeName: String!
   "How deep it lies in the tree; the root is 1."
   level: Int
-}
-
-"A person in GLPI."
-type User implements Node {
-  "The user's global id."
-  id: ID!
-  "GLPI's own id."
-  databaseId: Int!
-  "The name at sign-in."
-  username: String!
-  "First and last name, or the user name where there is none."
-  displayName: String!
-  "First name."
-  firstName: String
-  "Last name."
-  lastName: String
-  "Telephone. GLPI answers numbers as numbers: leading zeros and plus signs may be gone."
-  phone: String
-  "Mobile telephone. GLPI answers numbers as numbers: leading zeros and plus signs may be gone."
-  mobile: String
-  "Whether the account may sign in."
-  isActive: Boolean!
 }
 
 "A device in GLPI's inventory."
@@ -3609,6 +4064,183 @@ extend type Agent {
   taskStatuses: [TaskStatus!]!
 }
 `, BuiltIn: false},
+	{Name: "../schema/user.graphqls", Input: `"A person in GLPI. Passwords and tokens have no field here."
+type User implements Node {
+  "The user's global id."
+  id: ID!
+  "GLPI's own id."
+  databaseId: Int!
+  "The name at sign-in."
+  username: String!
+  "First and last name, or the user name where there is none."
+  displayName: String!
+  "First name."
+  firstName: String
+  "Last name."
+  lastName: String
+  "Telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone."
+  phone: String
+  "Second telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone."
+  phone2: String
+  "Mobile telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone."
+  mobile: String
+  "E-mail addresses, the default one first. Those of a whole page take one call to GLPI, and one more for each person with several."
+  emails: [UserEmail!]!
+  "Whether the account may sign in."
+  isActive: Boolean!
+  "Whether the account lies in GLPI's trash: it may not sign in, and lists leave it out."
+  isDeleted: Boolean!
+  "No sign-in before; null for no limit."
+  validFrom: DateTime
+  "No sign-in after; null for no limit. Sessions that are open then go on until they end by themselves."
+  validUntil: DateTime
+  "The administrative number. GLPI answers one made of digits as a number: leading zeros may be gone."
+  registrationNumber: String
+  "The title, such as ` + "`" + `Driver` + "`" + `."
+  title: NamedEntry
+  "The category."
+  category: NamedEntry
+  "Where the person works; named with the places above it."
+  location: NamedEntry
+  "The language that GLPI speaks to the person, such as ` + "`" + `en_GB` + "`" + `; null for the server's own."
+  language: String
+  "The entity that is active after signing in; null when none was chosen."
+  defaultEntity: Entity
+  "The profile that is active after signing in; null when none was chosen."
+  defaultProfile: NamedEntry
+  "The profiles that the person holds in entities which the viewer sees. One call to GLPI for each person: not for long lists."
+  grants: [ProfileGrant!]!
+  "What an administrator remarked."
+  comment: String
+  "The last sign-in; null when there was none."
+  lastLoginAt: DateTime
+  "When the record last changed."
+  modifiedAt: DateTime
+}
+
+"An e-mail address of a person."
+type UserEmail {
+  "The address."
+  address: String!
+  "Whether GLPI writes to this one. Exactly one of a person's addresses is the default."
+  isDefault: Boolean!
+}
+
+"A profile that a person holds, and where."
+type ProfileGrant {
+  "The grant's global id."
+  id: ID!
+  "The profile; null with an error where the viewer may not read profiles."
+  profile: NamedEntry
+  "The entity in which it holds."
+  entity: Entity
+  "Whether it holds in the entities below too."
+  isRecursive: Boolean!
+}
+
+"An entry of one of GLPI's lists of names: a title, a category, a location, a profile."
+type NamedEntry {
+  "The entry's global id."
+  id: ID!
+  "GLPI's own id."
+  databaseId: Int!
+  "Its name."
+  name: String!
+}
+
+"Which people to list: those that match everything given."
+input UserFilter {
+  """
+  A part of the user name, the first name, the last name or an e-mail address, whatever the case; or first and last
+  name in either order. 255 characters at most. GLPI takes ` + "`" + `%` + "`" + ` for any text and ` + "`" + `_` + "`" + ` for any character.
+  """
+  search: String
+  "Only people who hold a profile in one of these entities."
+  entityIds: [ID!]
+  "Only accounts that may sign in, or only those that may not."
+  isActive: Boolean
+  "Only people who hold this profile."
+  profileId: ID
+  "Only people with this title."
+  titleId: ID
+  "Only people of this category."
+  categoryId: ID
+}
+
+"How a list of people is sorted."
+input UserOrder {
+  "By what."
+  field: UserOrderField!
+  "Which way."
+  direction: OrderDirection! = ASC
+}
+
+"What a list of people can be sorted by."
+enum UserOrderField {
+  "GLPI's own id: the order of creation."
+  DATABASE_ID
+  "The name at sign-in."
+  USERNAME
+  "The last name."
+  LAST_NAME
+  "The last sign-in."
+  LAST_LOGIN_AT
+}
+
+"A page of people."
+type UserConnection {
+  "The items with their cursors."
+  edges: [UserEdge!]!
+  "The items alone."
+  nodes: [User!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+}
+
+"A person in a page."
+type UserEdge {
+  "The person."
+  node: User!
+  "Its place in the list, to go on from."
+  cursor: String!
+}
+
+"What a form about a person offers to choose from. A list that the viewer may not read is null with an error."
+type UserFormChoices {
+  "Titles, by name."
+  titles: [NamedEntry!]
+  "Categories, by name."
+  categories: [NamedEntry!]
+  "Locations, by name, each with the places above it."
+  locations: [NamedEntry!]
+  "The profiles that the viewer may give to others, by name."
+  profiles: [NamedEntry!]
+}
+
+extend type Query {
+  "The people that the viewer may see, without the accounts of devices and of the gateway itself, and without the trash."
+  users(
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+    "Only the people who match all of it."
+    filter: UserFilter
+    "How the list is sorted; by databaseId unless told."
+    orderBy: UserOrder
+  ): UserConnection!
+  "One person. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know them."
+  user("The user's global id." id: ID!): User
+  "What forms about people offer to choose from."
+  userFormChoices: UserFormChoices!
+}
+`, BuiltIn: false},
 	{Name: "../schema/viewer.graphqls", Input: `"Who is signed in."
 type Viewer {
   "The user's name at sign-in."
@@ -3629,6 +4261,8 @@ type Viewer {
   activeEntityRecursive: Boolean!
   "Every entity that this session sees, the active one included."
   entities: [Entity]!
+  "Every entity that the active profile reaches, active or not, each before those below it: what ` + "`" + `switchEntity` + "`" + ` takes."
+  grantedEntities: [GrantedEntity!]!
   "What the viewer may do, by name."
   rights: ViewerRights!
   "What this GLPI offers."
@@ -3657,6 +4291,26 @@ type ProfileEntity {
   name: String!
   "Whether the profile holds in the entities below too."
   recursive: Boolean!
+}
+
+"An entity that the viewer's active profile reaches."
+type GrantedEntity {
+  "The entity's global id."
+  entityId: ID!
+  "GLPI's own id."
+  databaseId: Int!
+  "The entity's name."
+  name: String!
+  "The names from the top entity down, as in ` + "`" + `Root entity > ACME > Paris` + "`" + `."
+  completeName: String!
+  "The entity above it, where the profile reaches that one too."
+  parentId: ID
+  "How far it is below the topmost entity that the profile reaches; 0 there."
+  level: Int!
+  "Whether the profile holds in the entities below too."
+  recursive: Boolean!
+  "Whether this session sees it at the moment."
+  active: Boolean!
 }
 
 "What the viewer's active profile allows. GLPI checks each right again on every call."
@@ -3964,6 +4618,28 @@ func (ec *executionContext) childFields_GatewayStatus(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type GatewayStatus", field.Name)
 }
 
+func (ec *executionContext) childFields_GrantedEntity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entityId":
+		return ec.fieldContext_GrantedEntity_entityId(ctx, field)
+	case "databaseId":
+		return ec.fieldContext_GrantedEntity_databaseId(ctx, field)
+	case "name":
+		return ec.fieldContext_GrantedEntity_name(ctx, field)
+	case "completeName":
+		return ec.fieldContext_GrantedEntity_completeName(ctx, field)
+	case "parentId":
+		return ec.fieldContext_GrantedEntity_parentId(ctx, field)
+	case "level":
+		return ec.fieldContext_GrantedEntity_level(ctx, field)
+	case "recursive":
+		return ec.fieldContext_GrantedEntity_recursive(ctx, field)
+	case "active":
+		return ec.fieldContext_GrantedEntity_active(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GrantedEntity", field.Name)
+}
+
 func (ec *executionContext) childFields_Invitation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -4038,6 +4714,18 @@ func (ec *executionContext) childFields_LogoutPayload(ctx context.Context, field
 		return ec.fieldContext_LogoutPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LogoutPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_NamedEntry_id(ctx, field)
+	case "databaseId":
+		return ec.fieldContext_NamedEntry_databaseId(ctx, field)
+	case "name":
+		return ec.fieldContext_NamedEntry_name(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NamedEntry", field.Name)
 }
 
 func (ec *executionContext) childFields_Overview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4226,6 +4914,20 @@ func (ec *executionContext) childFields_ProfileEntity(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type ProfileEntity", field.Name)
 }
 
+func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ProfileGrant_id(ctx, field)
+	case "profile":
+		return ec.fieldContext_ProfileGrant_profile(ctx, field)
+	case "entity":
+		return ec.fieldContext_ProfileGrant_entity(ctx, field)
+	case "isRecursive":
+		return ec.fieldContext_ProfileGrant_isRecursive(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
+}
+
 func (ec *executionContext) childFields_Rollout(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "fleet":
@@ -4238,6 +4940,26 @@ func (ec *executionContext) childFields_Rollout(ctx context.Context, field graph
 		return ec.fieldContext_Rollout_tasks(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Rollout", field.Name)
+}
+
+func (ec *executionContext) childFields_SwitchEntityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "viewer":
+		return ec.fieldContext_SwitchEntityPayload_viewer(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SwitchEntityPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SwitchEntityPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SwitchProfilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "viewer":
+		return ec.fieldContext_SwitchProfilePayload_viewer(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SwitchProfilePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SwitchProfilePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4354,12 +5076,78 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_lastName(ctx, field)
 	case "phone":
 		return ec.fieldContext_User_phone(ctx, field)
+	case "phone2":
+		return ec.fieldContext_User_phone2(ctx, field)
 	case "mobile":
 		return ec.fieldContext_User_mobile(ctx, field)
+	case "emails":
+		return ec.fieldContext_User_emails(ctx, field)
 	case "isActive":
 		return ec.fieldContext_User_isActive(ctx, field)
+	case "isDeleted":
+		return ec.fieldContext_User_isDeleted(ctx, field)
+	case "validFrom":
+		return ec.fieldContext_User_validFrom(ctx, field)
+	case "validUntil":
+		return ec.fieldContext_User_validUntil(ctx, field)
+	case "registrationNumber":
+		return ec.fieldContext_User_registrationNumber(ctx, field)
+	case "title":
+		return ec.fieldContext_User_title(ctx, field)
+	case "category":
+		return ec.fieldContext_User_category(ctx, field)
+	case "location":
+		return ec.fieldContext_User_location(ctx, field)
+	case "language":
+		return ec.fieldContext_User_language(ctx, field)
+	case "defaultEntity":
+		return ec.fieldContext_User_defaultEntity(ctx, field)
+	case "defaultProfile":
+		return ec.fieldContext_User_defaultProfile(ctx, field)
+	case "grants":
+		return ec.fieldContext_User_grants(ctx, field)
+	case "comment":
+		return ec.fieldContext_User_comment(ctx, field)
+	case "lastLoginAt":
+		return ec.fieldContext_User_lastLoginAt(ctx, field)
+	case "modifiedAt":
+		return ec.fieldContext_User_modifiedAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
+}
+
+func (ec *executionContext) childFields_UserConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_UserConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_UserConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_UserConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_UserConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_UserEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_UserEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_UserEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_UserEmail(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "address":
+		return ec.fieldContext_UserEmail_address(ctx, field)
+	case "isDefault":
+		return ec.fieldContext_UserEmail_isDefault(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserEmail", field.Name)
 }
 
 func (ec *executionContext) childFields_UserError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4372,6 +5160,20 @@ func (ec *executionContext) childFields_UserError(ctx context.Context, field gra
 		return ec.fieldContext_UserError_field(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserError", field.Name)
+}
+
+func (ec *executionContext) childFields_UserFormChoices(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "titles":
+		return ec.fieldContext_UserFormChoices_titles(ctx, field)
+	case "categories":
+		return ec.fieldContext_UserFormChoices_categories(ctx, field)
+	case "locations":
+		return ec.fieldContext_UserFormChoices_locations(ctx, field)
+	case "profiles":
+		return ec.fieldContext_UserFormChoices_profiles(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserFormChoices", field.Name)
 }
 
 func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4394,6 +5196,8 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_activeEntityRecursive(ctx, field)
 	case "entities":
 		return ec.fieldContext_Viewer_entities(ctx, field)
+	case "grantedEntities":
+		return ec.fieldContext_Viewer_grantedEntities(ctx, field)
 	case "rights":
 		return ec.fieldContext_Viewer_rights(ctx, field)
 	case "capabilities":

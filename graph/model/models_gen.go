@@ -162,6 +162,26 @@ type GatewayStatus struct {
 	Capabilities []Capability `json:"capabilities"`
 }
 
+// An entity that the viewer's active profile reaches.
+type GrantedEntity struct {
+	// The entity's global id.
+	EntityID string `json:"entityId"`
+	// GLPI's own id.
+	DatabaseID int `json:"databaseId"`
+	// The entity's name.
+	Name string `json:"name"`
+	// The names from the top entity down, as in `Root entity > ACME > Paris`.
+	CompleteName string `json:"completeName"`
+	// The entity above it, where the profile reaches that one too.
+	ParentID *string `json:"parentId,omitempty"`
+	// How far it is below the topmost entity that the profile reaches; 0 there.
+	Level int `json:"level"`
+	// Whether the profile holds in the entities below too.
+	Recursive bool `json:"recursive"`
+	// Whether this session sees it at the moment.
+	Active bool `json:"active"`
+}
+
 // The value of an INTEGER policy.
 type IntegerValue struct {
 	// The number, in the unit that the policy's name tells.
@@ -234,6 +254,16 @@ type LogoutPayload struct {
 
 // Writes. What the caller did wrong comes back in the payload's `userErrors`.
 type Mutation struct {
+}
+
+// An entry of one of GLPI's lists of names: a title, a category, a location, a profile.
+type NamedEntry struct {
+	// The entry's global id.
+	ID string `json:"id"`
+	// GLPI's own id.
+	DatabaseID int `json:"databaseId"`
+	// Its name.
+	Name string `json:"name"`
 }
 
 // The value of a DROPDOWN policy.
@@ -366,6 +396,36 @@ type Rollout struct {
 type Subscription struct {
 }
 
+// What `switchEntity` needs.
+type SwitchEntityInput struct {
+	// The entity's global id: one of `viewer.grantedEntities`; null: all of them.
+	EntityID *string `json:"entityId,omitempty"`
+	// Whether the entities below are seen too; null: where the profile holds there.
+	Recursive *bool `json:"recursive,omitempty"`
+}
+
+// What `switchEntity` answers.
+type SwitchEntityPayload struct {
+	// The viewer with the new entity; null when the switch was refused.
+	Viewer *Viewer `json:"viewer,omitempty"`
+	// Why it was refused.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What `switchProfile` needs.
+type SwitchProfileInput struct {
+	// The profile's global id: one of `viewer.profiles`.
+	ProfileID string `json:"profileId"`
+}
+
+// What `switchProfile` answers.
+type SwitchProfilePayload struct {
+	// The viewer with the new profile; null when the switch was refused.
+	Viewer *Viewer `json:"viewer,omitempty"`
+	// Why it was refused.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // How far a task has come on the devices of its target that the viewer may see.
 type TaskRollout struct {
 	// The task.
@@ -426,6 +486,34 @@ type TextValue struct {
 
 func (TextValue) IsTaskValue() {}
 
+// A page of people.
+type UserConnection struct {
+	// The items with their cursors.
+	Edges []*UserEdge `json:"edges"`
+	// The items alone.
+	Nodes []*User `json:"nodes"`
+	// Where the page stands in the whole list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are on all pages together.
+	TotalCount int `json:"totalCount"`
+}
+
+// A person in a page.
+type UserEdge struct {
+	// The person.
+	Node *User `json:"node"`
+	// Its place in the list, to go on from.
+	Cursor string `json:"cursor"`
+}
+
+// An e-mail address of a person.
+type UserEmail struct {
+	// The address.
+	Address string `json:"address"`
+	// Whether GLPI writes to this one. Exactly one of a person's addresses is the default.
+	IsDefault bool `json:"isDefault"`
+}
+
 // What the caller did wrong, in a form that a screen can show beside the field.
 type UserError struct {
 	// A stable code to branch on.
@@ -434,6 +522,31 @@ type UserError struct {
 	Message string `json:"message"`
 	// The path of the input field at fault, such as `["input", "username"]`; null when no single one is.
 	Field []string `json:"field,omitempty"`
+}
+
+// Which people to list: those that match everything given.
+type UserFilter struct {
+	// A part of the user name, the first name, the last name or an e-mail address, whatever the case; or first and last
+	// name in either order. 255 characters at most. GLPI takes `%` for any text and `_` for any character.
+	Search *string `json:"search,omitempty"`
+	// Only people who hold a profile in one of these entities.
+	EntityIds []string `json:"entityIds,omitempty"`
+	// Only accounts that may sign in, or only those that may not.
+	IsActive *bool `json:"isActive,omitempty"`
+	// Only people who hold this profile.
+	ProfileID *string `json:"profileId,omitempty"`
+	// Only people with this title.
+	TitleID *string `json:"titleId,omitempty"`
+	// Only people of this category.
+	CategoryID *string `json:"categoryId,omitempty"`
+}
+
+// How a list of people is sorted.
+type UserOrder struct {
+	// By what.
+	Field UserOrderField `json:"field"`
+	// Which way.
+	Direction OrderDirection `json:"direction"`
 }
 
 // What the viewer's active profile allows. GLPI checks each right again on every call.
@@ -1512,6 +1625,70 @@ func (e *UserErrorCode) UnmarshalJSON(b []byte) error {
 }
 
 func (e UserErrorCode) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a list of people can be sorted by.
+type UserOrderField string
+
+const (
+	// GLPI's own id: the order of creation.
+	UserOrderFieldDatabaseID UserOrderField = "DATABASE_ID"
+	// The name at sign-in.
+	UserOrderFieldUsername UserOrderField = "USERNAME"
+	// The last name.
+	UserOrderFieldLastName UserOrderField = "LAST_NAME"
+	// The last sign-in.
+	UserOrderFieldLastLoginAt UserOrderField = "LAST_LOGIN_AT"
+)
+
+var AllUserOrderField = []UserOrderField{
+	UserOrderFieldDatabaseID,
+	UserOrderFieldUsername,
+	UserOrderFieldLastName,
+	UserOrderFieldLastLoginAt,
+}
+
+func (e UserOrderField) IsValid() bool {
+	switch e {
+	case UserOrderFieldDatabaseID, UserOrderFieldUsername, UserOrderFieldLastName, UserOrderFieldLastLoginAt:
+		return true
+	}
+	return false
+}
+
+func (e UserOrderField) String() string {
+	return string(e)
+}
+
+func (e *UserOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = UserOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid UserOrderField", str)
+	}
+	return nil
+}
+
+func (e UserOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *UserOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e UserOrderField) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
