@@ -36,8 +36,8 @@ var kindOfCode = map[string]Kind{
 	"ERROR_WRONG_APP_TOKEN_PARAMETER":       Misconfigured,
 	"ERROR_APP_TOKEN_PARAMETERS_MISSING":    Misconfigured,
 	// The types asked for are all known here: the plugin is missing or off.
-	"ERROR_RESOURCE_NOT_FOUND_NOR_COMMONDBTM": Misconfigured,
-	"ERROR_ITEMTYPE_NOT_FOUND_NOR_COMMONDBTM": Misconfigured,
+	"ERROR_RESOURCE_NOT_FOUND_NOR_COMMONDBTM": Unsupported,
+	"ERROR_ITEMTYPE_NOT_FOUND_NOR_COMMONDBTM": Unsupported,
 
 	"ERROR_SQL": Upstream,
 }

@@ -30,6 +30,9 @@ const (
 	// Misconfigured: the API is off, or refuses this address or app token. An
 	// operator has to mend it.
 	Misconfigured
+	// Unsupported: this GLPI knows no such items; the plugin that brings them is
+	// missing or off.
+	Unsupported
 	// Unavailable: GLPI could not be reached or does not answer as GLPI.
 	Unavailable
 	// Timeout: GLPI did not answer within Options.Timeout.
@@ -41,7 +44,8 @@ const (
 var kindNames = [...]string{
 	Upstream: "upstream", Unauthenticated: "unauthenticated", BadCredentials: "bad credentials",
 	Forbidden: "forbidden", NotFound: "not found", Invalid: "invalid", Conflict: "conflict",
-	Misconfigured: "misconfigured", Unavailable: "unavailable", Timeout: "timeout", Canceled: "canceled",
+	Misconfigured: "misconfigured", Unsupported: "unsupported",
+	Unavailable: "unavailable", Timeout: "timeout", Canceled: "canceled",
 }
 
 // String names the kind in lower case.

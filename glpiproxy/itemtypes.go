@@ -2,6 +2,7 @@ package glpiproxy
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -73,6 +74,14 @@ func traitsOf(itemtype string) traits {
 		return traits{throughParent: true}
 	}
 	return traits{searchable: true, catalogue: true} // names of models, makers, systems
+}
+
+// pluginOf is the plugin that brings an item type; "" for GLPI's own.
+func pluginOf(itemtype string) string {
+	if strings.HasPrefix(itemtype, "PluginFlyvemdm") {
+		return "flyvemdm"
+	}
+	return ""
 }
 
 // ttlOf is how long rows of a type are kept.

@@ -44,7 +44,7 @@ type Scope struct {
 	Recursive      bool           // with its descendants
 	EntityIDs      []int          // all active entities, sorted
 	GuestProfileID int            // Flyve MDM's profile for invited people, 0: unknown
-	Plugins        []string       // sorted
+	Plugins        []string       // sorted; nil: this GLPI does not tell
 	ListLimit      int            // the viewer's preferred page size
 
 	fingerprint string         // the same for equal scopes only
@@ -66,6 +66,15 @@ func (s *Scope) Can(right string, bit Right) bool { return s.Rights[right]&int(b
 func Can[T Item](s *Scope, right Right) bool {
 	var kind T
 	return s.Can(traitsOf(kind.itemtype()).right, right)
+}
+
+// Has tells whether this GLPI has items of a type at all: not those of a plugin
+// that is missing or off. Where GLPI does not tell its plugins they are believed
+// to be there; then a read ends with Unsupported.
+func Has[T Item](s *Scope) bool {
+	var kind T
+	plugin := pluginOf(kind.itemtype())
+	return plugin == "" || s.Plugins == nil || slices.Contains(s.Plugins, plugin)
 }
 
 // SeesEntity tells whether an entity is among the active ones.
@@ -170,7 +179,10 @@ func decodeScope(r row) (*Scope, error) {
 	}
 	slices.Sort(scope.EntityIDs)
 	scope.EntityIDs = slices.Compact(scope.EntityIDs)
-	plugins, _ := members(r["glpi_plugins"])
+	plugins, told := members(r["glpi_plugins"])
+	if told {
+		scope.Plugins = []string{}
+	}
 	for _, m := range plugins {
 		scope.Plugins = append(scope.Plugins, textOf(m.value))
 	}

@@ -111,6 +111,24 @@ func TestScopeForms(t *testing.T) {
 	}
 }
 
+// Later versions of GLPI don't tell their plugins; that must not look like a GLPI without Flyve MDM.
+func TestWhichItemsGLPIHas(t *testing.T) {
+	for plugins, want := range map[string]bool{
+		``: true, `,"glpi_plugins":["fusioninventory","flyvemdm"]`: true, `,"glpi_plugins":{"1":"flyvemdm"}`: true,
+		`,"glpi_plugins":[]`: false, `,"glpi_plugins":["fusioninventory"]`: false, `,"glpi_plugins":null`: true,
+	} {
+		g := newGLPI(t)
+		g.on("/getFullSession", says(200, `{"session":{"glpiID":8,"glpiactiveprofile":{"id":4}`+plugins+`}}`))
+		scope := must(g.client().Resume(alice).Scope(context.Background()))(t)
+		if got := Has[Agent](scope); got != want {
+			t.Errorf("%s: agents %v", plugins, got)
+		}
+		if !Has[User](scope) || !Has[Computer](scope) {
+			t.Errorf("%s: no users or computers", plugins)
+		}
+	}
+}
+
 func TestScopeOfWhatIsNoSession(t *testing.T) {
 	for body, want := range map[string]Kind{
 		``: Upstream, `[]`: Upstream, `{"session":{}}`: Upstream, `<b>Notice</b>` + sessionBody(1, 1): Upstream, `{"session":`: Upstream,

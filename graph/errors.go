@@ -50,6 +50,11 @@ func notFound() error { return &coded{CodeNotFound, "not found"} }
 
 func forbidden() error { return &coded{CodeForbidden, "your profile does not allow this"} }
 
+// capabilityMissing answers for what a plugin would bring that this GLPI lacks.
+func capabilityMissing() error {
+	return &coded{CodeCapabilityMissing, glpiCodes[glpiproxy.Unsupported].message}
+}
+
 // hidden makes an unreadable single item look like a missing one.
 func hidden(err error) error {
 	if isUnreadable(err) {
@@ -82,6 +87,7 @@ var glpiCodes = map[glpiproxy.Kind]struct {
 	glpiproxy.Invalid:         {CodeBadUserInput, "GLPI refused the request"},
 	glpiproxy.Conflict:        {CodeConflict, "GLPI holds something that contradicts this"},
 	glpiproxy.Misconfigured:   {CodeUpstreamError, "GLPI does not accept the gateway: an operator has to look"},
+	glpiproxy.Unsupported:     {CodeCapabilityMissing, "this GLPI lacks the plugin that it needs: see viewer.capabilities"},
 	glpiproxy.Unavailable:     {CodeUpstreamUnavailable, "GLPI can't be reached"},
 	glpiproxy.Timeout:         {CodeUpstreamTimeout, "GLPI did not answer in time"},
 	glpiproxy.Canceled:        {CodeInternal, "the request was given up"},

@@ -43,6 +43,7 @@ func TestEveryErrorHasACodeAndWords(t *testing.T) {
 		"refused by GLPI":     {err: fromGLPI(glpiproxy.Invalid), code: graph.CodeBadUserInput, message: "GLPI refused the request"},
 		"conflict":            {err: fromGLPI(glpiproxy.Conflict), code: graph.CodeConflict, message: "GLPI holds something that contradicts this"},
 		"misconfigured":       {err: fromGLPI(glpiproxy.Misconfigured), code: graph.CodeUpstreamError, message: "GLPI does not accept the gateway: an operator has to look"},
+		"plugin missing":      {err: fromGLPI(glpiproxy.Unsupported), code: graph.CodeCapabilityMissing, message: "this GLPI lacks the plugin that it needs: see viewer.capabilities"},
 		"unavailable":         {err: fromGLPI(glpiproxy.Unavailable), code: graph.CodeUpstreamUnavailable, message: "GLPI can't be reached"},
 		"timeout":             {err: fromGLPI(glpiproxy.Timeout), code: graph.CodeUpstreamTimeout, message: "GLPI did not answer in time"},
 		"nonsense":            {err: fromGLPI(glpiproxy.Upstream), code: graph.CodeUpstreamError, message: "GLPI gave an answer that makes no sense"},

@@ -72,6 +72,8 @@ func refusal(err error, field ...string) (*model.UserError, error) {
 			return unknownAt(field...), nil
 		}
 		return userError(model.UserErrorCodeForbidden, "Your profile does not allow this.", field...), nil
+	case glpiproxy.Unsupported:
+		return userError(model.UserErrorCodeCapabilityMissing, sentence(glpiCodes[failed.Kind].message), field...), nil
 	case glpiproxy.Conflict:
 		return userError(model.UserErrorCodeConflict, said(failed), field...), nil
 	case glpiproxy.Invalid:
@@ -107,6 +109,9 @@ func allowed[T glpiproxy.Item](ctx context.Context, rights ...glpiproxy.Right) (
 	scope, err := s.Scope(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if !glpiproxy.Has[T](scope) {
+		return nil, capabilityMissing()
 	}
 	for _, right := range rights {
 		if !glpiproxy.Can[T](scope, right) {

@@ -30,6 +30,7 @@ func TestOnlyTheCallersMistakesAreUserErrors(t *testing.T) {
 		"refused":            {glpi(glpiproxy.Invalid, "élu déjà."), model.UserErrorCodeBadUserInput, "Élu déjà."},
 		"refused in silence": {glpi(glpiproxy.Invalid, ""), model.UserErrorCodeBadUserInput, "GLPI refused it without saying why."},
 		"contradiction":      {glpi(glpiproxy.Conflict, "the name is taken"), model.UserErrorCodeConflict, "The name is taken."},
+		"plugin missing":     {glpi(glpiproxy.Unsupported, ""), model.UserErrorCodeCapabilityMissing, "This GLPI lacks the plugin that it needs: see viewer.capabilities."},
 		"session ended":      {glpi(glpiproxy.Unauthenticated, ""), "", ""},
 		"GLPI is down":       {glpi(glpiproxy.Unavailable, ""), "", ""},
 		"GLPI is slow":       {glpi(glpiproxy.Timeout, ""), "", ""},

@@ -580,23 +580,30 @@ type ComplexityRoot struct {
 	}
 
 	ViewerRights struct {
-		CanDeleteAgents       func(childComplexity int) int
-		CanInvite             func(childComplexity int) int
-		CanManageApplications func(childComplexity int) int
-		CanManageFiles        func(childComplexity int) int
-		CanManageFleets       func(childComplexity int) int
-		CanReadAgents         func(childComplexity int) int
-		CanReadApplications   func(childComplexity int) int
-		CanReadComputers      func(childComplexity int) int
-		CanReadFiles          func(childComplexity int) int
-		CanReadFleets         func(childComplexity int) int
-		CanReadInvitations    func(childComplexity int) int
-		CanReadPolicies       func(childComplexity int) int
-		CanReadPositions      func(childComplexity int) int
-		CanReadUsers          func(childComplexity int) int
-		CanUnenroll           func(childComplexity int) int
-		CanUpdateAgents       func(childComplexity int) int
-		CanWipe               func(childComplexity int) int
+		CanDeleteAgents         func(childComplexity int) int
+		CanInvite               func(childComplexity int) int
+		CanLocate               func(childComplexity int) int
+		CanManageApplications   func(childComplexity int) int
+		CanManageFiles          func(childComplexity int) int
+		CanManageFleets         func(childComplexity int) int
+		CanManageInvitations    func(childComplexity int) int
+		CanManageTasks          func(childComplexity int) int
+		CanManageUsers          func(childComplexity int) int
+		CanReadAgents           func(childComplexity int) int
+		CanReadApplications     func(childComplexity int) int
+		CanReadComputers        func(childComplexity int) int
+		CanReadEntitySettings   func(childComplexity int) int
+		CanReadFiles            func(childComplexity int) int
+		CanReadFleets           func(childComplexity int) int
+		CanReadInvitations      func(childComplexity int) int
+		CanReadPolicies         func(childComplexity int) int
+		CanReadPositions        func(childComplexity int) int
+		CanReadTaskStatuses     func(childComplexity int) int
+		CanReadUsers            func(childComplexity int) int
+		CanUnenroll             func(childComplexity int) int
+		CanUpdateAgents         func(childComplexity int) int
+		CanUpdateEntitySettings func(childComplexity int) int
+		CanWipe                 func(childComplexity int) int
 	}
 }
 
@@ -2794,6 +2801,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ViewerRights.CanInvite(childComplexity), true
+	case "ViewerRights.canLocate":
+		if e.ComplexityRoot.ViewerRights.CanLocate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ViewerRights.CanLocate(childComplexity), true
 	case "ViewerRights.canManageApplications":
 		if e.ComplexityRoot.ViewerRights.CanManageApplications == nil {
 			break
@@ -2812,6 +2825,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ViewerRights.CanManageFleets(childComplexity), true
+	case "ViewerRights.canManageInvitations":
+		if e.ComplexityRoot.ViewerRights.CanManageInvitations == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ViewerRights.CanManageInvitations(childComplexity), true
+	case "ViewerRights.canManageTasks":
+		if e.ComplexityRoot.ViewerRights.CanManageTasks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ViewerRights.CanManageTasks(childComplexity), true
+	case "ViewerRights.canManageUsers":
+		if e.ComplexityRoot.ViewerRights.CanManageUsers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ViewerRights.CanManageUsers(childComplexity), true
 	case "ViewerRights.canReadAgents":
 		if e.ComplexityRoot.ViewerRights.CanReadAgents == nil {
 			break
@@ -2830,6 +2861,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ViewerRights.CanReadComputers(childComplexity), true
+	case "ViewerRights.canReadEntitySettings":
+		if e.ComplexityRoot.ViewerRights.CanReadEntitySettings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ViewerRights.CanReadEntitySettings(childComplexity), true
 	case "ViewerRights.canReadFiles":
 		if e.ComplexityRoot.ViewerRights.CanReadFiles == nil {
 			break
@@ -2860,6 +2897,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ViewerRights.CanReadPositions(childComplexity), true
+	case "ViewerRights.canReadTaskStatuses":
+		if e.ComplexityRoot.ViewerRights.CanReadTaskStatuses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ViewerRights.CanReadTaskStatuses(childComplexity), true
 	case "ViewerRights.canReadUsers":
 		if e.ComplexityRoot.ViewerRights.CanReadUsers == nil {
 			break
@@ -2878,6 +2921,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ViewerRights.CanUpdateAgents(childComplexity), true
+	case "ViewerRights.canUpdateEntitySettings":
+		if e.ComplexityRoot.ViewerRights.CanUpdateEntitySettings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ViewerRights.CanUpdateEntitySettings(childComplexity), true
 	case "ViewerRights.canWipe":
 		if e.ComplexityRoot.ViewerRights.CanWipe == nil {
 			break
@@ -4319,6 +4368,8 @@ type ViewerRights {
   canReadAgents: Boolean!
   "Rename a device, move it to another fleet, ping and locate it, lock and unlock it."
   canUpdateAgents: Boolean!
+  "Ask a device where it is."
+  canLocate: Boolean!
   "Wipe a device or cancel a wipe."
   canWipe: Boolean!
   "Unenrol a device."
@@ -4329,12 +4380,18 @@ type ViewerRights {
   canReadInvitations: Boolean!
   "Invite people."
   canInvite: Boolean!
+  "Send an invitation again, deactivate and delete it."
+  canManageInvitations: Boolean!
   "See fleets."
   canReadFleets: Boolean!
   "Create, change and delete fleets."
   canManageFleets: Boolean!
   "See policies."
   canReadPolicies: Boolean!
+  "Apply policies to fleets and devices, change and remove them."
+  canManageTasks: Boolean!
+  "See how far policies have been taken over by devices."
+  canReadTaskStatuses: Boolean!
   "See files."
   canReadFiles: Boolean!
   "Upload, change and delete files."
@@ -4349,6 +4406,12 @@ type ViewerRights {
   canReadComputers: Boolean!
   "See users."
   canReadUsers: Boolean!
+  "Create, change and delete users."
+  canManageUsers: Boolean!
+  "See what devices are told in an entity: support, downloads, limits."
+  canReadEntitySettings: Boolean!
+  "Change it. GLPI wants three rights together for that: the device limit, the download URL and the invitation's life."
+  canUpdateEntitySettings: Boolean!
 }
 
 "Something that not every GLPI offers."
@@ -5214,6 +5277,8 @@ func (ec *executionContext) childFields_ViewerRights(ctx context.Context, field 
 		return ec.fieldContext_ViewerRights_canReadAgents(ctx, field)
 	case "canUpdateAgents":
 		return ec.fieldContext_ViewerRights_canUpdateAgents(ctx, field)
+	case "canLocate":
+		return ec.fieldContext_ViewerRights_canLocate(ctx, field)
 	case "canWipe":
 		return ec.fieldContext_ViewerRights_canWipe(ctx, field)
 	case "canUnenroll":
@@ -5224,12 +5289,18 @@ func (ec *executionContext) childFields_ViewerRights(ctx context.Context, field 
 		return ec.fieldContext_ViewerRights_canReadInvitations(ctx, field)
 	case "canInvite":
 		return ec.fieldContext_ViewerRights_canInvite(ctx, field)
+	case "canManageInvitations":
+		return ec.fieldContext_ViewerRights_canManageInvitations(ctx, field)
 	case "canReadFleets":
 		return ec.fieldContext_ViewerRights_canReadFleets(ctx, field)
 	case "canManageFleets":
 		return ec.fieldContext_ViewerRights_canManageFleets(ctx, field)
 	case "canReadPolicies":
 		return ec.fieldContext_ViewerRights_canReadPolicies(ctx, field)
+	case "canManageTasks":
+		return ec.fieldContext_ViewerRights_canManageTasks(ctx, field)
+	case "canReadTaskStatuses":
+		return ec.fieldContext_ViewerRights_canReadTaskStatuses(ctx, field)
 	case "canReadFiles":
 		return ec.fieldContext_ViewerRights_canReadFiles(ctx, field)
 	case "canManageFiles":
@@ -5244,6 +5315,12 @@ func (ec *executionContext) childFields_ViewerRights(ctx context.Context, field 
 		return ec.fieldContext_ViewerRights_canReadComputers(ctx, field)
 	case "canReadUsers":
 		return ec.fieldContext_ViewerRights_canReadUsers(ctx, field)
+	case "canManageUsers":
+		return ec.fieldContext_ViewerRights_canManageUsers(ctx, field)
+	case "canReadEntitySettings":
+		return ec.fieldContext_ViewerRights_canReadEntitySettings(ctx, field)
+	case "canUpdateEntitySettings":
+		return ec.fieldContext_ViewerRights_canUpdateEntitySettings(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ViewerRights", field.Name)
 }

@@ -1026,6 +1026,29 @@ func (ec *executionContext) fieldContext_ViewerRights_canUpdateAgents(_ context.
 	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func (ec *executionContext) _ViewerRights_canLocate(ctx context.Context, field graphql.CollectedField, obj *model.ViewerRights) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ViewerRights_canLocate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CanLocate, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ViewerRights_canLocate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func (ec *executionContext) _ViewerRights_canWipe(ctx context.Context, field graphql.CollectedField, obj *model.ViewerRights) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1141,6 +1164,29 @@ func (ec *executionContext) fieldContext_ViewerRights_canInvite(_ context.Contex
 	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func (ec *executionContext) _ViewerRights_canManageInvitations(ctx context.Context, field graphql.CollectedField, obj *model.ViewerRights) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ViewerRights_canManageInvitations(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CanManageInvitations, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ViewerRights_canManageInvitations(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func (ec *executionContext) _ViewerRights_canReadFleets(ctx context.Context, field graphql.CollectedField, obj *model.ViewerRights) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1207,6 +1253,52 @@ func (ec *executionContext) _ViewerRights_canReadPolicies(ctx context.Context, f
 	)
 }
 func (ec *executionContext) fieldContext_ViewerRights_canReadPolicies(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ViewerRights_canManageTasks(ctx context.Context, field graphql.CollectedField, obj *model.ViewerRights) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ViewerRights_canManageTasks(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CanManageTasks, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ViewerRights_canManageTasks(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ViewerRights_canReadTaskStatuses(ctx context.Context, field graphql.CollectedField, obj *model.ViewerRights) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ViewerRights_canReadTaskStatuses(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CanReadTaskStatuses, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ViewerRights_canReadTaskStatuses(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
@@ -1368,6 +1460,75 @@ func (ec *executionContext) _ViewerRights_canReadUsers(ctx context.Context, fiel
 	)
 }
 func (ec *executionContext) fieldContext_ViewerRights_canReadUsers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ViewerRights_canManageUsers(ctx context.Context, field graphql.CollectedField, obj *model.ViewerRights) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ViewerRights_canManageUsers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CanManageUsers, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ViewerRights_canManageUsers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ViewerRights_canReadEntitySettings(ctx context.Context, field graphql.CollectedField, obj *model.ViewerRights) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ViewerRights_canReadEntitySettings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CanReadEntitySettings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ViewerRights_canReadEntitySettings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ViewerRights_canUpdateEntitySettings(ctx context.Context, field graphql.CollectedField, obj *model.ViewerRights) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ViewerRights_canUpdateEntitySettings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CanUpdateEntitySettings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ViewerRights_canUpdateEntitySettings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ViewerRights", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
@@ -2081,6 +2242,11 @@ func (ec *executionContext) _ViewerRights(ctx context.Context, sel ast.Selection
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "canLocate":
+			out.Values[i] = ec._ViewerRights_canLocate(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "canWipe":
 			out.Values[i] = ec._ViewerRights_canWipe(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -2106,6 +2272,11 @@ func (ec *executionContext) _ViewerRights(ctx context.Context, sel ast.Selection
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "canManageInvitations":
+			out.Values[i] = ec._ViewerRights_canManageInvitations(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "canReadFleets":
 			out.Values[i] = ec._ViewerRights_canReadFleets(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -2118,6 +2289,16 @@ func (ec *executionContext) _ViewerRights(ctx context.Context, sel ast.Selection
 			}
 		case "canReadPolicies":
 			out.Values[i] = ec._ViewerRights_canReadPolicies(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "canManageTasks":
+			out.Values[i] = ec._ViewerRights_canManageTasks(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "canReadTaskStatuses":
+			out.Values[i] = ec._ViewerRights_canReadTaskStatuses(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -2153,6 +2334,21 @@ func (ec *executionContext) _ViewerRights(ctx context.Context, sel ast.Selection
 			}
 		case "canReadUsers":
 			out.Values[i] = ec._ViewerRights_canReadUsers(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "canManageUsers":
+			out.Values[i] = ec._ViewerRights_canManageUsers(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "canReadEntitySettings":
+			out.Values[i] = ec._ViewerRights_canReadEntitySettings(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "canUpdateEntitySettings":
+			out.Values[i] = ec._ViewerRights_canUpdateEntitySettings(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

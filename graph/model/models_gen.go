@@ -555,6 +555,8 @@ type ViewerRights struct {
 	CanReadAgents bool `json:"canReadAgents"`
 	// Rename a device, move it to another fleet, ping and locate it, lock and unlock it.
 	CanUpdateAgents bool `json:"canUpdateAgents"`
+	// Ask a device where it is.
+	CanLocate bool `json:"canLocate"`
 	// Wipe a device or cancel a wipe.
 	CanWipe bool `json:"canWipe"`
 	// Unenrol a device.
@@ -565,12 +567,18 @@ type ViewerRights struct {
 	CanReadInvitations bool `json:"canReadInvitations"`
 	// Invite people.
 	CanInvite bool `json:"canInvite"`
+	// Send an invitation again, deactivate and delete it.
+	CanManageInvitations bool `json:"canManageInvitations"`
 	// See fleets.
 	CanReadFleets bool `json:"canReadFleets"`
 	// Create, change and delete fleets.
 	CanManageFleets bool `json:"canManageFleets"`
 	// See policies.
 	CanReadPolicies bool `json:"canReadPolicies"`
+	// Apply policies to fleets and devices, change and remove them.
+	CanManageTasks bool `json:"canManageTasks"`
+	// See how far policies have been taken over by devices.
+	CanReadTaskStatuses bool `json:"canReadTaskStatuses"`
 	// See files.
 	CanReadFiles bool `json:"canReadFiles"`
 	// Upload, change and delete files.
@@ -585,6 +593,12 @@ type ViewerRights struct {
 	CanReadComputers bool `json:"canReadComputers"`
 	// See users.
 	CanReadUsers bool `json:"canReadUsers"`
+	// Create, change and delete users.
+	CanManageUsers bool `json:"canManageUsers"`
+	// See what devices are told in an entity: support, downloads, limits.
+	CanReadEntitySettings bool `json:"canReadEntitySettings"`
+	// Change it. GLPI wants three rights together for that: the device limit, the download URL and the invitation's life.
+	CanUpdateEntitySettings bool `json:"canUpdateEntitySettings"`
 }
 
 // What a list of devices can be sorted by.

@@ -36,14 +36,18 @@ func (v Viewer) Rights() *ViewerRights {
 	return &ViewerRights{
 		CanReadAgents:         glpiproxy.Can[glpiproxy.Agent](v.Scope, glpiproxy.Read),
 		CanUpdateAgents:       update,
+		CanLocate:             update && glpiproxy.Can[glpiproxy.Geolocation](v.Scope, glpiproxy.Read),
 		CanWipe:               update,
 		CanUnenroll:           update,
 		CanDeleteAgents:       glpiproxy.Can[glpiproxy.Agent](v.Scope, glpiproxy.Purge),
 		CanReadInvitations:    glpiproxy.Can[glpiproxy.Invitation](v.Scope, glpiproxy.Read),
 		CanInvite:             glpiproxy.Can[glpiproxy.Invitation](v.Scope, glpiproxy.Create),
+		CanManageInvitations:  manages[glpiproxy.Invitation](v.Scope),
 		CanReadFleets:         glpiproxy.Can[glpiproxy.Fleet](v.Scope, glpiproxy.Read),
 		CanManageFleets:       manages[glpiproxy.Fleet](v.Scope),
 		CanReadPolicies:       glpiproxy.Can[glpiproxy.Policy](v.Scope, glpiproxy.Read),
+		CanManageTasks:        update && holdsAll[glpiproxy.Fleet](v.Scope, glpiproxy.Update) && holdsAll[glpiproxy.Policy](v.Scope, glpiproxy.Read),
+		CanReadTaskStatuses:   glpiproxy.Can[glpiproxy.TaskStatus](v.Scope, glpiproxy.Read),
 		CanReadFiles:          glpiproxy.Can[glpiproxy.File](v.Scope, glpiproxy.Read),
 		CanManageFiles:        manages[glpiproxy.File](v.Scope),
 		CanReadApplications:   glpiproxy.Can[glpiproxy.Application](v.Scope, glpiproxy.Read),
@@ -51,10 +55,31 @@ func (v Viewer) Rights() *ViewerRights {
 		CanReadPositions:      glpiproxy.Can[glpiproxy.Geolocation](v.Scope, glpiproxy.Read),
 		CanReadComputers:      glpiproxy.Can[glpiproxy.Computer](v.Scope, glpiproxy.Read),
 		CanReadUsers:          glpiproxy.Can[glpiproxy.User](v.Scope, glpiproxy.Read),
+		CanManageUsers:        holdsAll[glpiproxy.User](v.Scope, glpiproxy.Create, glpiproxy.Update, glpiproxy.Delete),
+
+		CanReadEntitySettings:   glpiproxy.Can[glpiproxy.EntityConfig](v.Scope, glpiproxy.Read),
+		CanUpdateEntitySettings: holdsAll[glpiproxy.EntityConfig](v.Scope, setDeviceLimit, setDownloadURL, setTokenLife),
 	}
 }
 
+// The rights of Flyve MDM's own to change an entity's settings.
+const (
+	setDeviceLimit glpiproxy.Right = 128
+	setDownloadURL glpiproxy.Right = 256
+	setTokenLife   glpiproxy.Right = 512
+)
+
 // manages says whether a viewer may create, change and delete the items of a type.
 func manages[T glpiproxy.Item](s *glpiproxy.Scope) bool {
-	return glpiproxy.Can[T](s, glpiproxy.Create) && glpiproxy.Can[T](s, glpiproxy.Update) && glpiproxy.Can[T](s, glpiproxy.Purge)
+	return holdsAll[T](s, glpiproxy.Create, glpiproxy.Update, glpiproxy.Purge)
+}
+
+// holdsAll says whether a viewer's profile has every one of some rights on the items of a type.
+func holdsAll[T glpiproxy.Item](s *glpiproxy.Scope, rights ...glpiproxy.Right) bool {
+	for _, right := range rights {
+		if !glpiproxy.Can[T](s, right) {
+			return false
+		}
+	}
+	return true
 }

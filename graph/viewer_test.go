@@ -1,0 +1,38 @@
+package graph_test
+
+import (
+	"maps"
+	"testing"
+)
+
+const allRights = `{ viewer { rights { canReadAgents canUpdateAgents canLocate canWipe canUnenroll canDeleteAgents canReadInvitations canInvite
+  canManageInvitations canReadFleets canManageFleets canReadPolicies canManageTasks canReadTaskStatuses canReadFiles canManageFiles
+  canReadApplications canManageApplications canReadPositions canReadComputers canReadUsers canManageUsers canReadEntitySettings
+  canUpdateEntitySettings } } }`
+
+func TestRightsInWords(t *testing.T) {
+	w := newWorld(t)
+	reads := []string{
+		"canReadAgents", "canReadInvitations", "canReadFleets", "canReadPolicies", "canReadTaskStatuses", "canReadFiles",
+		"canReadApplications", "canReadPositions", "canReadComputers", "canReadUsers", "canReadEntitySettings",
+	}
+	all := append([]string{
+		"canUpdateAgents", "canLocate", "canWipe", "canUnenroll", "canDeleteAgents", "canInvite", "canManageInvitations", "canManageFleets",
+		"canManageTasks", "canManageFiles", "canManageApplications", "canManageUsers", "canUpdateEntitySettings",
+	}, reads...)
+	for username, held := range map[string][]string{
+		"admin@acme.test": all, "admin@globex.test": all, "viewer@acme.test": reads, "viewer@globex.test": reads, "sally@acme.test": nil,
+	} {
+		want := map[string]any{}
+		for _, right := range all {
+			want[right] = false
+		}
+		for _, right := range held {
+			want[right] = true
+		}
+		got := w.must(w.signIn(username), allRights, nil).at("viewer", "rights").(map[string]any)
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", username, got, want)
+		}
+	}
+}
