@@ -84,6 +84,7 @@ type Client struct {
 	scopes    *cache // who a session is
 	rows      *cache // items, lists, searches
 	flights   flights
+	batches   batches
 	clock     serverClock
 	health    healthRecord
 	metrics   *metrics
@@ -150,6 +151,7 @@ func New(o Options) (*Client, error) {
 		c.now = time.Now
 	}
 	c.base, c.close = context.WithCancel(context.Background())
+	c.batches.open = map[string]*batch{}
 	c.flights = flights{active: map[string]*flight{}, base: c.base}
 	longest := 10*c.timeout + catalogueFactor*max(c.ttl, 0)
 	c.rows = newCache(cmp.Or(o.CacheEntries, defaultEntries), longest, c.now)

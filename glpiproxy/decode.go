@@ -195,6 +195,11 @@ func decodeItem[T Item](raw json.RawMessage, server *time.Location, columns []co
 	if err != nil {
 		return item, fmt.Errorf("decoding %s: %w", item.itemtype(), err)
 	}
+	return decodeRow[T](r, server, columns)
+}
+
+func decodeRow[T Item](r row, server *time.Location, columns []column) (T, error) {
+	var item T
 	if _, ok := intOf(r["id"]); !ok {
 		return item, fmt.Errorf("decoding %s: no id", item.itemtype())
 	}

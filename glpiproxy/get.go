@@ -2,15 +2,11 @@ package glpiproxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Get reads one item. The id must be positive (0 is the root entity only).
@@ -45,26 +41,18 @@ func checkReadable(operation, itemtype string, id int) error {
 // fetchItem reads one item; that it is missing or forbidden is a result too.
 func fetchItem[T Item](ctx context.Context, s *Session, scope *Scope, id int) (Result[T], error) {
 	var kind T
-	k := call{operation: "get", path: fmt.Sprintf("/%s/%d", kind.itemtype(), id), query: "get_hateoas=false"}
-	a, err := s.call(ctx, k)
-	if outOfReach(err) {
-		return Result[T]{Err: err}, nil
-	}
+	w := want{kind.itemtype(), id}
+	items, err := batchReader{s, scope}.readOne(ctx, w)
+	return resultOf[T](w, items, err, scope)
+}
+
+// resultOf picks the only item out of an answer.
+func resultOf[T Item](w want, items map[want]fetched, err error, scope *Scope) (Result[T], error) {
 	if err != nil {
-		return Result[T]{}, err
+		items = failed([]want{w}, err)
 	}
-	raw, err := a.json(k.operation)
-	if err != nil {
-		return Result[T]{}, err
-	}
-	item, err := decodeItem[T](raw, scope.location, columnsOf(reflect.TypeFor[T]()))
-	if err == nil && item.id() != id {
-		err = errors.New("GLPI answered with another item")
-	}
-	if err != nil {
-		return Result[T]{}, unexpected(k.operation, a.status, err)
-	}
-	return Result[T]{Item: item}, nil
+	results, err := decodeFetched[T](items, []want{w}, scope)
+	return results[w.id], err
 }
 
 // outOfReach tells of an item that this viewer can't have.
@@ -81,13 +69,6 @@ type Result[T any] struct {
 	Item T
 	Err  error
 }
-
-// batchSize is how many items are asked for at once: the URL stays under 8 KB, the
-// limit of nginx.
-const batchSize = 50
-
-// fewItems is the size at which a batch with a spoiled item is read one by one.
-const fewItems = 4
 
 // GetMany reads many items in few calls, one result for each id in the order
 // asked. The error is for the whole batch (session ended, GLPI away); an item
@@ -153,7 +134,7 @@ func lookUp[T Item](s *Session, scope *Scope, ids []int) (known map[int]Result[T
 	return known, slices.Compact(missing)
 }
 
-// fetchAndKeep reads the ids in batches and caches each result by itself.
+// fetchAndKeep reads the ids in a batch and caches each result by itself.
 func fetchAndKeep[T Item](ctx context.Context, s *Session, ids []int) (map[int]Result[T], error) {
 	var kind T
 	c := s.client
@@ -162,11 +143,19 @@ func fetchAndKeep[T Item](ctx context.Context, s *Session, ids []int) (map[int]R
 	if err != nil {
 		return nil, err
 	}
-	results, err := fetchParts[T](ctx, s, scope, slices.Collect(slices.Chunk(ids, batchSize)))
+	itemtype := kind.itemtype()
+	wants := make([]want, len(ids))
+	for i, id := range ids {
+		wants[i] = want{itemtype, id}
+	}
+	items, err := s.fetchItems(ctx, scope, wants)
 	if err != nil {
 		return nil, err
 	}
-	itemtype := kind.itemtype()
+	results, err := decodeFetched[T](items, wants, scope)
+	if err != nil {
+		return nil, err
+	}
 	for id, result := range results {
 		c.rows.put(scopeKey(scope, itemtype)+"|"+itemKey(itemtype, id), result, 1,
 			c.ttlOf(traitsOf(itemtype)), since, itemtype, itemTag(itemtype, id), s.tag)
@@ -174,81 +163,24 @@ func fetchAndKeep[T Item](ctx context.Context, s *Session, ids []int) (map[int]R
 	return results, nil
 }
 
-// fetchBatch reads items in one call. GLPI refuses the whole call for one item out
-// of reach, so a refused batch is halved until the culprits stand alone.
-func fetchBatch[T Item](ctx context.Context, s *Session, scope *Scope, ids []int) (map[int]Result[T], error) {
-	if len(ids) == 1 {
-		result, err := fetchItem[T](ctx, s, scope, ids[0])
-		return map[int]Result[T]{ids[0]: result}, err
-	}
-	results, err := fetchTogether[T](ctx, s, scope, ids)
-	if !outOfReach(err) {
-		return results, err
-	}
-	results = make(map[int]Result[T], len(ids))
-	var kind T
-	if right := traitsOf(kind.itemtype()).right; right != "" && scope.Rights[right] == 0 && KindOf(err) == Forbidden {
-		for _, id := range ids { // the profile has no right at all: none will be had
-			results[id] = Result[T]{Err: err}
-		}
-		return results, nil
-	}
-	size := (len(ids) + 1) / 2
-	if len(ids) <= fewItems {
-		size = 1
-	}
-	return fetchParts[T](ctx, s, scope, slices.Collect(slices.Chunk(ids, size)))
-}
-
-// fetchParts reads several batches side by side.
-func fetchParts[T Item](ctx context.Context, s *Session, scope *Scope, parts [][]int) (map[int]Result[T], error) {
-	found := make([]map[int]Result[T], len(parts))
-	group, ctx := errgroup.WithContext(ctx)
-	for i, part := range parts {
-		group.Go(func() (err error) {
-			found[i], err = fetchBatch[T](ctx, s, scope, part)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	all := map[int]Result[T]{}
-	for _, results := range found {
-		maps.Copy(all, results)
-	}
-	return all, nil
-}
-
-// fetchTogether makes the one call. The items are told apart by their ids, not by
-// their order.
-func fetchTogether[T Item](ctx context.Context, s *Session, scope *Scope, ids []int) (map[int]Result[T], error) {
-	var kind T
-	var query strings.Builder
-	for i, id := range ids {
-		fmt.Fprintf(&query, "items[%d][itemtype]=%s&items[%d][items_id]=%d&", i, kind.itemtype(), i, id)
-	}
-	query.WriteString("get_hateoas=false")
-	k := call{operation: "getMultipleItems", path: "/getMultipleItems", query: query.String()}
-	a, err := s.call(ctx, k)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := a.json(k.operation)
-	if err != nil {
-		return nil, err
-	}
-	items, err := decodeItems[T](raw, scope.location)
-	if err != nil {
-		return nil, unexpected(k.operation, a.status, err)
-	}
-	results := make(map[int]Result[T], len(items))
-	for _, item := range items {
-		results[item.id()] = Result[T]{Item: item}
-	}
-	for _, id := range ids {
-		if _, ok := results[id]; !ok || len(results) != len(ids) {
-			return nil, unexpected(k.operation, a.status, errors.New("GLPI answered with other items"))
+// decodeFetched picks its own items out of a batch. The error is that of any item
+// for another reason than that this viewer can't have it.
+func decodeFetched[T Item](items map[want]fetched, wants []want, scope *Scope) (map[int]Result[T], error) {
+	columns := columnsOf(reflect.TypeFor[T]())
+	results := make(map[int]Result[T], len(wants))
+	for _, w := range wants {
+		f := items[w]
+		switch {
+		case outOfReach(f.err):
+			results[w.id] = Result[T]{Err: f.err}
+		case f.err != nil:
+			return nil, f.err
+		default:
+			item, err := decodeRow[T](f.row, scope.location, columns)
+			if err != nil {
+				return nil, unexpected("getMultipleItems", 0, err)
+			}
+			results[w.id] = Result[T]{Item: item}
 		}
 	}
 	return results, nil

@@ -163,8 +163,8 @@ func sessionBody(user, entity int) string {
 		"plugin_flyvemdm_guest_profiles_id":9}}`, user, user, entity, entity)
 }
 
-// fleets answers getMultipleItems and GETs of fleets, but for the spoiled ids,
-// which are forbidden.
+// fleets answers getMultipleItems, GETs and searches by id of fleets, but for the
+// spoiled ids, which are forbidden and not found by searches.
 func (g *glpi) fleets(spoiled ...int) {
 	refused := says(401, `["ERROR_RIGHT_MISSING","You don't have permission to perform this action."]`)
 	g.on("/getMultipleItems", func(w http.ResponseWriter, r *http.Request) {
@@ -178,6 +178,16 @@ func (g *glpi) fleets(spoiled ...int) {
 			rows = append(rows, fleetBody(id))
 		}
 		says(200, "["+strings.Join(rows, ",")+"]")(w, r)
+	})
+	g.on("/search/PluginFlyvemdmFleet", func(w http.ResponseWriter, r *http.Request) {
+		var rows []string
+		for i := 0; r.URL.Query().Has(fmt.Sprintf("criteria[%d][value]", i)); i++ {
+			id, _ := strconv.Atoi(r.URL.Query().Get(fmt.Sprintf("criteria[%d][value]", i)))
+			if !slices.Contains(spoiled, id) {
+				rows = append(rows, fmt.Sprintf(`{"2":%d}`, id))
+			}
+		}
+		says(200, fmt.Sprintf(`{"totalcount":%d,"data":[%s]}`, len(rows), strings.Join(rows, ",")))(w, r)
 	})
 	for id := 1; id <= 200; id++ {
 		handler := says(200, fleetBody(id))

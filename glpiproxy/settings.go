@@ -19,11 +19,9 @@ func EntityConfigOf(ctx context.Context, s *Session, entityID int) (EntityConfig
 	r := reading{operation: "get", itemtype: itemtype, key: itemKey(itemtype, 0), tag: itemTag(itemtype, 0)}
 	weigh := func(Result[EntityConfig]) int { return 1 }
 	result, err := cachedRead(ctx, s, r, weigh, func(ctx context.Context, scope *Scope) (Result[EntityConfig], error) {
-		results, err := fetchTogether[EntityConfig](ctx, s, scope, []int{0})
-		if outOfReach(err) {
-			return Result[EntityConfig]{Err: err}, nil
-		}
-		return results[0], err
+		w := want{itemtype, 0}
+		items, err := batchReader{s, scope}.readTogether(ctx, []want{w})
+		return resultOf[EntityConfig](w, items, err, scope)
 	})
 	if err != nil {
 		return EntityConfig{}, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,4 +180,50 @@ func TestSimulatedSessions(t *testing.T) {
 	if _, err := gus.Scope(ctx); glpiproxy.KindOf(err) != glpiproxy.Unauthenticated {
 		t.Error(err)
 	}
+}
+
+// A page with devices out of the viewer's sight costs a handful of calls more, and
+// shows all the others.
+func TestSpoiledPagesOfTheSimulator(t *testing.T) {
+	ctx := context.Background()
+	c := newCompany(t)
+	var own, foreign []int
+	for i := range 50 {
+		own = append(own, c.add("Computer", map[string]any{"name": fmt.Sprint("own ", i), "entities_id": c.acme}))
+		foreign = append(foreign, c.add("Computer", map[string]any{"name": fmt.Sprint("foreign ", i), "entities_id": c.globex}))
+	}
+	calls := &countingTransport{}
+	client, err := glpiproxy.New(glpiproxy.Options{URL: c.server.URL + "/glpi", HTTPClient: &http.Client{Transport: calls}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	for _, spoiled := range []int{0, 1, 3, 10, 49, 50} {
+		ada := client.Resume(c.signIn("ada@acme.test", "demo").Token())
+		must(ada.Scope(ctx))(t)
+		client.Invalidate("Computer")
+		page := append(append([]int{}, own[spoiled:]...), foreign[:spoiled]...)
+		before := calls.n.Load()
+		results := must(glpiproxy.GetMany[glpiproxy.Computer](ctx, ada, page))(t)
+		if extra := calls.n.Load() - before - 1; extra > 5 || spoiled == 0 && extra > 0 {
+			t.Errorf("%d out of sight: %d calls more", spoiled, extra)
+		}
+		for i, r := range results {
+			kind := glpiproxy.KindOf(r.Err)
+			switch inSight := i < 50-spoiled; {
+			case inSight && (r.Err != nil || r.Item.ID != page[i]):
+				t.Errorf("%d out of sight: in sight and not read: %+v", spoiled, r)
+			case !inSight && (r.Err == nil || kind != glpiproxy.NotFound && kind != glpiproxy.Forbidden || r.Item.ID != 0):
+				t.Errorf("%d out of sight: out of sight and read: %+v", spoiled, r)
+			}
+		}
+	}
+}
+
+// countingTransport counts the calls made.
+type countingTransport struct{ n atomic.Int64 }
+
+func (c *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	return http.DefaultTransport.RoundTrip(r)
 }
