@@ -174,7 +174,7 @@ type File struct {
 }
 
 // Application is an Android package that can be deployed (PluginFlyvemdmPackage).
-// Its icon, tens of kilobytes, is read by Icon alone.
+// Its icon, tens of kilobytes, is read by Icons alone.
 type Application struct {
 	ID          int    `json:"id"`
 	Name        string `json:"name"` // of the file

@@ -2,6 +2,7 @@ package glpiproxy_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"fleetgate/glpiproxy"
@@ -164,25 +165,31 @@ func TestEntityConfigsTellTheirSource(t *testing.T) {
 	}
 }
 
-func TestIconsAreReadOneByOne(t *testing.T) {
+func TestIconsAreReadTogether(t *testing.T) {
 	ctx := context.Background()
 	d := newDemo(t, 0)
-	ours := must(glpiproxy.List[glpiproxy.Application](ctx, d.acme, glpiproxy.ListOptions{}))(t).Items
-	if len(ours) == 0 {
-		t.Fatal("the demonstration has no applications")
-	}
-	icons := 0
-	for _, application := range ours {
-		icon, err := glpiproxy.Icon(ctx, d.acme, application.ID)
-		if err == nil && string(icon[1:4]) == "PNG" {
-			icons++
-		}
-		if _, err := glpiproxy.Icon(ctx, d.globex, application.ID); err == nil {
-			t.Error("Globex reads ACME's icon")
+	var ids []int
+	parsed := 0
+	for _, application := range must(glpiproxy.List[glpiproxy.Application](ctx, d.acme, glpiproxy.ListOptions{}))(t).Items {
+		ids = append(ids, application.ID)
+		if application.ParseStatus == "parsed" {
+			parsed++
 		}
 	}
-	if icons == 0 {
-		t.Error("no icon was read")
+	icons := must(glpiproxy.Icons(ctx, d.acme, append(ids, 99999)))(t)
+	if len(icons) != parsed || parsed == 0 {
+		t.Errorf("%d icons of %d applications with one", len(icons), parsed)
+	}
+	for id, png := range icons {
+		if !strings.HasPrefix(string(png), "\x89PNG") {
+			t.Errorf("the icon of %d is no PNG: %q", id, png)
+		}
+	}
+	if theirs := must(glpiproxy.Icons(ctx, d.globex, ids))(t); len(theirs) != 0 {
+		t.Errorf("Globex reads ACME's icons: %d", len(theirs))
+	}
+	if _, err := glpiproxy.Icons(ctx, d.acme, []int{0}); err == nil {
+		t.Error("0 is no id")
 	}
 	_, err := glpiproxy.List[glpiproxy.Application](ctx, d.acme, glpiproxy.ListOptions{Sort: "filesize"})
 	wantKind(t, err, glpiproxy.Invalid) // GLPI's table has no such column

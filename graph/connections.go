@@ -18,6 +18,11 @@ func listed[T glpiproxy.Item](s *glpiproxy.Session, options glpiproxy.ListOption
 		p, err := glpiproxy.List[T](ctx, s, options)
 		return p.Items, p.Total, err
 	}
+	return listing[T]{rows: rows, ids: allIDs(rows, id), id: id}
+}
+
+// allIDs lists the ids of a whole list.
+func allIDs[T any](rows func(ctx context.Context, start, count int) ([]T, int, error), id func(T) int) func(context.Context) ([]int, error) {
 	ids := func(ctx context.Context, start, count int) ([]int, int, error) {
 		items, total, err := rows(ctx, start, count)
 		ids := make([]int, len(items))
@@ -26,7 +31,36 @@ func listed[T glpiproxy.Item](s *glpiproxy.Session, options glpiproxy.ListOption
 		}
 		return ids, total, err
 	}
-	return listing[T]{rows: rows, ids: func(ctx context.Context) ([]int, error) { return inChunks(ctx, ids) }, id: id}
+	return func(ctx context.Context) ([]int, error) { return inChunks(ctx, ids) }
+}
+
+// searched reads a list through GLPI's search, which can filter: the ids of the page first, then the items in one
+// batch.
+func searched[T glpiproxy.Item](s *glpiproxy.Session, query glpiproxy.Query, id func(T) int) listing[T] {
+	find := func(ctx context.Context, start, count int) (ids []int, total int, err error) {
+		query := query
+		query.Range = glpiproxy.Range{Start: start, Count: count}
+		found, err := glpiproxy.Search[T](ctx, s, query)
+		for _, row := range found.Rows {
+			ids = append(ids, row.ID())
+		}
+		return ids, found.Total, err
+	}
+	rows := func(ctx context.Context, start, count int) ([]T, int, error) {
+		ids, total, err := find(ctx, start, count)
+		if err != nil {
+			return nil, 0, err
+		}
+		results, err := glpiproxy.GetMany[T](ctx, s, ids)
+		items := make([]T, 0, len(results))
+		for _, result := range results {
+			if result.Err == nil { // else gone since it was found
+				items = append(items, result.Item)
+			}
+		}
+		return items, total, err
+	}
+	return listing[T]{rows: rows, ids: func(ctx context.Context) ([]int, error) { return inChunks(ctx, find) }, id: id}
 }
 
 // inMemory pages through what was read as a whole.

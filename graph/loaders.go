@@ -35,6 +35,9 @@ type loaders struct {
 	locations    *loader[*model.NamedEntry]
 	profileNames *loader[*model.NamedEntry]
 	taskLoaders
+
+	applications *loader[*model.Application]
+	icons        *loader[*string]
 }
 
 // loader reads items of one kind by GLPI's ids.
@@ -100,7 +103,12 @@ func newLoaders(s *glpiproxy.Session) *loaders {
 		types:         newLoader(s, func(t glpiproxy.ComputerType) string { return t.Name }),
 
 		taskLoaders: newTaskLoaders(s),
+		icons:       newIconLoader(s),
 	}
+	l.applications = newLoader(s, func(a glpiproxy.Application) *model.Application {
+		l.entities.expect(a.EntityID)
+		return &model.Application{Application: a, Whole: true}
+	})
 	l.computers = newLoader(s, func(c glpiproxy.Computer) *model.Computer {
 		l.users.expect(c.UserID)
 		l.models.expect(c.ModelID)
@@ -165,10 +173,12 @@ func named(ctx context.Context, pick func(*loaders) *loader[string], id int) (*s
 	return &name, nil
 }
 
-func entities(l *loaders) *loader[*model.Entity]    { return l.entities }
-func fleets(l *loaders) *loader[*model.Fleet]       { return l.fleets }
-func users(l *loaders) *loader[*model.User]         { return l.users }
-func computers(l *loaders) *loader[*model.Computer] { return l.computers }
-func models(l *loaders) *loader[string]             { return l.models }
-func manufacturers(l *loaders) *loader[string]      { return l.manufacturers }
-func types(l *loaders) *loader[string]              { return l.types }
+func entities(l *loaders) *loader[*model.Entity]          { return l.entities }
+func fleets(l *loaders) *loader[*model.Fleet]             { return l.fleets }
+func users(l *loaders) *loader[*model.User]               { return l.users }
+func computers(l *loaders) *loader[*model.Computer]       { return l.computers }
+func models(l *loaders) *loader[string]                   { return l.models }
+func manufacturers(l *loaders) *loader[string]            { return l.manufacturers }
+func types(l *loaders) *loader[string]                    { return l.types }
+func applications(l *loaders) *loader[*model.Application] { return l.applications }
+func icons(l *loaders) *loader[*string]                   { return l.icons }

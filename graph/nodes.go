@@ -18,14 +18,17 @@ type nodeReader func(ctx context.Context, ids []int) ([]model.Node, []error)
 // Items that GLPI reads by their id alone take reader; those of another kind bring a nodeReader of their own.
 var nodeReaders = map[string]nodeReader{
 	"Agent":          reader(func(a glpiproxy.Agent) model.Node { return &model.Agent{Agent: a} }),
+	"Application":    reader(func(a glpiproxy.Application) model.Node { return &model.Application{Application: a, Whole: true} }),
 	"Computer":       reader(func(c glpiproxy.Computer) model.Node { return &model.Computer{Computer: c} }),
 	"Entity":         reader(func(e glpiproxy.Entity) model.Node { return &model.Entity{Entity: e} }),
+	"File":           reader(func(f glpiproxy.File) model.Node { return &model.File{File: f} }),
 	"Fleet":          reader(func(f glpiproxy.Fleet) model.Node { return &model.Fleet{Fleet: f} }),
 	"Invitation":     reader(func(i glpiproxy.Invitation) model.Node { return &model.Invitation{Invitation: i} }),
 	"Policy":         policyNodes,
 	"PolicyCategory": reader(func(c glpiproxy.PolicyCategory) model.Node { return &model.PolicyCategory{PolicyCategory: c} }),
 	"Task":           reader(func(t glpiproxy.Task) model.Node { return &model.Task{Task: t} }),
 	"User":           reader(func(u glpiproxy.User) model.Node { return &model.User{User: u} }),
+	"WellKnownPath":  reader(func(p glpiproxy.WellKnownPath) model.Node { return &model.WellKnownPath{WellKnownPath: p} }),
 }
 
 // reader reads nodes that are items of GLPI's, in batches.

@@ -24,7 +24,9 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	Agent() AgentResolver
 	AgentTask() AgentTaskResolver
+	Application() ApplicationResolver
 	Computer() ComputerResolver
+	File() FileResolver
 	Fleet() FleetResolver
 	Invitation() InvitationResolver
 	Mutation() MutationResolver
@@ -95,6 +97,33 @@ type ComplexityRoot struct {
 		Serial   func(childComplexity int) int
 	}
 
+	Application struct {
+		Alias       func(childComplexity int) int
+		Entity      func(childComplexity int) int
+		FileName    func(childComplexity int) int
+		GlobalID    func(childComplexity int) int
+		ID          func(childComplexity int) int
+		Icon        func(childComplexity int) int
+		MimeType    func(childComplexity int) int
+		PackageName func(childComplexity int) int
+		ParseStatus func(childComplexity int) int
+		Size        func(childComplexity int) int
+		Version     func(childComplexity int) int
+		VersionCode func(childComplexity int) int
+	}
+
+	ApplicationConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ApplicationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	BackendHealth struct {
 		Reachable func(childComplexity int) int
 		Since     func(childComplexity int) int
@@ -160,6 +189,29 @@ type ComplexityRoot struct {
 		ID           func(childComplexity int) int
 		Level        func(childComplexity int) int
 		Name         func(childComplexity int) int
+	}
+
+	File struct {
+		Comment  func(childComplexity int) int
+		Entity   func(childComplexity int) int
+		GlobalID func(childComplexity int) int
+		ID       func(childComplexity int) int
+		MimeType func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Size     func(childComplexity int) int
+		Version  func(childComplexity int) int
+	}
+
+	FileConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	FileEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	Fleet struct {
@@ -397,6 +449,10 @@ type ComplexityRoot struct {
 	Query struct {
 		Agent            func(childComplexity int, id string) int
 		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
+		Application      func(childComplexity int, id string) int
+		Applications     func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
+		File             func(childComplexity int, id string) int
+		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
 		Fleet            func(childComplexity int, id string) int
 		Fleets           func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Gateway          func(childComplexity int) int
@@ -411,6 +467,7 @@ type ComplexityRoot struct {
 		UserFormChoices  func(childComplexity int) int
 		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
 		Viewer           func(childComplexity int) int
+		WellKnownPaths   func(childComplexity int) int
 	}
 
 	RemovedApplication struct {
@@ -604,6 +661,14 @@ type ComplexityRoot struct {
 		CanUpdateAgents         func(childComplexity int) int
 		CanUpdateEntitySettings func(childComplexity int) int
 		CanWipe                 func(childComplexity int) int
+	}
+
+	WellKnownPath struct {
+		Comment  func(childComplexity int) int
+		Default  func(childComplexity int) int
+		GlobalID func(childComplexity int) int
+		ID       func(childComplexity int) int
+		Name     func(childComplexity int) int
 	}
 }
 
@@ -835,6 +900,117 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AgentUnenrolled.Serial(childComplexity), true
+
+	case "Application.alias":
+		if e.ComplexityRoot.Application.Alias == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.Alias(childComplexity), true
+	case "Application.entity":
+		if e.ComplexityRoot.Application.Entity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.Entity(childComplexity), true
+	case "Application.fileName":
+		if e.ComplexityRoot.Application.FileName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.FileName(childComplexity), true
+	case "Application.id":
+		if e.ComplexityRoot.Application.GlobalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.GlobalID(childComplexity), true
+	case "Application.databaseId":
+		if e.ComplexityRoot.Application.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.ID(childComplexity), true
+	case "Application.icon":
+		if e.ComplexityRoot.Application.Icon == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.Icon(childComplexity), true
+	case "Application.mimeType":
+		if e.ComplexityRoot.Application.MimeType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.MimeType(childComplexity), true
+	case "Application.packageName":
+		if e.ComplexityRoot.Application.PackageName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.PackageName(childComplexity), true
+	case "Application.parseStatus":
+		if e.ComplexityRoot.Application.ParseStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.ParseStatus(childComplexity), true
+	case "Application.size":
+		if e.ComplexityRoot.Application.Size == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.Size(childComplexity), true
+	case "Application.version":
+		if e.ComplexityRoot.Application.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.Version(childComplexity), true
+	case "Application.versionCode":
+		if e.ComplexityRoot.Application.VersionCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.VersionCode(childComplexity), true
+
+	case "ApplicationConnection.edges":
+		if e.ComplexityRoot.ApplicationConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationConnection.Edges(childComplexity), true
+	case "ApplicationConnection.nodes":
+		if e.ComplexityRoot.ApplicationConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationConnection.Nodes(childComplexity), true
+	case "ApplicationConnection.pageInfo":
+		if e.ComplexityRoot.ApplicationConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationConnection.PageInfo(childComplexity), true
+	case "ApplicationConnection.totalCount":
+		if e.ComplexityRoot.ApplicationConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationConnection.TotalCount(childComplexity), true
+
+	case "ApplicationEdge.cursor":
+		if e.ComplexityRoot.ApplicationEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationEdge.Cursor(childComplexity), true
+	case "ApplicationEdge.node":
+		if e.ComplexityRoot.ApplicationEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationEdge.Node(childComplexity), true
 
 	case "BackendHealth.reachable":
 		if e.ComplexityRoot.BackendHealth.Reachable == nil {
@@ -1084,6 +1260,93 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Entity.Name(childComplexity), true
+
+	case "File.comment":
+		if e.ComplexityRoot.File.Comment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.Comment(childComplexity), true
+	case "File.entity":
+		if e.ComplexityRoot.File.Entity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.Entity(childComplexity), true
+	case "File.id":
+		if e.ComplexityRoot.File.GlobalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.GlobalID(childComplexity), true
+	case "File.databaseId":
+		if e.ComplexityRoot.File.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.ID(childComplexity), true
+	case "File.mimeType":
+		if e.ComplexityRoot.File.MimeType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.MimeType(childComplexity), true
+	case "File.name":
+		if e.ComplexityRoot.File.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.Name(childComplexity), true
+	case "File.size":
+		if e.ComplexityRoot.File.Size == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.Size(childComplexity), true
+	case "File.version":
+		if e.ComplexityRoot.File.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.Version(childComplexity), true
+
+	case "FileConnection.edges":
+		if e.ComplexityRoot.FileConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FileConnection.Edges(childComplexity), true
+	case "FileConnection.nodes":
+		if e.ComplexityRoot.FileConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FileConnection.Nodes(childComplexity), true
+	case "FileConnection.pageInfo":
+		if e.ComplexityRoot.FileConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FileConnection.PageInfo(childComplexity), true
+	case "FileConnection.totalCount":
+		if e.ComplexityRoot.FileConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FileConnection.TotalCount(childComplexity), true
+
+	case "FileEdge.cursor":
+		if e.ComplexityRoot.FileEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FileEdge.Cursor(childComplexity), true
+	case "FileEdge.node":
+		if e.ComplexityRoot.FileEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FileEdge.Node(childComplexity), true
 
 	case "Fleet.agents":
 		if e.ComplexityRoot.Fleet.Agents == nil {
@@ -2014,6 +2277,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Agents(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.AgentFilter), args["orderBy"].(*model.AgentOrder)), true
+	case "Query.application":
+		if e.ComplexityRoot.Query.Application == nil {
+			break
+		}
+
+		args, err := ec.field_Query_application_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Application(childComplexity, args["id"].(string)), true
+	case "Query.applications":
+		if e.ComplexityRoot.Query.Applications == nil {
+			break
+		}
+
+		args, err := ec.field_Query_applications_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Applications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.ApplicationFilter), args["orderBy"].(*model.ApplicationOrder)), true
+	case "Query.file":
+		if e.ComplexityRoot.Query.File == nil {
+			break
+		}
+
+		args, err := ec.field_Query_file_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.File(childComplexity, args["id"].(string)), true
+	case "Query.files":
+		if e.ComplexityRoot.Query.Files == nil {
+			break
+		}
+
+		args, err := ec.field_Query_files_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Files(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.FileFilter), args["orderBy"].(*model.FileOrder)), true
 	case "Query.fleet":
 		if e.ComplexityRoot.Query.Fleet == nil {
 			break
@@ -2139,6 +2446,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
+	case "Query.wellKnownPaths":
+		if e.ComplexityRoot.Query.WellKnownPaths == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.WellKnownPaths(childComplexity), true
 
 	case "RemovedApplication.packageName":
 		if e.ComplexityRoot.RemovedApplication.PackageName == nil {
@@ -2934,6 +3247,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ViewerRights.CanWipe(childComplexity), true
 
+	case "WellKnownPath.comment":
+		if e.ComplexityRoot.WellKnownPath.Comment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WellKnownPath.Comment(childComplexity), true
+	case "WellKnownPath.isDefault":
+		if e.ComplexityRoot.WellKnownPath.Default == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WellKnownPath.Default(childComplexity), true
+	case "WellKnownPath.id":
+		if e.ComplexityRoot.WellKnownPath.GlobalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WellKnownPath.GlobalID(childComplexity), true
+	case "WellKnownPath.databaseId":
+		if e.ComplexityRoot.WellKnownPath.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WellKnownPath.ID(childComplexity), true
+	case "WellKnownPath.name":
+		if e.ComplexityRoot.WellKnownPath.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WellKnownPath.Name(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -2944,7 +3288,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputAgentFilter,
 		ec.unmarshalInputAgentOrder,
+		ec.unmarshalInputApplicationFilter,
+		ec.unmarshalInputApplicationOrder,
 		ec.unmarshalInputDeviceEventFilter,
+		ec.unmarshalInputFileFilter,
+		ec.unmarshalInputFileOrder,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
 		ec.unmarshalInputSwitchEntityInput,
@@ -3242,6 +3590,112 @@ type AgentEdge {
   cursor: String!
 }
 `, BuiltIn: false},
+	{Name: "../schema/application.graphqls", Input: `extend type Query {
+  "The applications that the viewer may see, for devices to install."
+  applications(
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+    "Only the applications that match all of it."
+    filter: ApplicationFilter
+    "How the list is sorted; by databaseId unless told."
+    orderBy: ApplicationOrder
+  ): ApplicationConnection!
+  "One application. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know it."
+  application("The application's global id." id: ID!): Application
+}
+
+"""
+An Android package (.apk, .upk) that can be deployed to devices. Its bytes are downloaded from ` + "`" + `downloadUrl` + "`" + `.
+A list that asks for no more than id, alias and version is the cheapest.
+"""
+type Application implements Node {
+  "The application's global id."
+  id: ID!
+  "GLPI's own id."
+  databaseId: Int!
+  "What people call it: the alias, which GLPI overwrites with the package's own label when it has read the package."
+  alias: String!
+  "The name of the file that was uploaded. Null with an error, as what else only GLPI's whole record tells, where the application is gone by now."
+  fileName: String
+  "The name of the Android package, such as ` + "`" + `com.example.app` + "`" + `; null until GLPI has read the package."
+  packageName: String
+  """
+  The version for people; null until GLPI has read the package. GLPI's API takes what looks like a number
+  for one: ` + "`" + `1.10` + "`" + ` comes as ` + "`" + `1.1` + "`" + `.
+  """
+  version: String
+  "The version that devices compare; null until GLPI has read the package."
+  versionCode: String
+  "Whether GLPI has read the package. Devices can install it once it has."
+  parseStatus: ApplicationParseStatus
+  "The icon as a data URL of a PNG, tens of kilobytes; null where there is none."
+  icon: String
+  "Its size in bytes."
+  size: Int
+  "Its media type as GLPI found it; null where GLPI can't tell."
+  mimeType: String
+  "The entity that owns the application."
+  entity: Entity
+}
+
+"Whether GLPI has read a package, which it does about a minute after the upload."
+enum ApplicationParseStatus {
+  "Not yet. A broken package may stay so."
+  PENDING
+  "Its name, version and icon are known."
+  PARSED
+  "GLPI could not read it."
+  FAILED
+}
+
+"What applications are picked by."
+input ApplicationFilter {
+  "A part of the alias."
+  search: String
+}
+
+"How applications are sorted."
+input ApplicationOrder {
+  "What they are sorted by."
+  field: ApplicationOrderField!
+  "Which way."
+  direction: OrderDirection! = ASC
+}
+
+"What applications can be sorted by."
+enum ApplicationOrderField {
+  "GLPI's own id, which is the order in which they were uploaded."
+  DATABASE_ID
+  "The alias."
+  ALIAS
+}
+
+"A page of applications."
+type ApplicationConnection {
+  "The items with their cursors."
+  edges: [ApplicationEdge!]!
+  "The items alone."
+  nodes: [Application!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+}
+
+"An application in a page."
+type ApplicationEdge {
+  "The application."
+  node: Application!
+  "Its place in the list, to go on from."
+  cursor: String!
+}
+`, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"Something that happened to a device."
 interface DeviceEvent {
   "The event's place in the stream, for ` + "`" + `deviceEvents(after:)` + "`" + `."
@@ -3436,6 +3890,104 @@ input DeviceEventFilter {
   entityIds: [ID!]
   "Only events of these kinds."
   kinds: [DeviceEventKind!]
+}
+`, BuiltIn: false},
+	{Name: "../schema/file.graphqls", Input: `extend type Query {
+  "The files that the viewer may see, for devices to store."
+  files(
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+    "Only the files that match all of it."
+    filter: FileFilter
+    "How the list is sorted; by databaseId unless told."
+    orderBy: FileOrder
+  ): FileConnection!
+  "One file. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know it."
+  file("The file's global id." id: ID!): File
+  "The folders that every device knows, in or below which files can be stored. The same for every company."
+  wellKnownPaths: [WellKnownPath!]!
+}
+
+"A file that can be deployed to devices. Its bytes are downloaded from ` + "`" + `downloadUrl` + "`" + `."
+type File implements Node {
+  "The file's global id."
+  id: ID!
+  "GLPI's own id."
+  databaseId: Int!
+  "The file's name; not unique."
+  name: String!
+  "What somebody remarked."
+  comment: String
+  "Its version: 1, and one more each time it was replaced in GLPI."
+  version: Int!
+  "Its size in bytes."
+  size: Int!
+  "Its media type as GLPI found it, such as ` + "`" + `text/plain` + "`" + `; null where GLPI can't tell."
+  mimeType: String
+  "The entity that owns the file."
+  entity: Entity
+}
+
+"What files are picked by."
+input FileFilter {
+  "A part of the name or of the comment."
+  search: String
+}
+
+"How files are sorted."
+input FileOrder {
+  "What they are sorted by."
+  field: FileOrderField!
+  "Which way."
+  direction: OrderDirection! = ASC
+}
+
+"What files can be sorted by."
+enum FileOrderField {
+  "GLPI's own id, which is the order in which they were uploaded."
+  DATABASE_ID
+  "The name."
+  NAME
+}
+
+"A page of files."
+type FileConnection {
+  "The items with their cursors."
+  edges: [FileEdge!]!
+  "The items alone."
+  nodes: [File!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+}
+
+"A file in a page."
+type FileEdge {
+  "The file."
+  node: File!
+  "Its place in the list, to go on from."
+  cursor: String!
+}
+
+"A folder that every device knows by a name of its own, such as ` + "`" + `%SDCARD%` + "`" + `."
+type WellKnownPath implements Node {
+  "The path's global id."
+  id: ID!
+  "GLPI's own id."
+  databaseId: Int!
+  "The name that devices replace by the true folder, such as ` + "`" + `%SDCARD%` + "`" + `."
+  name: String!
+  "What it is for, in words."
+  comment: String
+  "Whether it is the one to propose first."
+  isDefault: Boolean!
 }
 `, BuiltIn: false},
 	{Name: "../schema/fleet.graphqls", Input: `"A group of devices that share policies."
@@ -4557,6 +5109,60 @@ func (ec *executionContext) childFields_AgentTask(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type AgentTask", field.Name)
 }
 
+func (ec *executionContext) childFields_Application(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Application_id(ctx, field)
+	case "databaseId":
+		return ec.fieldContext_Application_databaseId(ctx, field)
+	case "alias":
+		return ec.fieldContext_Application_alias(ctx, field)
+	case "fileName":
+		return ec.fieldContext_Application_fileName(ctx, field)
+	case "packageName":
+		return ec.fieldContext_Application_packageName(ctx, field)
+	case "version":
+		return ec.fieldContext_Application_version(ctx, field)
+	case "versionCode":
+		return ec.fieldContext_Application_versionCode(ctx, field)
+	case "parseStatus":
+		return ec.fieldContext_Application_parseStatus(ctx, field)
+	case "icon":
+		return ec.fieldContext_Application_icon(ctx, field)
+	case "size":
+		return ec.fieldContext_Application_size(ctx, field)
+	case "mimeType":
+		return ec.fieldContext_Application_mimeType(ctx, field)
+	case "entity":
+		return ec.fieldContext_Application_entity(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Application", field.Name)
+}
+
+func (ec *executionContext) childFields_ApplicationConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ApplicationConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ApplicationConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ApplicationConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ApplicationConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApplicationConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ApplicationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_ApplicationEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_ApplicationEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApplicationEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_BackendHealth(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "reachable":
@@ -4617,6 +5223,52 @@ func (ec *executionContext) childFields_Entity(ctx context.Context, field graphq
 		return ec.fieldContext_Entity_level(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Entity", field.Name)
+}
+
+func (ec *executionContext) childFields_File(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_File_id(ctx, field)
+	case "databaseId":
+		return ec.fieldContext_File_databaseId(ctx, field)
+	case "name":
+		return ec.fieldContext_File_name(ctx, field)
+	case "comment":
+		return ec.fieldContext_File_comment(ctx, field)
+	case "version":
+		return ec.fieldContext_File_version(ctx, field)
+	case "size":
+		return ec.fieldContext_File_size(ctx, field)
+	case "mimeType":
+		return ec.fieldContext_File_mimeType(ctx, field)
+	case "entity":
+		return ec.fieldContext_File_entity(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type File", field.Name)
+}
+
+func (ec *executionContext) childFields_FileConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_FileConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_FileConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_FileConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_FileConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FileConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_FileEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_FileEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_FileEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FileEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Fleet(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5323,6 +5975,22 @@ func (ec *executionContext) childFields_ViewerRights(ctx context.Context, field 
 		return ec.fieldContext_ViewerRights_canUpdateEntitySettings(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ViewerRights", field.Name)
+}
+
+func (ec *executionContext) childFields_WellKnownPath(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_WellKnownPath_id(ctx, field)
+	case "databaseId":
+		return ec.fieldContext_WellKnownPath_databaseId(ctx, field)
+	case "name":
+		return ec.fieldContext_WellKnownPath_name(ctx, field)
+	case "comment":
+		return ec.fieldContext_WellKnownPath_comment(ctx, field)
+	case "isDefault":
+		return ec.fieldContext_WellKnownPath_isDefault(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WellKnownPath", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

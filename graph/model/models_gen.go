@@ -72,6 +72,40 @@ type AgentOrder struct {
 	Direction OrderDirection `json:"direction"`
 }
 
+// A page of applications.
+type ApplicationConnection struct {
+	// The items with their cursors.
+	Edges []*ApplicationEdge `json:"edges"`
+	// The items alone.
+	Nodes []*Application `json:"nodes"`
+	// Where the page stands in the whole list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are on all pages together.
+	TotalCount int `json:"totalCount"`
+}
+
+// An application in a page.
+type ApplicationEdge struct {
+	// The application.
+	Node *Application `json:"node"`
+	// Its place in the list, to go on from.
+	Cursor string `json:"cursor"`
+}
+
+// What applications are picked by.
+type ApplicationFilter struct {
+	// A part of the alias.
+	Search *string `json:"search,omitempty"`
+}
+
+// How applications are sorted.
+type ApplicationOrder struct {
+	// What they are sorted by.
+	Field ApplicationOrderField `json:"field"`
+	// Which way.
+	Direction OrderDirection `json:"direction"`
+}
+
 // Whether a backend answers.
 type BackendHealth struct {
 	// Whether it answered when last asked.
@@ -128,6 +162,40 @@ type DeviceEventFilter struct {
 	EntityIds []string `json:"entityIds,omitempty"`
 	// Only events of these kinds.
 	Kinds []DeviceEventKind `json:"kinds,omitempty"`
+}
+
+// A page of files.
+type FileConnection struct {
+	// The items with their cursors.
+	Edges []*FileEdge `json:"edges"`
+	// The items alone.
+	Nodes []*File `json:"nodes"`
+	// Where the page stands in the whole list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are on all pages together.
+	TotalCount int `json:"totalCount"`
+}
+
+// A file in a page.
+type FileEdge struct {
+	// The file.
+	Node *File `json:"node"`
+	// Its place in the list, to go on from.
+	Cursor string `json:"cursor"`
+}
+
+// What files are picked by.
+type FileFilter struct {
+	// A part of the name or of the comment.
+	Search *string `json:"search,omitempty"`
+}
+
+// How files are sorted.
+type FileOrder struct {
+	// What they are sorted by.
+	Field FileOrderField `json:"field"`
+	// Which way.
+	Direction OrderDirection `json:"direction"`
 }
 
 // A page of fleets.
@@ -662,6 +730,125 @@ func (e AgentOrderField) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What applications can be sorted by.
+type ApplicationOrderField string
+
+const (
+	// GLPI's own id, which is the order in which they were uploaded.
+	ApplicationOrderFieldDatabaseID ApplicationOrderField = "DATABASE_ID"
+	// The alias.
+	ApplicationOrderFieldAlias ApplicationOrderField = "ALIAS"
+)
+
+var AllApplicationOrderField = []ApplicationOrderField{
+	ApplicationOrderFieldDatabaseID,
+	ApplicationOrderFieldAlias,
+}
+
+func (e ApplicationOrderField) IsValid() bool {
+	switch e {
+	case ApplicationOrderFieldDatabaseID, ApplicationOrderFieldAlias:
+		return true
+	}
+	return false
+}
+
+func (e ApplicationOrderField) String() string {
+	return string(e)
+}
+
+func (e *ApplicationOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ApplicationOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ApplicationOrderField", str)
+	}
+	return nil
+}
+
+func (e ApplicationOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ApplicationOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ApplicationOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Whether GLPI has read a package, which it does about a minute after the upload.
+type ApplicationParseStatus string
+
+const (
+	// Not yet. A broken package may stay so.
+	ApplicationParseStatusPending ApplicationParseStatus = "PENDING"
+	// Its name, version and icon are known.
+	ApplicationParseStatusParsed ApplicationParseStatus = "PARSED"
+	// GLPI could not read it.
+	ApplicationParseStatusFailed ApplicationParseStatus = "FAILED"
+)
+
+var AllApplicationParseStatus = []ApplicationParseStatus{
+	ApplicationParseStatusPending,
+	ApplicationParseStatusParsed,
+	ApplicationParseStatusFailed,
+}
+
+func (e ApplicationParseStatus) IsValid() bool {
+	switch e {
+	case ApplicationParseStatusPending, ApplicationParseStatusParsed, ApplicationParseStatusFailed:
+		return true
+	}
+	return false
+}
+
+func (e ApplicationParseStatus) String() string {
+	return string(e)
+}
+
+func (e *ApplicationParseStatus) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ApplicationParseStatus(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ApplicationParseStatus", str)
+	}
+	return nil
+}
+
+func (e ApplicationParseStatus) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ApplicationParseStatus) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ApplicationParseStatus) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // Something that not every GLPI offers.
 type Capability string
 
@@ -928,6 +1115,64 @@ func (e *EnrollStatus) UnmarshalJSON(b []byte) error {
 }
 
 func (e EnrollStatus) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What files can be sorted by.
+type FileOrderField string
+
+const (
+	// GLPI's own id, which is the order in which they were uploaded.
+	FileOrderFieldDatabaseID FileOrderField = "DATABASE_ID"
+	// The name.
+	FileOrderFieldName FileOrderField = "NAME"
+)
+
+var AllFileOrderField = []FileOrderField{
+	FileOrderFieldDatabaseID,
+	FileOrderFieldName,
+}
+
+func (e FileOrderField) IsValid() bool {
+	switch e {
+	case FileOrderFieldDatabaseID, FileOrderFieldName:
+		return true
+	}
+	return false
+}
+
+func (e FileOrderField) String() string {
+	return string(e)
+}
+
+func (e *FileOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = FileOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid FileOrderField", str)
+	}
+	return nil
+}
+
+func (e FileOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *FileOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e FileOrderField) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -1,0 +1,102 @@
+package graph
+
+import (
+	"context"
+	"encoding/base64"
+
+	"github.com/vikstrous/dataloadgen"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+)
+
+// GLPI's numbers for what applications can be searched by.
+const (
+	applicationOptionID      = 2
+	applicationOptionAlias   = 3
+	applicationOptionVersion = 4
+)
+
+var applicationOrders = map[model.ApplicationOrderField]int{
+	model.ApplicationOrderFieldDatabaseID: applicationOptionID,
+	model.ApplicationOrderFieldAlias:      applicationOptionAlias,
+}
+
+// applicationPage reads a page of applications from GLPI's search: its lists bring every icon along.
+func applicationPage(ctx context.Context, a pageArguments, filter *model.ApplicationFilter, order *model.ApplicationOrder) (*model.ApplicationConnection, error) {
+	s, err := readable[glpiproxy.Application](ctx)
+	if err != nil {
+		return nil, err
+	}
+	query := glpiproxy.Query{Columns: []int{applicationOptionAlias, applicationOptionVersion}, Sort: applicationOptionID}
+	if order != nil {
+		query.Sort, query.Descending = applicationOrders[order.Field], order.Direction == model.OrderDirectionDesc
+	}
+	if filter != nil && filter.Search != nil && *filter.Search != "" {
+		query.Criteria = []glpiproxy.Criterion{{Field: applicationOptionAlias, Type: glpiproxy.Contains, Value: *filter.Search}}
+	}
+	p, err := findApplications(s, query).read(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	l, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &model.ApplicationConnection{
+		Edges: []*model.ApplicationEdge{}, Nodes: []*model.Application{}, PageInfo: p.info(), TotalCount: p.total,
+	}
+	for i, item := range p.items {
+		l.applications.expect(item.ID)
+		l.icons.expect(item.ID)
+		node := &model.Application{Application: item}
+		c.Nodes = append(c.Nodes, node)
+		c.Edges = append(c.Edges, &model.ApplicationEdge{Node: node, Cursor: p.cursor(i)})
+	}
+	return c, nil
+}
+
+// findApplications finds applications without what only the whole item tells.
+func findApplications(s *glpiproxy.Session, query glpiproxy.Query) listing[glpiproxy.Application] {
+	rows := func(ctx context.Context, start, count int) ([]glpiproxy.Application, int, error) {
+		query := query
+		query.Range = glpiproxy.Range{Start: start, Count: count}
+		found, err := glpiproxy.Search[glpiproxy.Application](ctx, s, query)
+		var applications []glpiproxy.Application
+		for _, row := range found.Rows {
+			applications = append(applications, glpiproxy.Application{
+				ID: row.ID(), Alias: row.Text(applicationOptionAlias), Version: row.Text(applicationOptionVersion),
+			})
+		}
+		return applications, found.Total, err
+	}
+	return listing[glpiproxy.Application]{
+		rows: rows, ids: allIDs(rows, func(a glpiproxy.Application) int { return a.ID }),
+		id: func(a glpiproxy.Application) int { return a.ID },
+	}
+}
+
+// whole is an application with all that GLPI knows of it.
+func whole(ctx context.Context, a *model.Application) (*model.Application, error) {
+	if a.Whole {
+		return a, nil
+	}
+	found, err := loaded(ctx, applications, a.ID)
+	return found, hidden(err)
+}
+
+// newIconLoader reads icons as data URLs.
+func newIconLoader(s *glpiproxy.Session) *loader[*string] {
+	return &loader[*string]{Loader: dataloadgen.NewLoader(func(ctx context.Context, ids []int) ([]*string, []error) {
+		urls, errs := make([]*string, len(ids)), make([]error, len(ids))
+		icons, err := glpiproxy.Icons(ctx, s, ids)
+		for i, id := range ids {
+			errs[i] = err
+			if png, found := icons[id]; found {
+				url := "data:image/png;base64," + base64.StdEncoding.EncodeToString(png)
+				urls[i] = &url
+			}
+		}
+		return urls, errs
+	}, dataloadgen.WithWait(gather))}
+}
