@@ -2,6 +2,7 @@ package glpiproxy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -61,11 +62,12 @@ const maxMessage = 300
 // classify turns an answer with an error status into an *Error.
 func classify(operation string, status int, body []byte) *Error {
 	e := &Error{Operation: operation, Status: status}
-	code, message, ok := errorPair(body)
+	code, detail, ok := errorPair(body)
 	if !ok {
 		e.Kind, e.Message = kindOfStatus(status)
 		return e
 	}
+	message := textOf(detail)
 	e.Code, e.Message = code, tidyMessage(message)
 	kind, known := kindOfCode[code]
 	switch {
@@ -73,28 +75,44 @@ func classify(operation string, status int, body []byte) *Error {
 		kind = Upstream
 	case code == "ERROR" && (operation == "initSession" || strings.HasPrefix(message, apiDisabled)):
 		kind = Misconfigured
+	case strings.HasPrefix(code, "ERROR_GLPI_") && kind == Invalid:
+		return e.refusedWrite(detail)
 	}
 	e.Kind = kind
 	return e
 }
 
+// refusedWrite reads why a write was refused: a message, one a item, or null where
+// there is no such item.
+func (e *Error) refusedWrite(detail json.RawMessage) *Error {
+	e.Kind = Invalid
+	switch items, _ := parseOutcomes(e.Operation, detail); {
+	case leading(detail) == '[' && len(items) > 0:
+		e.Items, e.Message = items, items[0].Message
+	case leading(detail) == 'n':
+		e.Kind = NotFound
+	}
+	e.Message = cmp.Or(e.Message, silentRefusal)
+	return e
+}
+
 // errorPair reads GLPI's ["CODE", "message"], also after a PHP warning.
-func errorPair(body []byte) (code, message string, ok bool) {
+func errorPair(body []byte) (code string, detail json.RawMessage, ok bool) {
 	var pair []json.RawMessage
 	if json.Unmarshal(body, &pair) != nil {
 		start := max(bytes.LastIndex(body, []byte(`["ERROR`)), 0)
 		if json.NewDecoder(bytes.NewReader(body[start:])).Decode(&pair) != nil {
-			return "", "", false
+			return "", nil, false
 		}
 	}
 	if len(pair) == 0 {
-		return "", "", false
+		return "", nil, false
 	}
 	if len(pair) > 1 {
-		message = textOf(pair[1])
+		detail = pair[1]
 	}
 	code = plain(pair[0])
-	return code, message, strings.HasPrefix(code, "ERROR")
+	return code, detail, strings.HasPrefix(code, "ERROR")
 }
 
 // kindOfStatus is for answers that are not in GLPI's words: from a proxy before

@@ -27,6 +27,11 @@ const (
 	Invalid
 	// Conflict: the request contradicts what GLPI already holds.
 	Conflict
+	// Partial: some items of a write were refused; Items has each one's outcome.
+	Partial
+	// Unchanged: GLPI said that a write succeeded, and nothing of it, or not all,
+	// can be seen afterwards.
+	Unchanged
 	// Misconfigured: the API is off, or refuses this address or app token. An
 	// operator has to mend it.
 	Misconfigured
@@ -44,6 +49,7 @@ const (
 var kindNames = [...]string{
 	Upstream: "upstream", Unauthenticated: "unauthenticated", BadCredentials: "bad credentials",
 	Forbidden: "forbidden", NotFound: "not found", Invalid: "invalid", Conflict: "conflict",
+	Partial: "partial", Unchanged: "unchanged",
 	Misconfigured: "misconfigured", Unsupported: "unsupported",
 	Unavailable: "unavailable", Timeout: "timeout", Canceled: "canceled",
 }
@@ -65,6 +71,9 @@ type Error struct {
 	Code      string // GLPI's error code ("ERROR_RIGHT_MISSING"), "" when it gave none
 	Message   string // GLPI's message in the session's language, or our own reason
 	Err       error  // the cause, when there is one
+
+	Items  []Outcome // what became of each item of a write; of Partial and some refusals
+	Fields []string  // the columns that did not take their values; of Unchanged
 }
 
 // Error tells the operation, the kind and what GLPI said, in one line.

@@ -8,17 +8,22 @@ func EntityConfigOf(ctx context.Context, s *Session, entityID int) (EntityConfig
 	if entityID != 0 {
 		return Get[EntityConfig](ctx, s, entityID)
 	}
-	// The id 0 in a path is a list, whose values are not those in force.
 	itemtype := EntityConfig{}.itemtype()
 	r := reading{operation: "get", itemtype: itemtype, key: itemKey(itemtype, 0), tag: itemTag(itemtype, 0)}
 	weigh := func(Result[EntityConfig]) int { return 1 }
 	result, err := cachedRead(ctx, s, r, weigh, func(ctx context.Context, scope *Scope) (Result[EntityConfig], error) {
-		w := want{itemtype, 0}
-		items, err := batchReader{s, scope}.readTogether(ctx, []want{w})
-		return resultOf[EntityConfig](w, items, err, scope)
+		return rootConfig(ctx, s, scope)
 	})
 	if err != nil {
 		return EntityConfig{}, err
 	}
 	return result.Item, result.Err
+}
+
+// rootConfig reads the root entity's settings. The id 0 in a path would be a list,
+// whose values are not those in force.
+func rootConfig(ctx context.Context, s *Session, scope *Scope) (Result[EntityConfig], error) {
+	w := want{EntityConfig{}.itemtype(), 0}
+	items, err := batchReader{s, scope}.readTogether(ctx, []want{w})
+	return resultOf[EntityConfig](w, items, err, scope)
 }
