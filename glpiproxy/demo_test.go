@@ -24,7 +24,7 @@ type demo struct {
 	acmeID, globID int
 
 	mu     sync.Mutex
-	calls  []string // "PUT /PluginFlyvemdmFleet/3"
+	calls  []string                                                        // "PUT /PluginFlyvemdmFleet/3"
 	tamper func(w http.ResponseWriter, r *http.Request, glpi http.Handler) // nil: GLPI answers
 }
 

@@ -310,13 +310,17 @@ func TestWritesInDoubtAreLookedAt(t *testing.T) {
 		simulated.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	answers := map[string]func(http.ResponseWriter, *http.Request, http.Handler){
-		"an empty 500":     func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(500) },
-		"a proxy's 502":    func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { http.Error(w, "<html>bad gateway", http.StatusBadGateway) },
+		"an empty 500": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(500) },
+		"a proxy's 502": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			http.Error(w, "<html>bad gateway", http.StatusBadGateway)
+		},
 		"a cut connection": func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) },
 		"an empty 200":     func(http.ResponseWriter, *http.Request, http.Handler) {},
-		"SQL text":         func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { _, _ = w.Write([]byte("<b>SQL error</b>")) },
-		"half a result":    func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { _, _ = w.Write([]byte(`[{"1":tr`)) },
-		"others' results":  func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { _, _ = w.Write([]byte(`"true"`)) },
+		"SQL text": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			_, _ = w.Write([]byte("<b>SQL error</b>"))
+		},
+		"half a result":   func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { _, _ = w.Write([]byte(`[{"1":tr`)) },
+		"others' results": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { _, _ = w.Write([]byte(`"true"`)) },
 	}
 	for _, name := range slices.Sorted(maps.Keys(answers)) {
 		answer := answers[name]
