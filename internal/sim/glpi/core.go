@@ -7,7 +7,8 @@
 // core.go holds what an itemtype is made of. A call goes through server.go and request.go to session*.go (signing in,
 // profiles, entities), item.go, list.go, search.go (with criterion.go and options.go) or write.go and upload.go; change.go
 // runs a class's hooks, rights.go says who may, and tx.go and store.go keep the rows. core_*.go are GLPI's own itemtypes,
-// flyve_*.go those of the plugin, and seed*.go a company to show.
+// flyve_*.go those of the plugin, demo_*.go those of its companion for sign-ups, and seed*.go two companies to show. Tests
+// read the mails of mail.go, and break the API or change its version with access.go.
 package glpi
 
 import (
@@ -33,9 +34,24 @@ type Options struct {
 	Daemon         bool             // the plugin's MQTT daemon runs (in the real one it does not): HandleMQTT is applied
 	DebugEnrolment bool             // true failure texts at enrolment instead of "Enrollment failed"
 	ParseDelay     time.Duration    // after which the plugin's cron looks into an uploaded application; 0: only RunCron does
+	NoFlyve        bool             // a GLPI without the plugin: its itemtypes and rights are unknown. SeedDemo needs the plugin
+	DemoPlugin     bool             // the plugin flyvemdmdemo is there too, with which people make accounts for themselves
+	Version        string           // of GLPI, which changes the shape of answers; "": 9.3.1
+	Fault          Fault            // what is wrong with the API as a whole; SetFault changes it later
 	PostMaxSize    int64            // PHP's post_max_size in bytes; 0: 64 MB
 	Seed           uint64           // of every token and password; 0: seed 1. The simulator's secrets are reproducible on purpose
 }
+
+// Fault is a misconfiguration of GLPI's API, which every call then meets.
+type Fault int
+
+// The faults of the API.
+const (
+	NoFault         Fault = iota
+	APIDisabled           // the API is switched off
+	AddressRefused        // no API client is configured for the caller's address
+	NoPasswordLogin       // signing in by login and password is switched off
+)
 
 // Broker is the MQTT broker as the plugin uses it. It is called without any lock held, in the order of the effects.
 type Broker interface {

@@ -19,11 +19,16 @@ func coreInstall(tx *Tx) {
 	installRoot(tx)
 	installProfiles(tx)
 	installUsers(tx)
-	for i, plugin := range [][2]string{{"flyvemdm", "Flyve Mobile Device Management"}, {"fusioninventory", "FusionInventory"}} {
-		tx.Insert("Plugin", map[string]any{"id": i + 1, "directory": plugin[0], "name": plugin[1], "state": 1})
+	for i, plugin := range [][3]string{
+		{"flyvemdm", "Flyve Mobile Device Management", "2.0.0-rc.3"}, {"fusioninventory", "FusionInventory", "9.3+1.2"},
+	} {
+		if !tx.s.opts.NoFlyve || i > 0 {
+			tx.Insert("Plugin", map[string]any{"id": i + 1, "directory": plugin[0], "name": plugin[1], "version": plugin[2], "state": 1})
+		}
 	}
+	tx.Insert("NotificationTemplate", map[string]any{"id": forgetTemplate, "name": "Password Forget", "itemtype": "User", "date_mod": tx.Date()})
 	for _, setting := range [][2]string{
-		{"version", "9.3.1"}, {"language", "en_GB"}, {"list_limit", "15"}, {"list_limit_max", "50"},
+		{"version", tx.s.opts.Version}, {"language", "en_GB"}, {"list_limit", "15"}, {"list_limit_max", "50"},
 		{"use_password_security", "0"}, {"password_min_length", "8"}, {"password_need_number", "1"},
 		{"password_need_letter", "1"}, {"password_need_caps", "1"}, {"password_need_symbol", "1"},
 		{"enable_api", "1"}, {"enable_api_login_credentials", "1"}, {"enable_api_login_external_token", "1"},

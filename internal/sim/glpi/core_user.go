@@ -192,7 +192,7 @@ func prepareUser(tx *Tx, in Input) error {
 	if tx.First("User", "name", in.Str("name")) != nil {
 		return Refuse("Unable to add. The user already exists.")
 	}
-	if err := tx.takePassword(in, true); err != nil {
+	if err := tx.takePassword(in, nil); err != nil {
 		return err
 	}
 	if in.Int("entities_id") < 0 || !in.Has("entities_id") {
@@ -202,20 +202,6 @@ func prepareUser(tx *Tx, in Input) error {
 		in.Set("highcontrast_css", 0)
 	}
 	delete(in, "api_token")
-	return nil
-}
-
-// takePassword turns the pair password and password2 into what is stored. On an update one without the other is ignored.
-func (tx *Tx) takePassword(in Input, creating bool) error {
-	password, second := in.Str("password"), in.Str("password2")
-	switch {
-	case in.Has("password") && in.Has("password2") && password != second:
-		return Refuse("%s", tx.translate("Error: the two passwords do not match"))
-	case password != "" && (password == second || creating):
-		in.Set("password", hashPassword(password))
-	default:
-		delete(in, "password")
-	}
 	return nil
 }
 
@@ -309,7 +295,7 @@ func changeUser(tx *Tx, user *Row, in Input) error {
 	if !in.Given("highcontrast_css") {
 		in["highcontrast_css"] = nil // GLPI forgets preferences that equal the defaults
 	}
-	return tx.takePassword(in, false)
+	return tx.takePassword(in, user)
 }
 
 // granted tells whether a user has a profile, or an entity directly or from a recursive grant above.

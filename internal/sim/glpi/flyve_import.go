@@ -137,12 +137,12 @@ func (tx *Tx) importPorts(computer *Row, i inventory) {
 	for n, port := range tx.keepParts(computer, "NetworkPort", ports) {
 		kind := tx.only("NetworkPortEthernet", map[string]any{"networkports_id": port.ID()})
 		kind.Set("speed", phpInt(i.Networks[n].Speed))
-		tx.address(computer, port, firstOf(i.Networks[n].Address))
+		tx.giveAddress(computer, port, firstOf(i.Networks[n].Address))
 	}
 }
 
-// address gives a port its address; "" takes it away.
-func (tx *Tx) address(computer, port *Row, address string) {
+// giveAddress gives a port its address; "" takes it away.
+func (tx *Tx) giveAddress(computer, port *Row, address string) {
 	below := func(itemtype string, of *Row) *Row {
 		if rows := tx.linked(itemtype, of); len(rows) > 0 {
 			return rows[0]

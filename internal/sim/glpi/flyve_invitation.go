@@ -3,7 +3,6 @@ package glpi
 import (
 	"encoding/base64"
 	"fmt"
-	"html"
 	"strings"
 )
 
@@ -152,22 +151,14 @@ func (tx *Tx) deeplink(invitation *Row) string {
 	return tx.Config("flyvemdm", "invitation_deeplink") + "?data=" + base64.StdEncoding.EncodeToString([]byte(escaped))
 }
 
-// queueInvitation queues the mail of an invitation. The simulator sends none, so it stays unsent.
+// queueInvitation queues the mail of an invitation.
 func (tx *Tx) queueInvitation(invitation *Row) {
-	user := tx.Row("User", invitation.Int("users_id"))
-	if user == nil {
-		return
+	if user := tx.Row("User", invitation.Int("users_id")); user != nil {
+		tx.queueMail(letter{
+			about: invitation, template: 26, entity: invitation.Int("entities_id"), to: user, subject: invitationSubject,
+			text: mailText(tx, invitation), documents: tx.attached(invitation),
+		})
 	}
-	entity := invitation.Int("entities_id")
-	text := mailText(tx, invitation)
-	tx.Insert("QueuedNotification", map[string]any{
-		"itemtype": "PluginFlyvemdmInvitation", "items_id": invitation.ID(), "notificationtemplates_id": 26, "entities_id": entity,
-		"create_time": tx.Date(), "send_time": tx.Date(), "name": "[GLPI] " + invitationSubject, "sender": tx.Config("core", "admin_email"),
-		"recipient": tx.defaultEmail(user), "recipientname": fullName(user),
-		"headers":   `{"Auto-Submitted":"auto-generated","X-Auto-Response-Suppress":"OOF, DR, NDR, RN, NRN"}`,
-		"body_html": "<html><body><p>" + strings.ReplaceAll(html.EscapeString(text), "\n", "<br>") + "</p></body></html>",
-		"body_text": text, "documents": tx.attached(invitation),
-	})
 }
 
 // attached is the JSON list of an invitation's documents.

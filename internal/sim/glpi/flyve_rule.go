@@ -1,7 +1,6 @@
 package glpi
 
 import (
-	"bytes"
 	"encoding/json"
 	"regexp"
 	"sort"
@@ -260,9 +259,7 @@ func sortedObject(fields map[string]any) Object {
 
 // quoted is a text that stays one, even if it looks like a number.
 func quoted(text string) json.RawMessage {
-	var b bytes.Buffer
-	writeQuoted(&b, text)
-	return b.Bytes()
+	return encodeTexts(text)
 }
 
 // plainJSON is JSON as it is.

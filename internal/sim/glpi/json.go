@@ -55,12 +55,24 @@ func (o Object) Get(key string) any {
 // encode writes a value as GLPI does: with JSON_NUMERIC_CHECK, which turns every text that looks like a number into one,
 // and with neither slashes nor non-ASCII escaped.
 func encode(v any) []byte {
-	var b bytes.Buffer
-	writeJSON(&b, v)
+	b := jsonWriter{numeric: true}
+	b.write(v)
 	return b.Bytes()
 }
 
-func writeJSON(b *bytes.Buffer, v any) {
+// encodeTexts writes a value as later versions of GLPI do: what is text stays text, even where it looks like a number.
+func encodeTexts(v any) []byte {
+	var b jsonWriter
+	b.write(v)
+	return b.Bytes()
+}
+
+type jsonWriter struct {
+	bytes.Buffer
+	numeric bool // JSON_NUMERIC_CHECK
+}
+
+func (b *jsonWriter) write(v any) {
 	switch v := v.(type) {
 	case nil:
 		b.WriteString("null")
@@ -71,26 +83,26 @@ func writeJSON(b *bytes.Buffer, v any) {
 	case float64:
 		b.WriteString(phpFloat(v))
 	case string:
-		writeText(b, v)
+		b.text(v)
 	case Value:
 		if v.IsNull() {
 			b.WriteString("null")
 			return
 		}
-		writeText(b, v.text)
+		b.text(v.text)
 	case json.RawMessage:
-		if json.Compact(b, v) != nil {
+		if json.Compact(&b.Buffer, v) != nil {
 			b.WriteString("null")
 		}
 	case Object:
-		writeObject(b, v)
+		b.object(v)
 	case List:
 		b.WriteByte('[')
 		for i, e := range v {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			writeJSON(b, e)
+			b.write(e)
 		}
 		b.WriteByte(']')
 	default:
@@ -102,7 +114,7 @@ func writeJSON(b *bytes.Buffer, v any) {
 	}
 }
 
-func writeObject(b *bytes.Buffer, o Object) {
+func (b *jsonWriter) object(o Object) {
 	if len(o) == 0 {
 		b.WriteString("[]")
 		return
@@ -112,23 +124,23 @@ func writeObject(b *bytes.Buffer, o Object) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		writeQuoted(b, m.Key)
+		b.quoted(m.Key)
 		b.WriteByte(':')
-		writeJSON(b, m.Val)
+		b.write(m.Val)
 	}
 	b.WriteByte('}')
 }
 
-func writeText(b *bytes.Buffer, s string) {
-	if number, ok := phpNumber(s); ok {
+func (b *jsonWriter) text(s string) {
+	if number, ok := phpNumber(s); ok && b.numeric {
 		b.WriteString(number)
 		return
 	}
-	writeQuoted(b, s)
+	b.quoted(s)
 }
 
-func writeQuoted(b *bytes.Buffer, s string) {
-	e := json.NewEncoder(b)
+func (b *jsonWriter) quoted(s string) {
+	e := json.NewEncoder(&b.Buffer)
 	e.SetEscapeHTML(false)
 	if e.Encode(s) == nil {
 		b.Truncate(b.Len() - 1) // the encoder ends with a newline

@@ -106,6 +106,7 @@ func (r *request) list(tab *table, only func(*Row) bool) (*reply, error) {
 	if p.start > total {
 		return nil, exceeds(total)
 	}
+	p.given = p.given || r.server.since(10, 0)
 	if p.given {
 		p.end = min(p.end, total-1)
 	}

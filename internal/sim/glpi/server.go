@@ -55,19 +55,16 @@ func New(o Options) *Server {
 	if o.PostMaxSize <= 0 {
 		o.PostMaxSize = maxBody
 	}
+	if o.Version == "" {
+		o.Version = "9.3.1"
+	}
 	if o.BrokerHost == "" {
 		o.BrokerHost = "127.0.0.1"
 	}
 	if o.BrokerPort == 0 {
 		o.BrokerPort = 1883
 	}
-	types := append(coreItemtypes(), flyveItemtypes()...)
-	hooks := flyveHooks()
-	for _, t := range types {
-		if h, ok := hooks[t.Name]; ok {
-			t.Also = append(t.Also, h)
-		}
-	}
+	types := installedTypes(o)
 	s := &Server{
 		opts: o, schema: newSchema(types), sessions: map[string]*session{}, rights: map[int]map[string]Rights{},
 		rightKnown: map[string]bool{}, sons: map[int][]int{}, files: map[string][]byte{}, rand: o.source(), unseen: map[int]func(*Tx){},
@@ -75,8 +72,33 @@ func New(o Options) *Server {
 	tx := s.begin(nil)
 	defer tx.end()
 	coreInstall(tx)
-	flyveInstall(tx)
+	if !o.NoFlyve {
+		flyveInstall(tx)
+	}
+	if o.DemoPlugin {
+		demoInstall(tx)
+	}
 	return s
+}
+
+// installedTypes is GLPI's itemtypes with those of the plugins that are there, which also hook into GLPI's.
+func installedTypes(o Options) []*Itemtype {
+	types := coreItemtypes()
+	install := func(more []*Itemtype, hooks map[string]Hooks) {
+		for _, t := range types {
+			if h, ok := hooks[t.Name]; ok {
+				t.Also = append(t.Also, h)
+			}
+		}
+		types = append(types, more...)
+	}
+	if !o.NoFlyve {
+		install(flyveItemtypes(), flyveHooks())
+	}
+	if o.DemoPlugin {
+		install(demoItemtypes(), demoHooks())
+	}
+	return types
 }
 
 // Grant sets rights of a profile, for tests that want somebody to lack or to have one. Sessions that are open keep theirs.
@@ -86,6 +108,14 @@ func (s *Server) Grant(profile string, rights map[string]Rights) {
 	if row := tx.First("Profile", "name", profile); row != nil {
 		tx.SetRights(row.ID(), rights)
 	}
+}
+
+// SetConfig sets a value of GLPI's configuration, as its administrator does on its pages: use_password_security of the
+// context core, say.
+func (s *Server) SetConfig(context, name, value string) {
+	tx := s.begin(nil)
+	defer tx.end()
+	tx.SetConfig(context, name, value)
 }
 
 // HandleMQTT is what the plugin's daemon does with a device's message. Without Options.Daemon nothing listens, as in the
@@ -172,7 +202,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, req.apiURL(), err)
 		return
 	}
-	answer.write(w, r)
+	answer.write(w, r, s.encode)
 }
 
 func exposeHeaders(h http.Header) {
@@ -185,7 +215,7 @@ func noCache(h http.Header) {
 	h["Expires"] = []string{"Mon, 26 Jul 1997 05:00:00 GMT"}
 }
 
-func (a *reply) write(w http.ResponseWriter, r *http.Request) {
+func (a *reply) write(w http.ResponseWriter, r *http.Request, encode func(any) []byte) {
 	if a.serve != nil {
 		a.serve(w, r)
 		return
@@ -213,6 +243,7 @@ func (s *Server) fail(w http.ResponseWriter, api string, err error) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
+	f = s.ofVersion(f)
 	message := f.message
 	if text, ok := message.(string); ok && f.doc {
 		message = fmt.Sprintf("%s; view documentation in your browser at %s/#%s", text, api, f.code)
@@ -240,7 +271,7 @@ func (r *request) dispatch() (*reply, error) {
 	if name == "" {
 		return documentation(), nil
 	}
-	if err := r.checkAppToken(); err != nil {
+	if err := r.checkAccess(); err != nil {
 		return nil, err
 	}
 	switch name {
@@ -257,7 +288,7 @@ func (r *request) dispatch() (*reply, error) {
 	}
 	tx := r.server.begin(r.session)
 	defer tx.end()
-	tx.ctx, tx.uploads = r.http.Context(), r.uploads
+	tx.ctx, tx.uploads, tx.address = r.http.Context(), r.uploads, r.address()
 	r.tx = tx
 	if delay := r.server.opts.ParseDelay; delay > 0 {
 		tx.parseApplications(delay)

@@ -80,7 +80,7 @@ func (r *request) killSession() (*reply, error) {
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
 	delete(r.server.sessions, r.session.token)
-	return ok(nil), nil
+	return r.empty(), nil
 }
 
 // initSession signs in by api_token, or by login and password. A Session-Token that comes along is destroyed.
@@ -88,6 +88,9 @@ func (r *request) initSession() (*reply, error) {
 	login, password, token := r.text("login"), r.text("password"), r.text("user_token")
 	if token == "" && (login == "" || password == "") {
 		return nil, documented(http.StatusBadRequest, "ERROR_LOGIN_PARAMETERS_MISSING", "parameter(s) login, password or user_token are missing")
+	}
+	if token == "" && r.server.fault() == NoPasswordLogin {
+		return nil, documented(http.StatusBadRequest, "ERROR_LOGIN_WITH_CREDENTIALS_DISABLED", "usage of initSession resource with credentials is disabled")
 	}
 	tx := r.server.begin(nil)
 	defer tx.end()

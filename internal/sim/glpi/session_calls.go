@@ -4,11 +4,9 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 func (r *request) getMyProfiles() (*reply, error) {
@@ -108,7 +106,7 @@ func (r *request) changeActiveProfile() (*reply, error) {
 	}
 	r.tx.activate(r.session, phpInt(id))
 	r.tx.store(r.session)
-	return ok(nil), nil
+	return r.empty(), nil
 }
 
 // store keeps a session that a call changed.
@@ -157,6 +155,9 @@ func (r *request) changeActiveEntities() (*reply, error) {
 		id = strconv.Itoa(phpInt(r.text("entities_id")))
 	}
 	if !r.tx.enter(r.session, id, recursive) {
+		if r.server.since(10, 0) {
+			return ok(false), nil
+		}
 		return nil, errBad
 	}
 	r.tx.store(r.session)
@@ -175,6 +176,12 @@ func (r *request) getFullSession() (*reply, error) {
 	}
 	if r.session.external {
 		object.Del("noAUTO")
+	}
+	if r.server.opts.NoFlyve {
+		object.Del("plugin_flyvemdm_guest_profiles_id")
+	}
+	if !r.server.since(9, 3) {
+		return ok(object), nil // older ones do not wrap it
 	}
 	return ok(Object{{"session", object}}), nil
 }
@@ -213,8 +220,12 @@ func (r *request) sessionFields() Object {
 	if len(sess.order) == len(tx.Rows("Entity")) {
 		all = 1
 	}
+	plugins := Object{}
+	for _, row := range tx.Find("Plugin", "state", 1) {
+		plugins.Set(row.Str("id"), row.Get("directory"))
+	}
 	return Object{
-		{"valid_id", json.RawMessage(strconv.Quote(sess.token))}, {"glpi_currenttime", tx.Date()},
+		{"glpi_plugins", plugins}, {"valid_id", json.RawMessage(strconv.Quote(sess.token))}, {"glpi_currenttime", tx.Date()},
 		{"glpiID", sess.user}, {"glpiname", user.Get("name")}, {"glpirealname", user.Get("realname")},
 		{"glpifirstname", user.Get("firstname")}, {"glpidefault_entity", user.Int("entities_id")},
 		{"glpiextauth", external}, {"glpicrontimer", int(tx.Now().Unix())}, {"glpilist_limit", limit},
@@ -279,37 +290,4 @@ func (r *request) getGlpiConfig() (*reply, error) {
 	config.Set("url_base", strings.TrimSuffix(r.apiURL(), "/apirest.php"))
 	config.Set("url_base_api", r.apiURL()+"/")
 	return ok(Object{{"cfg_glpi", config}}), nil
-}
-
-// lostPassword asks for a mail with a token, or sets a password with one. It must come without a session.
-func (r *request) lostPassword() (*reply, error) {
-	if r.http.Method != http.MethodPut && r.http.Method != http.MethodPatch {
-		return nil, documented(http.StatusBadRequest, "ERROR", "Only HTTP verb PUT is allowed")
-	}
-	refuse := func(text string) (*reply, error) { return nil, documented(http.StatusBadRequest, "ERROR", text) }
-	if r.text("session_token") != "" {
-		return refuse("A session is active")
-	}
-	tx := r.server.begin(nil)
-	defer tx.end()
-	if !r.given("email") {
-		return refuse("email parameter missing")
-	}
-	email := tx.First("UserEmail", "email", r.text("email"))
-	if email == nil {
-		return refuse("Email address not found.")
-	}
-	user := tx.Row("User", email.Int("users_id"))
-	if !r.given("password_forget_token") {
-		user.Set("password_forget_token", tx.Hex(40))
-		user.Set("password_forget_token_date", tx.Date())
-		return ok(List{"An email has been sent to your email address. The email contains information for reset your password."}), nil
-	}
-	asked, err := time.ParseInLocation(dateLayout, user.Str("password_forget_token_date"), tx.s.opts.Location)
-	if err != nil || user.Str("password_forget_token") != r.text("password_forget_token") || tx.Now().Sub(asked) > 24*time.Hour {
-		return refuse("Your password reset request has expired or is invalid. Please renew it.")
-	}
-	user.Set("password", hashPassword(r.text("password")))
-	user.Set("password_forget_token", "")
-	return ok(List{"Reset password successful."}), nil
 }

@@ -19,6 +19,9 @@ type Tx struct {
 	messages []string
 	uploads  []Upload
 	input    Input // of the row that is being created, while CanItem is asked about it
+
+	address   string // from which the call came
+	signingUp bool   // the demo plugin makes an account
 }
 
 // begin locks the store. sess is nil for work that nobody signed in asked for.

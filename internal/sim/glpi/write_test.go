@@ -120,18 +120,3 @@ func TestDocuments(t *testing.T) {
 	c.want("GET", "/Document/1", "", 200, `"filename":"a.txt","filepath":"TXT/`)
 	signIn(t, s, "post-only", "post-only").want("GET", "/Document/1?alt=media", "", 200, "hello") // no right is asked for
 }
-
-func TestLostPassword(t *testing.T) {
-	s := newServer(t, Options{})
-	company(t, s, "acme")
-	c := &client{t: t, s: s}
-	c.want("GET", "/lostPassword", "", 400, "Only HTTP verb PUT is allowed")
-	c.want("PUT", "/lostPassword", `{"email":"no@where.test"}`, 400, "Email address not found.")
-	c.want("PUT", "/lostPassword", `{"email":"admin@acme.test"}`, 200, "An email has been sent")
-	tx := s.begin(nil)
-	token := tx.First("User", "name", "admin.acme").Str("password_forget_token")
-	tx.end()
-	c.want("PUT", "/lostPassword", `{"email":"admin@acme.test","password_forget_token":"x","password":"new"}`, 400, "has expired or is invalid")
-	c.want("PUT", "/lostPassword", `{"email":"admin@acme.test","password_forget_token":"`+token+`","password":"new"}`, 200, "Reset password successful.")
-	signIn(t, s, "admin.acme", "new")
-}
