@@ -17,7 +17,7 @@ func (r *fleetResolver) Entity(ctx context.Context, obj *model.Fleet) (*model.En
 }
 
 func (r *fleetResolver) Agents(ctx context.Context, obj *model.Fleet, first *int, after *string, last *int, before *string, orderBy *model.AgentOrder) (*model.AgentConnection, error) {
-	return agentPage(ctx, pageArguments{first, last, after, before}, obj.ID, nil, orderBy)
+	return r.agentPage(ctx, pageArguments{first, last, after, before}, obj.ID, nil, orderBy)
 }
 
 func (r *fleetResolver) Tasks(ctx context.Context, obj *model.Fleet) ([]*model.Task, error) {

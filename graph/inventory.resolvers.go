@@ -23,6 +23,10 @@ func (r *computerResolver) Type(ctx context.Context, obj *model.Computer) (*stri
 	return named(ctx, types, obj.TypeID)
 }
 
+func (r *computerResolver) Os(ctx context.Context, obj *model.Computer) (*model.OperatingSystem, error) {
+	return loaded(ctx, systems, obj.ID)
+}
+
 func (r *Resolver) Computer() generated.ComputerResolver { return &computerResolver{r} }
 
 type computerResolver struct{ *Resolver }

@@ -38,6 +38,7 @@ type loaders struct {
 
 	applications *loader[*model.Application]
 	icons        *loader[*string]
+	inventoryLoaders
 }
 
 // loader reads items of one kind by GLPI's ids.
@@ -102,8 +103,9 @@ func newLoaders(s *glpiproxy.Session) *loaders {
 		manufacturers: newLoader(s, func(m glpiproxy.Manufacturer) string { return m.Name }),
 		types:         newLoader(s, func(t glpiproxy.ComputerType) string { return t.Name }),
 
-		taskLoaders: newTaskLoaders(s),
-		icons:       newIconLoader(s),
+		icons:            newIconLoader(s),
+		taskLoaders:      newTaskLoaders(s),
+		inventoryLoaders: newInventoryLoaders(s),
 	}
 	l.applications = newLoader(s, func(a glpiproxy.Application) *model.Application {
 		l.entities.expect(a.EntityID)
@@ -114,6 +116,7 @@ func newLoaders(s *glpiproxy.Session) *loaders {
 		l.models.expect(c.ModelID)
 		l.manufacturers.expect(c.ManufacturerID)
 		l.types.expect(c.TypeID)
+		l.systems.expect(c.ID)
 		return &model.Computer{Computer: c}
 	})
 	l.loadPeople(s)
@@ -141,6 +144,21 @@ func newLoader[T glpiproxy.Item, M any](s *glpiproxy.Session, wrap func(T) M) *l
 // batched is a loader that reads in its own way.
 func batched[M any](read func(ctx context.Context, ids []int) ([]M, []error)) *loader[M] {
 	return &loader[M]{Loader: dataloadgen.NewLoader(read, dataloadgen.WithWait(gather))}
+}
+
+// found is a loader of what is not an item: read answers what there is by id, and the rest is nothing.
+func found[M any](read func(ctx context.Context, ids []int) (map[int]M, error)) *loader[M] {
+	return batched(func(ctx context.Context, ids []int) ([]M, []error) {
+		there, err := read(ctx, ids)
+		if err != nil {
+			return nil, []error{err}
+		}
+		values := make([]M, len(ids))
+		for i, id := range ids {
+			values[i] = there[id]
+		}
+		return values, nil
+	})
 }
 
 // related reads the item that a foreign key points to: nothing for 0, which is GLPI's "none".

@@ -54,7 +54,7 @@ func (r *queryResolver) Overview(ctx context.Context) (*model.Overview, error) {
 }
 
 func (r *queryResolver) Agents(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) (*model.AgentConnection, error) {
-	return agentPage(ctx, pageArguments{first, last, after, before}, 0, filter, orderBy)
+	return r.agentPage(ctx, pageArguments{first, last, after, before}, 0, filter, orderBy)
 }
 
 func (r *queryResolver) Agent(ctx context.Context, id string) (*model.Agent, error) {

@@ -875,7 +875,7 @@ func (ec *executionContext) unmarshalInputAgentFilter(ctx context.Context, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"search", "fleetIds", "entityIds", "enrollStatus", "mdmType"}
+	fieldsInOrder := [...]string{"search", "fleetIds", "entityIds", "presence", "enrollStatus", "mdmType", "os", "ownerIds", "lastContactBefore", "lastContactAfter"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -903,6 +903,13 @@ func (ec *executionContext) unmarshalInputAgentFilter(ctx context.Context, obj a
 				return it, err
 			}
 			it.EntityIds = data
+		case "presence":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("presence"))
+			data, err := ec.unmarshalOPresenceState2ᚕfleetgateᚋgraphᚋmodelᚐPresenceStateᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Presence = data
 		case "enrollStatus":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("enrollStatus"))
 			data, err := ec.unmarshalOEnrollStatus2ᚖfleetgateᚋgraphᚋmodelᚐEnrollStatus(ctx, v)
@@ -917,6 +924,34 @@ func (ec *executionContext) unmarshalInputAgentFilter(ctx context.Context, obj a
 				return it, err
 			}
 			it.MdmType = data
+		case "os":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("os"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Os = data
+		case "ownerIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ownerIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OwnerIds = data
+		case "lastContactBefore":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lastContactBefore"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LastContactBefore = data
+		case "lastContactAfter":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lastContactAfter"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LastContactAfter = data
 		}
 	}
 	return it, nil
@@ -1786,6 +1821,42 @@ func (ec *executionContext) marshalOPresenceSource2ᚖfleetgateᚋgraphᚋmodel�
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) unmarshalOPresenceState2ᚕfleetgateᚋgraphᚋmodelᚐPresenceStateᚄ(ctx context.Context, v any) ([]model.PresenceState, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]model.PresenceState, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNPresenceState2fleetgateᚋgraphᚋmodelᚐPresenceState(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOPresenceState2ᚕfleetgateᚋgraphᚋmodelᚐPresenceStateᚄ(ctx context.Context, sel ast.SelectionSet, v []model.PresenceState) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNPresenceState2fleetgateᚋgraphᚋmodelᚐPresenceState(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 // endregion ***************************** type.gotpl *****************************

@@ -167,6 +167,7 @@ type ComplexityRoot struct {
 		Model        func(childComplexity int) int
 		ModifiedAt   func(childComplexity int) int
 		Name         func(childComplexity int) int
+		Os           func(childComplexity int) int
 		Serial       func(childComplexity int) int
 		Type         func(childComplexity int) int
 		UUID         func(childComplexity int) int
@@ -319,6 +320,15 @@ type ComplexityRoot struct {
 		DatabaseID func(childComplexity int) int
 		ID         func(childComplexity int) int
 		Name       func(childComplexity int) int
+	}
+
+	OperatingSystem struct {
+		Architecture  func(childComplexity int) int
+		Kernel        func(childComplexity int) int
+		KernelVersion func(childComplexity int) int
+		Name          func(childComplexity int) int
+		ServicePack   func(childComplexity int) int
+		Version       func(childComplexity int) int
 	}
 
 	OptionValue struct {
@@ -1179,6 +1189,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Computer.Name(childComplexity), true
+	case "Computer.os":
+		if e.ComplexityRoot.Computer.Os == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.Os(childComplexity), true
 	case "Computer.serial":
 		if e.ComplexityRoot.Computer.Serial == nil {
 			break
@@ -1759,6 +1775,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.NamedEntry.Name(childComplexity), true
+
+	case "OperatingSystem.architecture":
+		if e.ComplexityRoot.OperatingSystem.Architecture == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OperatingSystem.Architecture(childComplexity), true
+	case "OperatingSystem.kernel":
+		if e.ComplexityRoot.OperatingSystem.Kernel == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OperatingSystem.Kernel(childComplexity), true
+	case "OperatingSystem.kernelVersion":
+		if e.ComplexityRoot.OperatingSystem.KernelVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OperatingSystem.KernelVersion(childComplexity), true
+	case "OperatingSystem.name":
+		if e.ComplexityRoot.OperatingSystem.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OperatingSystem.Name(childComplexity), true
+	case "OperatingSystem.servicePack":
+		if e.ComplexityRoot.OperatingSystem.ServicePack == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OperatingSystem.ServicePack(childComplexity), true
+	case "OperatingSystem.version":
+		if e.ComplexityRoot.OperatingSystem.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OperatingSystem.Version(childComplexity), true
 
 	case "OptionValue.label":
 		if e.ComplexityRoot.OptionValue.Label == nil {
@@ -3538,18 +3591,36 @@ type Position {
   at: DateTime!
 }
 
-"Which devices to list: those that match everything given."
+"""
+Which devices to list: those that match everything given. Fleets, entities, the enrolment state and the platform alone
+are chosen in GLPI's database, one of each. Anything else is chosen by the gateway from at most 20,000 devices in sight;
+above that the answer is ` + "`" + `QUERY_TOO_COMPLEX` + "`" + `: then add one fleet or one entity.
+"""
 input AgentFilter {
-  "A part of the agent's name, whatever the case, 255 characters at most. GLPI takes ` + "`" + `%` + "`" + ` for any text and ` + "`" + `_` + "`" + ` for any character."
+  """
+  A part of the agent's name or of the serial number, or words of the owner's name, whatever the case, 255 characters at
+  most. In serial and owner GLPI takes ` + "`" + `%` + "`" + ` for any text and ` + "`" + `_` + "`" + ` for any character. Who may not read computers finds
+  names alone.
+  """
   search: String
-  "Only devices in one of these fleets."
+  "Only devices in one of these fleets; 40 at most."
   fleetIds: [ID!]
-  "Only devices in one of these entities."
+  "Only devices in one of these entities; 40 at most."
   entityIds: [ID!]
+  "Only devices in one of these states, weighed as ` + "`" + `presence { state }` + "`" + ` shows it."
+  presence: [PresenceState!]
   "Only devices in this enrolment state."
   enrollStatus: EnrollStatus
   "Only devices of this platform."
   mdmType: MdmType
+  "Only devices with one of these operating systems, by name as in ` + "`" + `computer { os { name } }` + "`" + `, whatever the case; 40 at most."
+  os: [String!]
+  "Only devices that one of these users uses; 40 at most."
+  ownerIds: [ID!]
+  "Only devices that said something, and the last time before this, as ` + "`" + `presence { lastContact }` + "`" + ` shows it."
+  lastContactBefore: DateTime
+  "Only devices that said something after this, as ` + "`" + `presence { lastContact }` + "`" + ` shows it."
+  lastContactAfter: DateTime
 }
 
 "How a list of devices is sorted."
@@ -3566,8 +3637,10 @@ enum AgentOrderField {
   DATABASE_ID
   "The agent's name."
   NAME
-  "The last contact with GLPI."
+  "The last contact that GLPI recorded; devices without one come first."
   LAST_CONTACT
+  "The version of the agent application, as text."
+  VERSION
 }
 
 "A page of devices."
@@ -4117,6 +4190,24 @@ type Computer implements Node {
   comment: String
   "When the record last changed."
   modifiedAt: DateTime
+  "What runs on it; null when the device never sent an inventory."
+  os: OperatingSystem
+}
+
+"An operating system on a device. Parts that the inventory did not tell are null."
+type OperatingSystem {
+  "The name, such as ` + "`" + `Android` + "`" + `."
+  name: String
+  "The version, such as ` + "`" + `9.0` + "`" + `. GLPI answers ` + "`" + `10.0` + "`" + ` as the number 10."
+  version: String
+  "The service pack or security patch level."
+  servicePack: String
+  "The kernel's name."
+  kernel: String
+  "The kernel's version."
+  kernelVersion: String
+  "The processor architecture that it was built for."
+  architecture: String
 }
 `, BuiltIn: false},
 	{Name: "../schema/invitation.graphqls", Input: `"An invitation for one person to enrol a device. Its token is never shown."
@@ -5205,6 +5296,8 @@ func (ec *executionContext) childFields_Computer(ctx context.Context, field grap
 		return ec.fieldContext_Computer_comment(ctx, field)
 	case "modifiedAt":
 		return ec.fieldContext_Computer_modifiedAt(ctx, field)
+	case "os":
+		return ec.fieldContext_Computer_os(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Computer", field.Name)
 }
@@ -5441,6 +5534,24 @@ func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field gr
 		return ec.fieldContext_NamedEntry_name(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type NamedEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_OperatingSystem(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_OperatingSystem_name(ctx, field)
+	case "version":
+		return ec.fieldContext_OperatingSystem_version(ctx, field)
+	case "servicePack":
+		return ec.fieldContext_OperatingSystem_servicePack(ctx, field)
+	case "kernel":
+		return ec.fieldContext_OperatingSystem_kernel(ctx, field)
+	case "kernelVersion":
+		return ec.fieldContext_OperatingSystem_kernelVersion(ctx, field)
+	case "architecture":
+		return ec.fieldContext_OperatingSystem_architecture(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OperatingSystem", field.Name)
 }
 
 func (ec *executionContext) childFields_Overview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

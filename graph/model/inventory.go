@@ -35,3 +35,24 @@ func (c Computer) Comment() *string { return text(c.Computer.Comment) }
 
 // ModifiedAt is when the record last changed.
 func (c Computer) ModifiedAt() *time.Time { return Moment(c.Computer.ModifiedAt) }
+
+// OperatingSystem is what runs on a computer.
+type OperatingSystem struct{ glpiproxy.System }
+
+// Name is the system's name.
+func (s OperatingSystem) Name() *string { return text(s.System.Name) }
+
+// Version is the system's version.
+func (s OperatingSystem) Version() *string { return text(s.System.Version) }
+
+// ServicePack is the service pack or patch level.
+func (s OperatingSystem) ServicePack() *string { return text(s.System.ServicePack) }
+
+// Kernel is the kernel's name.
+func (s OperatingSystem) Kernel() *string { return text(s.System.Kernel) }
+
+// KernelVersion is the kernel's version.
+func (s OperatingSystem) KernelVersion() *string { return text(s.System.KernelVersion) }
+
+// Architecture is the processor architecture.
+func (s OperatingSystem) Architecture() *string { return text(s.System.Architecture) }

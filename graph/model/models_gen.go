@@ -50,18 +50,32 @@ type AgentEdge struct {
 	Cursor string `json:"cursor"`
 }
 
-// Which devices to list: those that match everything given.
+// Which devices to list: those that match everything given. Fleets, entities, the enrolment state and the platform alone
+// are chosen in GLPI's database, one of each. Anything else is chosen by the gateway from at most 20,000 devices in sight;
+// above that the answer is `QUERY_TOO_COMPLEX`: then add one fleet or one entity.
 type AgentFilter struct {
-	// A part of the agent's name, whatever the case, 255 characters at most. GLPI takes `%` for any text and `_` for any character.
+	// A part of the agent's name or of the serial number, or words of the owner's name, whatever the case, 255 characters at
+	// most. In serial and owner GLPI takes `%` for any text and `_` for any character. Who may not read computers finds
+	// names alone.
 	Search *string `json:"search,omitempty"`
-	// Only devices in one of these fleets.
+	// Only devices in one of these fleets; 40 at most.
 	FleetIds []string `json:"fleetIds,omitempty"`
-	// Only devices in one of these entities.
+	// Only devices in one of these entities; 40 at most.
 	EntityIds []string `json:"entityIds,omitempty"`
+	// Only devices in one of these states, weighed as `presence { state }` shows it.
+	Presence []PresenceState `json:"presence,omitempty"`
 	// Only devices in this enrolment state.
 	EnrollStatus *EnrollStatus `json:"enrollStatus,omitempty"`
 	// Only devices of this platform.
 	MdmType *MdmType `json:"mdmType,omitempty"`
+	// Only devices with one of these operating systems, by name as in `computer { os { name } }`, whatever the case; 40 at most.
+	Os []string `json:"os,omitempty"`
+	// Only devices that one of these users uses; 40 at most.
+	OwnerIds []string `json:"ownerIds,omitempty"`
+	// Only devices that said something, and the last time before this, as `presence { lastContact }` shows it.
+	LastContactBefore *time.Time `json:"lastContactBefore,omitempty"`
+	// Only devices that said something after this, as `presence { lastContact }` shows it.
+	LastContactAfter *time.Time `json:"lastContactAfter,omitempty"`
 }
 
 // How a list of devices is sorted.
@@ -677,19 +691,22 @@ const (
 	AgentOrderFieldDatabaseID AgentOrderField = "DATABASE_ID"
 	// The agent's name.
 	AgentOrderFieldName AgentOrderField = "NAME"
-	// The last contact with GLPI.
+	// The last contact that GLPI recorded; devices without one come first.
 	AgentOrderFieldLastContact AgentOrderField = "LAST_CONTACT"
+	// The version of the agent application, as text.
+	AgentOrderFieldVersion AgentOrderField = "VERSION"
 )
 
 var AllAgentOrderField = []AgentOrderField{
 	AgentOrderFieldDatabaseID,
 	AgentOrderFieldName,
 	AgentOrderFieldLastContact,
+	AgentOrderFieldVersion,
 }
 
 func (e AgentOrderField) IsValid() bool {
 	switch e {
-	case AgentOrderFieldDatabaseID, AgentOrderFieldName, AgentOrderFieldLastContact:
+	case AgentOrderFieldDatabaseID, AgentOrderFieldName, AgentOrderFieldLastContact, AgentOrderFieldVersion:
 		return true
 	}
 	return false

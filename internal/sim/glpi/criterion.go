@@ -25,6 +25,20 @@ func (o *SearchOption) values(tx *Tx, row *Row) []Value {
 	return nil
 }
 
+// searched is what a criterion looks through. Another class's user is found by a part of any of the names.
+func (o *SearchOption) searched(tx *Tx, row *Row, kind string) []Value {
+	values := o.values(tx, row)
+	if o.Table != "glpi_users" || o.Field != "name" || row.Type().Name == "User" || kind != "contains" {
+		return values
+	}
+	user := tx.s.schema.byTable[o.Table].rows[row.Int(o.linkField(o.Table))]
+	if user == nil || !row.Has(o.linkField(o.Table)) {
+		return values
+	}
+	last, first := user.Str("realname"), user.Str("firstname")
+	return append(values, Val(last), Val(first), Val(last+" "+first))
+}
+
 // test makes a criterion's test. An unknown search type is read as contains.
 func (o *SearchOption) test(tx *Tx, tab *table, kind, value string) func([]Value) bool {
 	any := func(test func(Value) bool) func([]Value) bool {

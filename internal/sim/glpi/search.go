@@ -49,6 +49,7 @@ type query struct {
 
 type criterion struct {
 	link   string
+	kind   string
 	option *SearchOption
 	test   func([]Value) bool
 }
@@ -93,7 +94,7 @@ func (q *query) readCriteria(r *request) error {
 		}
 		text, whole := sqlString(asText(value))
 		q.broken = q.broken || !whole || !q.sound(r, option)
-		q.criteria = append(q.criteria, criterion{asText(fields["link"]), option, option.test(r.tx, q.tab, asText(kind), text)})
+		q.criteria = append(q.criteria, criterion{asText(fields["link"]), asText(kind), option, option.test(r.tx, q.tab, asText(kind), text)})
 	}
 	return nil
 }
@@ -178,7 +179,7 @@ func (q *query) match(tx *Tx, row *Row) bool {
 	}
 	anyGroup, group := false, true
 	for i, c := range q.criteria {
-		holds := c.test(c.option.values(tx, row))
+		holds := c.test(c.option.searched(tx, row, c.kind))
 		if strings.HasSuffix(c.link, "NOT") {
 			holds = !holds
 		}
