@@ -58,16 +58,14 @@ func (tx *Tx) takePassword(in Input, user *Row) error {
 	return nil
 }
 
-// mayChangePassword tells whether the session may do all that a user may with any of his profiles, or may make profiles.
+// mayChangePassword tells whether a password is the session user's own, or of somebody who may do no more than he.
 func (tx *Tx) mayChangePassword(user *Row) bool {
-	if tx.session == nil || user.ID() == tx.UserID() || tx.Right("profile")&Create != 0 {
+	if tx.session == nil || user.ID() == tx.UserID() {
 		return true
 	}
 	for _, granted := range tx.grants(user.ID()) {
-		for name, bits := range tx.s.rights[granted.id] {
-			if bits&^tx.session.rights[name] != 0 {
-				return false
-			}
+		if !tx.holds(granted.id) {
+			return false
 		}
 	}
 	return true

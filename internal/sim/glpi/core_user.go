@@ -1,7 +1,10 @@
 package glpi
 
 import (
+	"iter"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -243,21 +246,51 @@ func createdUser(tx *Tx, user *Row, in Input) error {
 	return tx.addEmails(user, in)
 }
 
-// addEmails stores _useremails, of which only new ones, at index 0 or a negative one, are handled: others are ids of
-// addresses, which GLPI would edit whoever they belong to.
+// addEmails stores _useremails. Index 0 and negative ones are new addresses; a positive one is the id of an address, which
+// is edited, or deleted by "", whoever it belongs to: so the second of a plain list hits somebody's. What is no address at all
+// is stored as well, as 136 and 400 show.
 func (tx *Tx) addEmails(user *Row, in Input) error {
-	for _, email := range elements(in["_useremails"]) {
-		text, isText := email.(string)
-		if !isText || text == "" || len(tx.Find("UserEmail", "users_id", user.ID())) > 0 && tx.hasEmail(user, text) {
-			continue
-		}
-		add := Input{"email": text}
-		add.Set("users_id", user.ID())
-		if _, err := tx.Add("UserEmail", add); err != nil {
-			return err
+	for id, email := range indexed(in["_useremails"]) {
+		existing := tx.Row("UserEmail", id)
+		switch {
+		case id > 0 && existing == nil:
+		case id > 0 && email == "":
+			if err := tx.Delete(existing); err != nil {
+				return err
+			}
+		case id > 0:
+			existing.Set("email", email)
+		case email != "" && !tx.hasEmail(user, email):
+			add := Input{"email": email}
+			add.Set("users_id", user.ID())
+			if _, err := tx.Add("UserEmail", add); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// indexed goes through an array of texts by its integer keys.
+func indexed(v any) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		byKey := map[int]any{}
+		switch v := v.(type) {
+		case []any:
+			for i, e := range v {
+				byKey[i] = e
+			}
+		case map[string]any:
+			for key, e := range v {
+				byKey[phpInt(key)] = e
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(byKey)) {
+			if text, isText := byKey[key].(string); isText && !yield(key, text) {
+				return
+			}
+		}
+	}
 }
 
 func (tx *Tx) hasEmail(user *Row, email string) bool {

@@ -70,11 +70,10 @@ func signUp(tx *Tx, in Input) error {
 }
 
 func (tx *Tx) checkSignUp(in Input) error {
-	address, err := mail.ParseAddress(in.Str("name"))
 	switch {
 	case in.Str("password") != in.Str("password2"):
 		return Refuse("Passwords are different")
-	case err != nil || address.Address != in.Str("name"):
+	case !isAddress(in.Str("name")):
 		return Refuse("Email address is not valid")
 	case !in.Has("_answer") || !in.Has("_plugin_flyvemdmdemo_captchas_id"):
 		return Refuse("Turing test not specified")
@@ -94,6 +93,11 @@ func (tx *Tx) checkSignUp(in Input) error {
 		}
 	}
 	return nil
+}
+
+func isAddress(text string) bool {
+	address, err := mail.ParseAddress(text)
+	return err == nil && address.Address == text
 }
 
 func (tx *Tx) newcomer(in Input, entity int) (*Row, error) {

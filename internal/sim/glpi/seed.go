@@ -60,6 +60,7 @@ type seeder struct {
 	rand    *rand.Rand
 	seed    uint64
 	goods   *catalogue
+	states  []int          // of computers
 	words   map[string]int // ids of dropdown words by itemtype and name
 	sites   []*site
 	people  int
@@ -71,6 +72,7 @@ type site struct {
 	entity              int
 	domain              string
 	city                string
+	location            int
 	latitude, longitude float64
 	fleets              []*Row // the unmanaged one first
 	owner               *Row   // of the last device, who sometimes has two
@@ -87,8 +89,22 @@ func (g *seeder) companies() {
 		{entity: lyon, domain: "acme.test", city: "Lyon", latitude: 45.7640, longitude: 4.8357},
 		{entity: acme, domain: "acme.test", city: "Paris", latitude: 48.8924, longitude: 2.2360},
 	}
+	for _, at := range g.sites {
+		at.location = g.building(at)
+	}
 	g.support(acme, "ACME IT help desk", "+33 1 70 00 00 00", "https://help.acme.test", "help@acme.test")
 	g.support(globex, "Globex service point", "+49 30 500 0000", "https://it.globex.test", "it@globex.test")
+}
+
+// building is where the people of a site work: a location in its town's.
+func (g *seeder) building(at *site) int {
+	location := func(name string, parent int) int {
+		in := Input{"name": name}
+		in.Set("entities_id", at.entity)
+		in.Set("locations_id", parent)
+		return g.must(g.tx.Add("Location", in)).ID()
+	}
+	return location("Head office", location(at.city, 0))
 }
 
 func (g *seeder) entity(name string, parent int) int {
@@ -160,7 +176,7 @@ func (g *seeder) viewerProfile() int {
 	profile := g.tx.AddProfile("Fleet viewer", "Reads devices, changes nothing")
 	rights := map[string]Rights{"flyvemdm:flyvemdm": useFlyve}
 	for _, name := range []string{
-		"computer", "software", "networking", "internet", "device", "line", "lineoperator", "user", "entity", "document", "dropdown", "location",
+		"computer", "software", "networking", "internet", "device", "line", "lineoperator", "user", "entity", "document", "dropdown", "location", "state",
 	} {
 		rights[name] = Read
 	}

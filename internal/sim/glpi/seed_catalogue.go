@@ -26,6 +26,14 @@ var models = []model{
 	{"Apple", "iPhone 12", "iPhone13,2", "iOS", []string{"15.7", "16.1"}, 4000, 119_000, "A14 Bionic", 6, 3100, 2815, true},
 }
 
+// kind is what GLPI calls such a computer.
+func (m *model) kind() string {
+	if m.name == "Galaxy Tab Active3" || m.name == "Aquaris M10 FHD" {
+		return "Tablet"
+	}
+	return "Smartphone"
+}
+
 // preinstalled is how many of the applications every device has.
 const preinstalled = 5
 
@@ -77,6 +85,9 @@ type operator struct {
 func (g *seeder) stock() {
 	tx := g.tx
 	kernel := g.word("OperatingSystemKernel", "Linux")
+	for _, name := range []string{"In use", "In repair"} {
+		g.states = append(g.states, g.must(tx.Add("State", Input{"name": name, "entities_id": "0", "is_recursive": "1"})).ID())
+	}
 	g.goods = &catalogue{
 		parts: map[*model]partModels{}, operators: map[string][]operator{},
 		memory: g.designation("DeviceMemory", "LPDDR4X", nil), simcard: g.designation("DeviceSimcard", "nano-SIM", nil),

@@ -71,7 +71,8 @@ func (g *seeder) computer(d DemoDevice, m *model, owner *Row, i int) *Row {
 	computer := tx.Insert("Computer", map[string]any{
 		"entities_id": d.EntityID, "name": fmt.Sprintf("%s-%04d", strings.ReplaceAll(m.name, " ", "-"), i+1), "serial": d.Serial,
 		"computermodels_id": g.word("ComputerModel", m.code), "manufacturers_id": g.word("Manufacturer", m.maker), "is_dynamic": 1,
-		"users_id": owner.ID(), "uuid": tx.uuid(), "date_creation": added, "date_mod": added,
+		"users_id": owner.ID(), "locations_id": owner.Int("locations_id"), "states_id": g.states[i%9/8], "uuid": tx.uuid(),
+		"computertypes_id": g.word("ComputerType", m.kind()), "date_creation": added, "date_mod": added,
 	})
 	tx.Insert("Item_OperatingSystem", map[string]any{
 		"items_id": computer.ID(), "itemtype": "Computer", "operatingsystems_id": g.word("OperatingSystem", m.system),

@@ -19,7 +19,8 @@ var (
 		"Rossi", "Fischer", "Benali", "Petit", "Weber", "Ó Súilleabháin", "Roux", "Wagner", "Smith <contractor>", "Fontaine", "Becker",
 		"L'Hôte", "Hansen", "Chevalier", "Koch", "Nowak", "Mercier", "Richter", "Blanc", "Da Silva", "Girard", "Øster", "Klein", "Faure",
 	}
-	titles = []string{"Sales representative", "Service technician", "Driver", "Nurse", "Warehouse worker", "Team lead"}
+	categories = []string{"Employee", "Contractor", "Trainee"}
+	titles     = []string{"Sales representative", "Service technician", "Driver", "Nurse", "Warehouse worker", "Team lead"}
 )
 
 // ownerAt is somebody at a site to give a device to: mostly somebody new.
@@ -44,6 +45,7 @@ func (g *seeder) person(at *site) *Row {
 	user := g.tx.Insert("User", map[string]any{
 		"name": login + "@" + at.domain, "firstname": first, "realname": cleaner.Replace(last), "phone": g.phone(at),
 		"entities_id": at.entity, "usertitles_id": g.word("UserTitle", pick(g, titles)), "language": "en_GB",
+		"usercategories_id": g.word("UserCategory", categories[n%7/3]), "locations_id": at.location, "registration_number": fmt.Sprintf("%05d", 100+n),
 		"date_creation": date, "date_mod": date,
 	})
 	if g.chance(30) {
