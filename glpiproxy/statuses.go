@@ -121,3 +121,21 @@ func visibleTasks(ctx context.Context, s *Session, tasks []Task) (map[int][]Task
 	}
 	return visible, nil
 }
+
+// StatusesInSight reads a window on the statuses of all devices, and how many rows GLPI has in all. GLPI shows every
+// company's: the rows of devices that the viewer can't see are left out, so a window may hold fewer than it has room for.
+func StatusesInSight(ctx context.Context, s *Session, window Range) (statuses []TaskStatus, total int, err error) {
+	agents, err := every(func(window Range) (Page[Agent], error) { return List[Agent](ctx, s, ListOptions{Range: window}) })
+	if err != nil {
+		return nil, 0, err
+	}
+	inSight := make(map[int]bool, len(agents))
+	for _, agent := range agents {
+		inSight[agent.ID] = true
+	}
+	page, err := readList[TaskStatus](ctx, s, "list", "/"+TaskStatus{}.itemtype(), ListOptions{Range: window}, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	return slices.DeleteFunc(page.Items, func(row TaskStatus) bool { return !inSight[row.AgentID] }), page.Total, nil
+}

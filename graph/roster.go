@@ -57,6 +57,15 @@ func allComputers(ctx context.Context, s *glpiproxy.Session, needed bool) (compu
 	return known, err
 }
 
+// rosterOf reads every device in sight and, side by side, what is known of all computers.
+func rosterOf(ctx context.Context, s *glpiproxy.Session, needed bool) (agents []glpiproxy.Agent, known computerFacts, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { agents, err = allAgents(ctx, s, nil); return err })
+	group.Go(func() (err error) { known, err = allComputers(ctx, s, needed); return err })
+	err = group.Wait()
+	return agents, known, err
+}
+
 // allRows reads every row that a search finds.
 func allRows[T glpiproxy.Item](ctx context.Context, s *glpiproxy.Session, query glpiproxy.Query) ([]glpiproxy.Row, error) {
 	return readWhole(ctx, func(ctx context.Context, start, count int) ([]glpiproxy.Row, int, error) {
@@ -75,7 +84,7 @@ func readWhole[T any](ctx context.Context, read func(ctx context.Context, start,
 		return nil, err
 	}
 	if total > mostRows {
-		return nil, &coded{CodeQueryTooComplex, fmt.Sprintf("there are %d to look through and %d at most can be: ask for one fleet or one entity", total, mostRows)}
+		return nil, &coded{CodeQueryTooComplex, fmt.Sprintf("there are more than %d to look through: ask for one fleet or one entity", mostRows)}
 	}
 	windows := [][]T{first}
 	group, ctx := errgroup.WithContext(ctx)

@@ -1699,6 +1699,16 @@ func (ec *executionContext) marshalNAgentOrderField2fleetgateᚋgraphᚋmodelᚐ
 	return v
 }
 
+func (ec *executionContext) unmarshalNEnrollStatus2fleetgateᚋgraphᚋmodelᚐEnrollStatus(ctx context.Context, v any) (model.EnrollStatus, error) {
+	var res model.EnrollStatus
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNEnrollStatus2fleetgateᚋgraphᚋmodelᚐEnrollStatus(ctx context.Context, sel ast.SelectionSet, v model.EnrollStatus) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNMdmType2fleetgateᚋgraphᚋmodelᚐMdmType(ctx context.Context, v any) (model.MdmType, error) {
 	var res model.MdmType
 	err := res.UnmarshalGQL(v)

@@ -28,6 +28,7 @@ type ResolverRoot interface {
 	Computer() ComputerResolver
 	File() FileResolver
 	Fleet() FleetResolver
+	FleetCount() FleetCountResolver
 	Invitation() InvitationResolver
 	Mutation() MutationResolver
 	Overview() OverviewResolver
@@ -184,6 +185,11 @@ type ComplexityRoot struct {
 		RemoveOnDelete func(childComplexity int) int
 	}
 
+	EnrollStatusCount struct {
+		Count        func(childComplexity int) int
+		EnrollStatus func(childComplexity int) int
+	}
+
 	Entity struct {
 		CompleteName func(childComplexity int) int
 		GlobalID     func(childComplexity int) int
@@ -232,6 +238,11 @@ type ComplexityRoot struct {
 		Nodes      func(childComplexity int) int
 		PageInfo   func(childComplexity int) int
 		TotalCount func(childComplexity int) int
+	}
+
+	FleetCount struct {
+		Count func(childComplexity int) int
+		Fleet func(childComplexity int) int
 	}
 
 	FleetEdge struct {
@@ -336,13 +347,26 @@ type ComplexityRoot struct {
 		Option func(childComplexity int) int
 	}
 
+	OsCount struct {
+		Count    func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Versions func(childComplexity int) int
+	}
+
 	Overview struct {
 		AgentCount             func(childComplexity int) int
 		ApplicationCount       func(childComplexity int) int
+		DevicesByEnrollStatus  func(childComplexity int) int
+		DevicesByFleet         func(childComplexity int) int
+		DevicesByOs            func(childComplexity int) int
+		DevicesByPlatform      func(childComplexity int) int
+		DevicesByPresence      func(childComplexity int) int
+		DevicesByVersion       func(childComplexity int) int
 		FileCount              func(childComplexity int) int
 		FleetCount             func(childComplexity int) int
 		InvitationCount        func(childComplexity int) int
 		PendingInvitationCount func(childComplexity int) int
+		TasksByStatus          func(childComplexity int) int
 		UserCount              func(childComplexity int) int
 	}
 
@@ -351,6 +375,11 @@ type ComplexityRoot struct {
 		HasNextPage     func(childComplexity int) int
 		HasPreviousPage func(childComplexity int) int
 		StartCursor     func(childComplexity int) int
+	}
+
+	PlatformCount struct {
+		Count   func(childComplexity int) int
+		MdmType func(childComplexity int) int
 	}
 
 	Policy struct {
@@ -434,6 +463,11 @@ type ComplexityRoot struct {
 		Kind     func(childComplexity int) int
 		Presence func(childComplexity int) int
 		Serial   func(childComplexity int) int
+	}
+
+	PresenceCount struct {
+		Count func(childComplexity int) int
+		State func(childComplexity int) int
 	}
 
 	Profile struct {
@@ -628,6 +662,11 @@ type ComplexityRoot struct {
 		Locations  func(childComplexity int) int
 		Profiles   func(childComplexity int) int
 		Titles     func(childComplexity int) int
+	}
+
+	VersionCount struct {
+		Count   func(childComplexity int) int
+		Version func(childComplexity int) int
 	}
 
 	Viewer struct {
@@ -1246,6 +1285,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
 
+	case "EnrollStatusCount.count":
+		if e.ComplexityRoot.EnrollStatusCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollStatusCount.Count(childComplexity), true
+	case "EnrollStatusCount.enrollStatus":
+		if e.ComplexityRoot.EnrollStatusCount.EnrollStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollStatusCount.EnrollStatus(childComplexity), true
+
 	case "Entity.completeName":
 		if e.ComplexityRoot.Entity.CompleteName == nil {
 			break
@@ -1448,6 +1500,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.FleetConnection.TotalCount(childComplexity), true
+
+	case "FleetCount.count":
+		if e.ComplexityRoot.FleetCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FleetCount.Count(childComplexity), true
+	case "FleetCount.fleet":
+		if e.ComplexityRoot.FleetCount.Fleet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FleetCount.Fleet(childComplexity), true
 
 	case "FleetEdge.cursor":
 		if e.ComplexityRoot.FleetEdge.Cursor == nil {
@@ -1826,6 +1891,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.OptionValue.Option(childComplexity), true
 
+	case "OsCount.count":
+		if e.ComplexityRoot.OsCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OsCount.Count(childComplexity), true
+	case "OsCount.name":
+		if e.ComplexityRoot.OsCount.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OsCount.Name(childComplexity), true
+	case "OsCount.versions":
+		if e.ComplexityRoot.OsCount.Versions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OsCount.Versions(childComplexity), true
+
 	case "Overview.agentCount":
 		if e.ComplexityRoot.Overview.AgentCount == nil {
 			break
@@ -1838,6 +1922,42 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Overview.ApplicationCount(childComplexity), true
+	case "Overview.devicesByEnrollStatus":
+		if e.ComplexityRoot.Overview.DevicesByEnrollStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByEnrollStatus(childComplexity), true
+	case "Overview.devicesByFleet":
+		if e.ComplexityRoot.Overview.DevicesByFleet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByFleet(childComplexity), true
+	case "Overview.devicesByOs":
+		if e.ComplexityRoot.Overview.DevicesByOs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByOs(childComplexity), true
+	case "Overview.devicesByPlatform":
+		if e.ComplexityRoot.Overview.DevicesByPlatform == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByPlatform(childComplexity), true
+	case "Overview.devicesByPresence":
+		if e.ComplexityRoot.Overview.DevicesByPresence == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByPresence(childComplexity), true
+	case "Overview.devicesByVersion":
+		if e.ComplexityRoot.Overview.DevicesByVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByVersion(childComplexity), true
 	case "Overview.fileCount":
 		if e.ComplexityRoot.Overview.FileCount == nil {
 			break
@@ -1862,6 +1982,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Overview.PendingInvitationCount(childComplexity), true
+	case "Overview.tasksByStatus":
+		if e.ComplexityRoot.Overview.TasksByStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.TasksByStatus(childComplexity), true
 	case "Overview.userCount":
 		if e.ComplexityRoot.Overview.UserCount == nil {
 			break
@@ -1893,6 +2019,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
+
+	case "PlatformCount.count":
+		if e.ComplexityRoot.PlatformCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PlatformCount.Count(childComplexity), true
+	case "PlatformCount.mdmType":
+		if e.ComplexityRoot.PlatformCount.MdmType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PlatformCount.MdmType(childComplexity), true
 
 	case "Policy.androidMaxVersion":
 		if e.ComplexityRoot.Policy.AndroidMaxVersion == nil {
@@ -2238,6 +2377,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PresenceChanged.Serial(childComplexity), true
+
+	case "PresenceCount.count":
+		if e.ComplexityRoot.PresenceCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PresenceCount.Count(childComplexity), true
+	case "PresenceCount.state":
+		if e.ComplexityRoot.PresenceCount.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PresenceCount.State(childComplexity), true
 
 	case "Profile.databaseId":
 		if e.ComplexityRoot.Profile.DatabaseID == nil {
@@ -3075,6 +3227,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UserFormChoices.Titles(childComplexity), true
+
+	case "VersionCount.count":
+		if e.ComplexityRoot.VersionCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.VersionCount.Count(childComplexity), true
+	case "VersionCount.version":
+		if e.ComplexityRoot.VersionCount.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.VersionCount.Version(childComplexity), true
 
 	case "Viewer.activeEntity":
 		if e.ComplexityRoot.Viewer.ActiveEntity == nil {
@@ -4135,24 +4300,6 @@ type BackendHealth {
   "Since when this has been so; null before the first answer."
   since: DateTime
 }
-
-"The counters of a home screen. A counter that the viewer may not read is null with an error; the others stand."
-type Overview {
-  "Devices."
-  agentCount: Int
-  "Fleets, the default one of each entity included."
-  fleetCount: Int
-  "Invitations in any state."
-  invitationCount: Int
-  "Invitations that GLPI holds as pending, those past their date included."
-  pendingInvitationCount: Int
-  "Files that can be deployed."
-  fileCount: Int
-  "Applications that can be deployed."
-  applicationCount: Int
-  "People; the accounts of the devices themselves are left out."
-  userCount: Int
-}
 `, BuiltIn: false},
 	{Name: "../schema/inventory.graphqls", Input: `"A company, or a part of one: what separates what people may see in GLPI."
 type Entity implements Node {
@@ -4256,6 +4403,92 @@ type InvitationEdge {
   node: Invitation!
   "Its place in the list, to go on from."
   cursor: String!
+}
+`, BuiltIn: false},
+	{Name: "../schema/overview.graphqls", Input: `"""
+The counters of a home screen. Only those asked for are counted, side by side. A counter that the viewer may not read is
+null with an error; the others stand. The ` + "`" + `devicesBy...` + "`" + ` fields look through 20,000 devices at most and are
+` + "`" + `QUERY_TOO_COMPLEX` + "`" + ` above that.
+"""
+type Overview {
+  "Devices."
+  agentCount: Int
+  "Fleets, the default one of each entity included."
+  fleetCount: Int
+  "Invitations in any state."
+  invitationCount: Int
+  "Invitations that can still be used: neither used, deactivated nor past their date."
+  pendingInvitationCount: Int
+  "Files that can be deployed."
+  fileCount: Int
+  "Applications that can be deployed."
+  applicationCount: Int
+  "People; the accounts of the devices themselves are left out."
+  userCount: Int
+  "Devices by presence, weighed as ` + "`" + `Agent.presence` + "`" + ` is: each state, those without devices too."
+  devicesByPresence: [PresenceCount!]
+  "Devices by platform, the largest first."
+  devicesByPlatform: [PlatformCount!]
+  "Devices by enrolment state: each state, those without devices too."
+  devicesByEnrollStatus: [EnrollStatusCount!]
+  "Devices by the version of the agent application, the largest first."
+  devicesByVersion: [VersionCount!]
+  "Devices by operating system, the largest first."
+  devicesByOs: [OsCount!]
+  "Devices by fleet, the largest first; fleets without devices are left out."
+  devicesByFleet: [FleetCount!]
+  "How far the devices in sight have come with their tasks: pairs of task and device, by state."
+  tasksByStatus: TaskStateCounts
+}
+
+"How many devices are in a state of presence."
+type PresenceCount {
+  "The state."
+  state: PresenceState!
+  "How many devices."
+  count: Int!
+}
+
+"How many devices a platform has."
+type PlatformCount {
+  "The platform; null for one that this API has no name for."
+  mdmType: MdmType
+  "How many devices."
+  count: Int!
+}
+
+"How many devices are in an enrolment state."
+type EnrollStatusCount {
+  "The state."
+  enrollStatus: EnrollStatus!
+  "How many devices."
+  count: Int!
+}
+
+"How many devices run a version."
+type VersionCount {
+  "The version; null where it is not known."
+  version: String
+  "How many devices."
+  count: Int!
+}
+
+"How many devices run an operating system."
+type OsCount {
+  "The system's name; null for devices that never sent an inventory."
+  name: String
+  "How many devices."
+  count: Int!
+  "The same by the system's version, the largest first."
+  versions: [VersionCount!]!
+}
+
+"How many devices a fleet has."
+type FleetCount {
+  "The fleet; null for devices in none, and with an error where the viewer may not read it."
+  fleet: Fleet
+  "How many devices."
+  count: Int!
 }
 `, BuiltIn: false},
 	{Name: "../schema/policy.graphqls", Input: `"Something that can be demanded of a device, such as a password of some length or a camera that is off."
@@ -5302,6 +5535,16 @@ func (ec *executionContext) childFields_Computer(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Computer", field.Name)
 }
 
+func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollStatus":
+		return ec.fieldContext_EnrollStatusCount_enrollStatus(ctx, field)
+	case "count":
+		return ec.fieldContext_EnrollStatusCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollStatusCount", field.Name)
+}
+
 func (ec *executionContext) childFields_Entity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5400,6 +5643,16 @@ func (ec *executionContext) childFields_FleetConnection(ctx context.Context, fie
 		return ec.fieldContext_FleetConnection_totalCount(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FleetConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_FleetCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "fleet":
+		return ec.fieldContext_FleetCount_fleet(ctx, field)
+	case "count":
+		return ec.fieldContext_FleetCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FleetCount", field.Name)
 }
 
 func (ec *executionContext) childFields_FleetEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5554,6 +5807,18 @@ func (ec *executionContext) childFields_OperatingSystem(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type OperatingSystem", field.Name)
 }
 
+func (ec *executionContext) childFields_OsCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_OsCount_name(ctx, field)
+	case "count":
+		return ec.fieldContext_OsCount_count(ctx, field)
+	case "versions":
+		return ec.fieldContext_OsCount_versions(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OsCount", field.Name)
+}
+
 func (ec *executionContext) childFields_Overview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "agentCount":
@@ -5570,6 +5835,20 @@ func (ec *executionContext) childFields_Overview(ctx context.Context, field grap
 		return ec.fieldContext_Overview_applicationCount(ctx, field)
 	case "userCount":
 		return ec.fieldContext_Overview_userCount(ctx, field)
+	case "devicesByPresence":
+		return ec.fieldContext_Overview_devicesByPresence(ctx, field)
+	case "devicesByPlatform":
+		return ec.fieldContext_Overview_devicesByPlatform(ctx, field)
+	case "devicesByEnrollStatus":
+		return ec.fieldContext_Overview_devicesByEnrollStatus(ctx, field)
+	case "devicesByVersion":
+		return ec.fieldContext_Overview_devicesByVersion(ctx, field)
+	case "devicesByOs":
+		return ec.fieldContext_Overview_devicesByOs(ctx, field)
+	case "devicesByFleet":
+		return ec.fieldContext_Overview_devicesByFleet(ctx, field)
+	case "tasksByStatus":
+		return ec.fieldContext_Overview_tasksByStatus(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Overview", field.Name)
 }
@@ -5586,6 +5865,16 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_PlatformCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "mdmType":
+		return ec.fieldContext_PlatformCount_mdmType(ctx, field)
+	case "count":
+		return ec.fieldContext_PlatformCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PlatformCount", field.Name)
 }
 
 func (ec *executionContext) childFields_Policy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5712,6 +6001,16 @@ func (ec *executionContext) childFields_Presence(ctx context.Context, field grap
 		return ec.fieldContext_Presence_source(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Presence", field.Name)
+}
+
+func (ec *executionContext) childFields_PresenceCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_PresenceCount_state(ctx, field)
+	case "count":
+		return ec.fieldContext_PresenceCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PresenceCount", field.Name)
 }
 
 func (ec *executionContext) childFields_Profile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6000,6 +6299,16 @@ func (ec *executionContext) childFields_UserFormChoices(ctx context.Context, fie
 		return ec.fieldContext_UserFormChoices_profiles(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserFormChoices", field.Name)
+}
+
+func (ec *executionContext) childFields_VersionCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "version":
+		return ec.fieldContext_VersionCount_version(ctx, field)
+	case "count":
+		return ec.fieldContext_VersionCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type VersionCount", field.Name)
 }
 
 func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -2837,6 +2837,13 @@ func (ec *executionContext) marshalOTaskState2ᚕfleetgateᚋgraphᚋmodelᚐTas
 	return ret
 }
 
+func (ec *executionContext) marshalOTaskStateCounts2ᚖfleetgateᚋgraphᚋmodelᚐTaskStateCounts(ctx context.Context, sel ast.SelectionSet, v *model.TaskStateCounts) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._TaskStateCounts(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalOTaskStatus2ᚖfleetgateᚋgraphᚋmodelᚐTaskStatus(ctx context.Context, sel ast.SelectionSet, v *model.TaskStatus) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null

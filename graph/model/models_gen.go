@@ -178,6 +178,14 @@ type DeviceEventFilter struct {
 	Kinds []DeviceEventKind `json:"kinds,omitempty"`
 }
 
+// How many devices are in an enrolment state.
+type EnrollStatusCount struct {
+	// The state.
+	EnrollStatus EnrollStatus `json:"enrollStatus"`
+	// How many devices.
+	Count int `json:"count"`
+}
+
 // A page of files.
 type FileConnection struct {
 	// The items with their cursors.
@@ -358,7 +366,19 @@ type OptionValue struct {
 
 func (OptionValue) IsTaskValue() {}
 
-// The counters of a home screen. A counter that the viewer may not read is null with an error; the others stand.
+// How many devices run an operating system.
+type OsCount struct {
+	// The system's name; null for devices that never sent an inventory.
+	Name *string `json:"name,omitempty"`
+	// How many devices.
+	Count int `json:"count"`
+	// The same by the system's version, the largest first.
+	Versions []*VersionCount `json:"versions"`
+}
+
+// The counters of a home screen. Only those asked for are counted, side by side. A counter that the viewer may not read is
+// null with an error; the others stand. The `devicesBy...` fields look through 20,000 devices at most and are
+// `QUERY_TOO_COMPLEX` above that.
 type Overview struct {
 	// Devices.
 	AgentCount *int `json:"agentCount,omitempty"`
@@ -366,7 +386,7 @@ type Overview struct {
 	FleetCount *int `json:"fleetCount,omitempty"`
 	// Invitations in any state.
 	InvitationCount *int `json:"invitationCount,omitempty"`
-	// Invitations that GLPI holds as pending, those past their date included.
+	// Invitations that can still be used: neither used, deactivated nor past their date.
 	PendingInvitationCount *int `json:"pendingInvitationCount,omitempty"`
 	// Files that can be deployed.
 	FileCount *int `json:"fileCount,omitempty"`
@@ -374,6 +394,20 @@ type Overview struct {
 	ApplicationCount *int `json:"applicationCount,omitempty"`
 	// People; the accounts of the devices themselves are left out.
 	UserCount *int `json:"userCount,omitempty"`
+	// Devices by presence, weighed as `Agent.presence` is: each state, those without devices too.
+	DevicesByPresence []*PresenceCount `json:"devicesByPresence,omitempty"`
+	// Devices by platform, the largest first.
+	DevicesByPlatform []*PlatformCount `json:"devicesByPlatform,omitempty"`
+	// Devices by enrolment state: each state, those without devices too.
+	DevicesByEnrollStatus []*EnrollStatusCount `json:"devicesByEnrollStatus,omitempty"`
+	// Devices by the version of the agent application, the largest first.
+	DevicesByVersion []*VersionCount `json:"devicesByVersion,omitempty"`
+	// Devices by operating system, the largest first.
+	DevicesByOs []*OsCount `json:"devicesByOs,omitempty"`
+	// Devices by fleet, the largest first; fleets without devices are left out.
+	DevicesByFleet []*FleetCount `json:"devicesByFleet,omitempty"`
+	// How far the devices in sight have come with their tasks: pairs of task and device, by state.
+	TasksByStatus *TaskStateCounts `json:"tasksByStatus,omitempty"`
 }
 
 // Where a page of a connection stands in the whole list.
@@ -386,6 +420,14 @@ type PageInfo struct {
 	StartCursor *string `json:"startCursor,omitempty"`
 	// The cursor of the last item of the page; null on an empty page.
 	EndCursor *string `json:"endCursor,omitempty"`
+}
+
+// How many devices a platform has.
+type PlatformCount struct {
+	// The platform; null for one that this API has no name for.
+	MdmType *MdmType `json:"mdmType,omitempty"`
+	// How many devices.
+	Count int `json:"count"`
 }
 
 // A value that a policy can take.
@@ -418,6 +460,14 @@ type PolicyPlatform struct {
 	MinVersion *string `json:"minVersion,omitempty"`
 	// The last version of the system that knows it; null where there is no bound, or no support.
 	MaxVersion *string `json:"maxVersion,omitempty"`
+}
+
+// How many devices are in a state of presence.
+type PresenceCount struct {
+	// The state.
+	State PresenceState `json:"state"`
+	// How many devices.
+	Count int `json:"count"`
 }
 
 // A GLPI profile that the viewer holds: a set of rights, in some entities.
@@ -629,6 +679,14 @@ type UserOrder struct {
 	Field UserOrderField `json:"field"`
 	// Which way.
 	Direction OrderDirection `json:"direction"`
+}
+
+// How many devices run a version.
+type VersionCount struct {
+	// The version; null where it is not known.
+	Version *string `json:"version,omitempty"`
+	// How many devices.
+	Count int `json:"count"`
 }
 
 // What the viewer's active profile allows. GLPI checks each right again on every call.
