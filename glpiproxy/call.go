@@ -2,6 +2,7 @@ package glpiproxy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,16 +15,20 @@ import (
 
 // call is one request to GLPI.
 type call struct {
-	operation string // its name in errors and metrics
-	method    string // "": GET
-	path      string // after the API's root, with its leading slash
-	query     string // encoded
-	body      any    // sent as JSON
-	session   string // Session-Token
-	authorize string // Authorization header, of initSession only
+	operation string   // its name in errors and metrics
+	method    string   // "": GET
+	path      string   // after the API's root, with its leading slash
+	query     string   // encoded
+	body      any      // sent as JSON
+	content   *content // sent as it is, in body's place
+	accept    string   // the kind of answer; "": JSON
+	bytes     string   // the Range header of a download
+	session   string   // Session-Token
+	authorize string   // Authorization header, of initSession only
 	secrets   []string
 	once      bool // not a read: never sent twice
 	slow      bool // GLPI waits for a device or a file: on the pool of slow calls
+	short     bool // the answer may have fewer bytes than it announces
 }
 
 // answer is what GLPI said, with a status below 300.
@@ -52,7 +57,7 @@ func (c *Client) attempt(ctx context.Context, k call) (*answer, error) {
 }
 
 func (c *Client) send(ctx context.Context, k call) (*answer, error) {
-	limited, cancel := context.WithTimeout(ctx, c.timeoutOf(k))
+	limited, cancel := c.limit(ctx, k)
 	defer cancel()
 	defer context.AfterFunc(c.base, cancel)()
 	request, err := c.request(limited, k)
@@ -66,7 +71,7 @@ func (c *Client) send(ctx context.Context, k call) (*answer, error) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, c.maxResponse+1))
 	switch {
-	case err != nil:
+	case err != nil && !(k.short && errors.Is(err, io.ErrUnexpectedEOF)):
 		return nil, c.sendError(ctx, limited, k, err)
 	case int64(len(body)) > c.maxResponse:
 		return nil, &Error{Kind: Upstream, Operation: k.operation, Status: response.StatusCode, Message: "the answer is too large"}
@@ -87,6 +92,9 @@ func (c *Client) request(ctx context.Context, k call) (*http.Request, error) {
 		}
 		body = bytes.NewReader(text)
 	}
+	if k.content != nil {
+		body = k.content
+	}
 	method := k.method
 	if method == "" {
 		method = http.MethodGet
@@ -100,9 +108,13 @@ func (c *Client) request(ctx context.Context, k call) (*http.Request, error) {
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Accept", "application/json")
+	r.Header.Set("Accept", cmp.Or(k.accept, "application/json"))
 	r.Header.Set("User-Agent", c.userAgent)
-	for name, value := range map[string]string{"App-Token": c.appToken, "Session-Token": k.session, "Authorization": k.authorize} {
+	if k.content != nil {
+		r.Header.Set("Content-Type", k.content.kind)
+		r.ContentLength = k.content.size
+	}
+	for name, value := range map[string]string{"App-Token": c.appToken, "Session-Token": k.session, "Authorization": k.authorize, "Range": k.bytes} {
 		if value != "" {
 			r.Header.Set(name, value)
 		}
@@ -114,6 +126,8 @@ func (c *Client) request(ctx context.Context, k call) (*http.Request, error) {
 // the time limit, Close or the network. The URL is kept out of the text.
 func (c *Client) sendError(caller, limited context.Context, k call, err error) *Error {
 	switch {
+	case k.content.failure() != nil:
+		return k.content.failure()
 	case caller.Err() != nil, c.base.Err() != nil:
 		return c.contextError(k.operation, caller)
 	case limited.Err() != nil, isTimeout(err):

@@ -32,6 +32,8 @@ var kindOfCode = map[string]Kind{
 	"ERROR_GLPI_UPDATE":            Invalid,
 	"ERROR_GLPI_DELETE":            Invalid,
 
+	"ERROR_UPLOAD_FILE_TOO_BIG_POST_MAX_SIZE": Invalid,
+
 	"ERROR_LOGIN_WITH_CREDENTIALS_DISABLED": Misconfigured,
 	"ERROR_NOT_ALLOWED_IP":                  Misconfigured,
 	"ERROR_WRONG_APP_TOKEN_PARAMETER":       Misconfigured,
@@ -63,7 +65,11 @@ const maxMessage = 300
 func classify(operation string, status int, body []byte) *Error {
 	e := &Error{Operation: operation, Status: status}
 	code, detail, ok := errorPair(body)
-	if !ok {
+	switch {
+	case !ok && operation == downloading && status == http.StatusNotFound:
+		e.Kind, e.Message = NotFound, "GLPI no longer has the file"
+		return e
+	case !ok:
 		e.Kind, e.Message = kindOfStatus(status)
 		return e
 	}
@@ -123,6 +129,8 @@ func kindOfStatus(status int) (Kind, string) {
 		return Upstream, "GLPI failed without saying why"
 	case status >= 500, status == http.StatusTooManyRequests:
 		return Unavailable, "the web server before GLPI answered " + http.StatusText(status)
+	case status == http.StatusRequestEntityTooLarge:
+		return Invalid, "the upload is too large for the web server"
 	case status == http.StatusRequestURITooLong:
 		return Upstream, "the request was too long for the web server"
 	case status >= 400:

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -87,6 +88,7 @@ type Client struct {
 	batches   batches
 	clock     serverClock
 	health    healthRecord
+	uploads   sync.Map // names of the files under way
 	metrics   *metrics
 
 	base  context.Context // ends with Close
