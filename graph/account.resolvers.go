@@ -17,3 +17,11 @@ func (r *mutationResolver) SwitchProfile(ctx context.Context, input model.Switch
 func (r *mutationResolver) SwitchEntity(ctx context.Context, input model.SwitchEntityInput) (*model.SwitchEntityPayload, error) {
 	return r.switchEntity(ctx, input)
 }
+
+func (r *mutationResolver) RequestPasswordReset(ctx context.Context, input model.RequestPasswordResetInput) (*model.RequestPasswordResetPayload, error) {
+	return r.requestPasswordReset(ctx, input.Email)
+}
+
+func (r *mutationResolver) ResetPassword(ctx context.Context, input model.ResetPasswordInput) (*model.ResetPasswordPayload, error) {
+	return r.resetPassword(ctx, input)
+}

@@ -6,9 +6,8 @@ import "fleetgate/graph/model"
 func (r *Resolver) gateway() *model.GatewayStatus {
 	glpi, broker := r.GLPI.Health(), r.Bridge.Status()
 	return &model.GatewayStatus{
-		Version:      r.Version,
-		Glpi:         &model.BackendHealth{Reachable: glpi.Reachable, Since: model.Moment(glpi.Since)},
-		Broker:       &model.BackendHealth{Reachable: broker.Connected, Since: model.Moment(broker.Since)},
-		Capabilities: r.gatewayCapabilities(),
+		Version: r.Version,
+		Glpi:    &model.BackendHealth{Reachable: glpi.Reachable, Since: model.Moment(glpi.Since)},
+		Broker:  &model.BackendHealth{Reachable: broker.Connected, Since: model.Moment(broker.Since)},
 	}
 }

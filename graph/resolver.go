@@ -31,9 +31,13 @@ type Resolver struct {
 	// UserFailures, NameFailures and AddressFailures slow down password guessing: by user name and client address
 	// together, by user name alone, and by client address alone.
 	UserFailures, NameFailures, AddressFailures *throttle.Failures
+	// Mails bounds the mails that people without a sign-in have GLPI send.
+	Mails *Wishes
 
 	Now    func() time.Time // nil means time.Now
 	Logger *slog.Logger     // nil means slog.Default
+
+	passwordReset offer
 }
 
 // Schema makes the schema that the HTTP front executes.

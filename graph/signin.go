@@ -108,6 +108,9 @@ func refuse(errs ...*model.UserError) *model.LoginPayload {
 }
 
 func tooManyTries(wait time.Duration) *model.UserError {
-	return userError(model.UserErrorCodeRateLimited,
-		"Too many failed tries. Try again in "+(wait+time.Second).Truncate(time.Second).String()+".")
+	return rateLimited("Too many failed tries.", wait)
+}
+
+func rateLimited(what string, wait time.Duration) *model.UserError {
+	return userError(model.UserErrorCodeRateLimited, what+" Try again in "+(wait+time.Second).Truncate(time.Second).String()+".")
 }

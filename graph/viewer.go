@@ -29,7 +29,6 @@ func (r *Resolver) viewer(ctx context.Context, s *glpiproxy.Session, expires tim
 	return &model.Viewer{
 		Session: s, Scope: scope,
 		HeldProfiles:     sync.OnceValues(func() ([]glpiproxy.Profile, error) { return s.Profiles(ctx) }),
-		Capabilities:     r.capabilities(scope),
 		SessionExpiresAt: model.Moment(expires),
 	}, nil
 }
@@ -84,30 +83,4 @@ func entitiesOf(ctx context.Context, v *model.Viewer) ([]*model.Entity, error) {
 		seen[i] = &model.Entity{Entity: result.Item}
 	}
 	return seen, nil
-}
-
-// capabilities are what this GLPI and this gateway offer the viewer.
-func (r *Resolver) capabilities(scope *glpiproxy.Scope) []model.Capability {
-	offered := []model.Capability{}
-	for _, c := range []struct {
-		plugin     string
-		capability model.Capability
-	}{
-		{"flyvemdm", model.CapabilityFlyveMdm},
-		{"fusioninventory", model.CapabilityFusionInventory},
-		{"flyvemdmdemo", model.CapabilitySelfRegistration},
-	} {
-		if slices.Contains(scope.Plugins, c.plugin) {
-			offered = append(offered, c.capability)
-		}
-	}
-	return append(offered, r.gatewayCapabilities()...)
-}
-
-// gatewayCapabilities are what the gateway itself can do at the moment.
-func (r *Resolver) gatewayCapabilities() []model.Capability {
-	if r.Bridge.Status().Connected {
-		return []model.Capability{model.CapabilityLiveEvents}
-	}
-	return []model.Capability{}
 }

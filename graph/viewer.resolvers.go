@@ -44,6 +44,10 @@ func (r *viewerResolver) GrantedEntities(ctx context.Context, obj *model.Viewer)
 	return grantedEntitiesOf(ctx, obj)
 }
 
+func (r *viewerResolver) Capabilities(ctx context.Context, obj *model.Viewer) ([]model.Capability, error) {
+	return r.viewerCapabilities(ctx, obj.Scope), nil
+}
+
 func (r *Resolver) Viewer() generated.ViewerResolver { return &viewerResolver{r} }
 
 type viewerResolver struct{ *Resolver }

@@ -17,6 +17,10 @@ import (
 
 // region    ************************** generated!.gotpl **************************
 
+type GatewayStatusResolver interface {
+	Capabilities(ctx context.Context, obj *model.GatewayStatus) ([]model.Capability, error)
+}
+
 // endregion ************************** generated!.gotpl **************************
 
 // region    ***************************** args.gotpl *****************************
@@ -167,7 +171,7 @@ func (ec *executionContext) _GatewayStatus_capabilities(ctx context.Context, fie
 			return ec.fieldContext_GatewayStatus_capabilities(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Capabilities, nil
+			return ec.Resolvers.GatewayStatus().Capabilities(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []model.Capability) graphql.Marshaler {
@@ -178,7 +182,7 @@ func (ec *executionContext) _GatewayStatus_capabilities(ctx context.Context, fie
 	)
 }
 func (ec *executionContext) fieldContext_GatewayStatus_capabilities(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("GatewayStatus", field, false, false, errors.New("field of type Capability does not have child fields"))
+	return graphql.NewScalarFieldContext("GatewayStatus", field, true, true, errors.New("field of type Capability does not have child fields"))
 }
 
 // endregion **************************** field.gotpl *****************************
@@ -251,23 +255,56 @@ func (ec *executionContext) _GatewayStatus(ctx context.Context, sel ast.Selectio
 		case "version":
 			out.Values[i] = ec._GatewayStatus_version(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "glpi":
 			out.Values[i] = ec._GatewayStatus_glpi(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "broker":
 			out.Values[i] = ec._GatewayStatus_broker(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "capabilities":
-			out.Values[i] = ec._GatewayStatus_capabilities(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._GatewayStatus_capabilities(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}

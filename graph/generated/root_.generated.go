@@ -29,6 +29,7 @@ type ResolverRoot interface {
 	File() FileResolver
 	Fleet() FleetResolver
 	FleetCount() FleetCountResolver
+	GatewayStatus() GatewayStatusResolver
 	Invitation() InvitationResolver
 	Mutation() MutationResolver
 	Overview() OverviewResolver
@@ -320,11 +321,13 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		Login              func(childComplexity int, input model.LoginInput) int
-		LoginWithUserToken func(childComplexity int, input model.LoginWithUserTokenInput) int
-		Logout             func(childComplexity int) int
-		SwitchEntity       func(childComplexity int, input model.SwitchEntityInput) int
-		SwitchProfile      func(childComplexity int, input model.SwitchProfileInput) int
+		Login                func(childComplexity int, input model.LoginInput) int
+		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
+		Logout               func(childComplexity int) int
+		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
+		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
+		SwitchEntity         func(childComplexity int, input model.SwitchEntityInput) int
+		SwitchProfile        func(childComplexity int, input model.SwitchProfileInput) int
 	}
 
 	NamedEntry struct {
@@ -520,6 +523,16 @@ type ComplexityRoot struct {
 
 	RemovedFile struct {
 		Path func(childComplexity int) int
+	}
+
+	RequestPasswordResetPayload struct {
+		Accepted   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ResetPasswordPayload struct {
+		Reset      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Rollout struct {
@@ -1799,6 +1812,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Logout(childComplexity), true
+	case "Mutation.requestPasswordReset":
+		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestPasswordReset_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestPasswordReset(childComplexity, args["input"].(model.RequestPasswordResetInput)), true
+	case "Mutation.resetPassword":
+		if e.ComplexityRoot.Mutation.ResetPassword == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resetPassword_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResetPassword(childComplexity, args["input"].(model.ResetPasswordInput)), true
 	case "Mutation.switchEntity":
 		if e.ComplexityRoot.Mutation.SwitchEntity == nil {
 			break
@@ -2672,6 +2707,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RemovedFile.Path(childComplexity), true
 
+	case "RequestPasswordResetPayload.accepted":
+		if e.ComplexityRoot.RequestPasswordResetPayload.Accepted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestPasswordResetPayload.Accepted(childComplexity), true
+	case "RequestPasswordResetPayload.userErrors":
+		if e.ComplexityRoot.RequestPasswordResetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestPasswordResetPayload.UserErrors(childComplexity), true
+
+	case "ResetPasswordPayload.reset":
+		if e.ComplexityRoot.ResetPasswordPayload.Reset == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResetPasswordPayload.Reset(childComplexity), true
+	case "ResetPasswordPayload.userErrors":
+		if e.ComplexityRoot.ResetPasswordPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResetPasswordPayload.UserErrors(childComplexity), true
+
 	case "Rollout.counts":
 		if e.ComplexityRoot.Rollout.Counts == nil {
 			break
@@ -3513,6 +3574,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputFileOrder,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
+		ec.unmarshalInputRequestPasswordResetInput,
+		ec.unmarshalInputResetPasswordInput,
 		ec.unmarshalInputSwitchEntityInput,
 		ec.unmarshalInputSwitchProfileInput,
 		ec.unmarshalInputUserFilter,
@@ -3620,6 +3683,13 @@ var sources = []*ast.Source{
   again; running subscriptions go on with the events of what is active now.
   """
   switchEntity("Which entity." input: SwitchEntityInput!): SwitchEntityPayload!
+  """
+  Has GLPI mail a link for a new password to the owner of an address. The answer is the same, and comes after the same
+  time, whether or not anybody has this address. Needs no sign-in.
+  """
+  requestPasswordReset("Whose." input: RequestPasswordResetInput!): RequestPasswordResetPayload!
+  "Sets a new password with the token that was mailed, which is good for a day. Needs no sign-in."
+  resetPassword("The token and the new password." input: ResetPasswordInput!): ResetPasswordPayload!
 }
 
 "What ` + "`" + `switchProfile` + "`" + ` needs."
@@ -3649,6 +3719,38 @@ type SwitchEntityPayload {
   "The viewer with the new entity; null when the switch was refused."
   viewer: Viewer
   "Why it was refused."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `requestPasswordReset` + "`" + ` needs."
+input RequestPasswordResetInput {
+  "The address that GLPI knows the person by."
+  email: EmailAddress!
+}
+
+"What ` + "`" + `requestPasswordReset` + "`" + ` answers."
+type RequestPasswordResetPayload {
+  "Whether the wish was passed on; if somebody has the address, a mail is on its way."
+  accepted: Boolean!
+  "Why it was not."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `resetPassword` + "`" + ` needs."
+input ResetPasswordInput {
+  "The address that the mail was sent to."
+  email: EmailAddress!
+  "The token: what follows ` + "`" + `password_forget_token=` + "`" + ` in the mailed link."
+  token: String!
+  "The new password."
+  password: String!
+}
+
+"What ` + "`" + `resetPassword` + "`" + ` answers."
+type ResetPasswordPayload {
+  "Whether the new password is in force."
+  reset: Boolean!
+  "Why it is not."
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
@@ -4614,6 +4716,9 @@ type PolicyCategory implements Node {
 	{Name: "../schema/root.graphqls", Input: `"An RFC 3339 instant in UTC, such as ` + "`" + `2026-11-21T10:15:00Z` + "`" + `."
 scalar DateTime
 
+"A plain e-mail address, such as ` + "`" + `ada@acme.example` + "`" + `, of at most 255 bytes."
+scalar EmailAddress
+
 "An object with a global identity: what ` + "`" + `node` + "`" + ` can find again."
 interface Node {
   "The object's global, opaque identity."
@@ -5296,8 +5401,10 @@ enum Capability {
   FLYVE_MDM
   "The FusionInventory plugin, which enrolment needs."
   FUSION_INVENTORY
-  "The Flyve MDM demonstration plugin: people create their own account."
+  "People who have no account may create their own: ` + "`" + `createAccount` + "`" + `."
   SELF_REGISTRATION
+  "GLPI mails links for new passwords: ` + "`" + `requestPasswordReset` + "`" + `."
+  PASSWORD_RESET
   "The gateway is connected to the MQTT broker: live events."
   LIVE_EVENTS
 }
@@ -6051,6 +6158,26 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 		return ec.fieldContext_ProfileGrant_isRecursive(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestPasswordResetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "accepted":
+		return ec.fieldContext_RequestPasswordResetPayload_accepted(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestPasswordResetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestPasswordResetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ResetPasswordPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reset":
+		return ec.fieldContext_ResetPasswordPayload_reset(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ResetPasswordPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResetPasswordPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Rollout(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -25,6 +25,8 @@ type ViewerResolver interface {
 
 	Entities(ctx context.Context, obj *model.Viewer) ([]*model.Entity, error)
 	GrantedEntities(ctx context.Context, obj *model.Viewer) ([]*model.GrantedEntity, error)
+
+	Capabilities(ctx context.Context, obj *model.Viewer) ([]model.Capability, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -943,7 +945,7 @@ func (ec *executionContext) _Viewer_capabilities(ctx context.Context, field grap
 			return ec.fieldContext_Viewer_capabilities(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Capabilities, nil
+			return ec.Resolvers.Viewer().Capabilities(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []model.Capability) graphql.Marshaler {
@@ -954,7 +956,7 @@ func (ec *executionContext) _Viewer_capabilities(ctx context.Context, field grap
 	)
 }
 func (ec *executionContext) fieldContext_Viewer_capabilities(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Viewer", field, false, false, errors.New("field of type Capability does not have child fields"))
+	return graphql.NewScalarFieldContext("Viewer", field, true, true, errors.New("field of type Capability does not have child fields"))
 }
 
 func (ec *executionContext) _Viewer_sessionExpiresAt(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
@@ -2190,10 +2192,43 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "capabilities":
-			out.Values[i] = ec._Viewer_capabilities(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Viewer_capabilities(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "sessionExpiresAt":
 			out.Values[i] = ec._Viewer_sessionExpiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {

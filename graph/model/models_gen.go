@@ -512,6 +512,38 @@ type RemovedFile struct {
 
 func (RemovedFile) IsTaskValue() {}
 
+// What `requestPasswordReset` needs.
+type RequestPasswordResetInput struct {
+	// The address that GLPI knows the person by.
+	Email string `json:"email"`
+}
+
+// What `requestPasswordReset` answers.
+type RequestPasswordResetPayload struct {
+	// Whether the wish was passed on; if somebody has the address, a mail is on its way.
+	Accepted bool `json:"accepted"`
+	// Why it was not.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What `resetPassword` needs.
+type ResetPasswordInput struct {
+	// The address that the mail was sent to.
+	Email string `json:"email"`
+	// The token: what follows `password_forget_token=` in the mailed link.
+	Token string `json:"token"`
+	// The new password.
+	Password string `json:"password"`
+}
+
+// What `resetPassword` answers.
+type ResetPasswordPayload struct {
+	// Whether the new password is in force.
+	Reset bool `json:"reset"`
+	// Why it is not.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // How far the tasks of a fleet have come on its devices that the viewer may see.
 type Rollout struct {
 	// The fleet.
@@ -932,8 +964,10 @@ const (
 	CapabilityFlyveMdm Capability = "FLYVE_MDM"
 	// The FusionInventory plugin, which enrolment needs.
 	CapabilityFusionInventory Capability = "FUSION_INVENTORY"
-	// The Flyve MDM demonstration plugin: people create their own account.
+	// People who have no account may create their own: `createAccount`.
 	CapabilitySelfRegistration Capability = "SELF_REGISTRATION"
+	// GLPI mails links for new passwords: `requestPasswordReset`.
+	CapabilityPasswordReset Capability = "PASSWORD_RESET"
 	// The gateway is connected to the MQTT broker: live events.
 	CapabilityLiveEvents Capability = "LIVE_EVENTS"
 )
@@ -942,12 +976,13 @@ var AllCapability = []Capability{
 	CapabilityFlyveMdm,
 	CapabilityFusionInventory,
 	CapabilitySelfRegistration,
+	CapabilityPasswordReset,
 	CapabilityLiveEvents,
 }
 
 func (e Capability) IsValid() bool {
 	switch e {
-	case CapabilityFlyveMdm, CapabilityFusionInventory, CapabilitySelfRegistration, CapabilityLiveEvents:
+	case CapabilityFlyveMdm, CapabilityFusionInventory, CapabilitySelfRegistration, CapabilityPasswordReset, CapabilityLiveEvents:
 		return true
 	}
 	return false

@@ -12,7 +12,6 @@ type Viewer struct {
 	Session          *glpiproxy.Session
 	Scope            *glpiproxy.Scope
 	HeldProfiles     func() ([]glpiproxy.Profile, error) // asks GLPI once, however many fields need them
-	Capabilities     []Capability
 	SessionExpiresAt *time.Time
 }
 
