@@ -43,6 +43,8 @@ func TestEveryErrorHasACodeAndWords(t *testing.T) {
 		"refused by GLPI":     {err: fromGLPI(glpiproxy.Invalid), code: graph.CodeBadUserInput, message: "GLPI refused the request"},
 		"conflict":            {err: fromGLPI(glpiproxy.Conflict), code: graph.CodeConflict, message: "GLPI holds something that contradicts this"},
 		"misconfigured":       {err: fromGLPI(glpiproxy.Misconfigured), code: graph.CodeUpstreamError, message: "GLPI does not accept the gateway: an operator has to look"},
+		"not all of it":       {err: fromGLPI(glpiproxy.Partial), code: graph.CodeUpstreamError, message: "GLPI did not do all of it"},
+		"no effect":           {err: fromGLPI(glpiproxy.Unchanged), code: graph.CodeUpstreamError, message: "GLPI accepted it, but nothing has changed"},
 		"plugin missing":      {err: fromGLPI(glpiproxy.Unsupported), code: graph.CodeCapabilityMissing, message: "this GLPI lacks the plugin that it needs: see viewer.capabilities"},
 		"unavailable":         {err: fromGLPI(glpiproxy.Unavailable), code: graph.CodeUpstreamUnavailable, message: "GLPI can't be reached"},
 		"timeout":             {err: fromGLPI(glpiproxy.Timeout), code: graph.CodeUpstreamTimeout, message: "GLPI did not answer in time"},

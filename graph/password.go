@@ -13,7 +13,7 @@ import (
 
 // pace is what answers about lost passwords take, or a multiple of it: how long GLPI was at it would tell whether
 // somebody has the address.
-const pace = time.Second
+const pace = 500 * time.Millisecond
 
 // Wishes bound what strangers may have GLPI do for them. Each counts, whatever came of it.
 type Wishes struct {

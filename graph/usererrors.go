@@ -72,6 +72,8 @@ func refusal(err error, field ...string) (*model.UserError, error) {
 			return unknownAt(field...), nil
 		}
 		return userError(model.UserErrorCodeForbidden, "Your profile does not allow this.", field...), nil
+	case glpiproxy.Unchanged:
+		return userError(model.UserErrorCodeUnchanged, unchanged(failed), field...), nil
 	case glpiproxy.Unsupported:
 		return userError(model.UserErrorCodeCapabilityMissing, sentence(glpiCodes[failed.Kind].message), field...), nil
 	case glpiproxy.Conflict:
@@ -88,6 +90,14 @@ func said(failed *glpiproxy.Error) string {
 		return "GLPI refused it without saying why."
 	}
 	return sentence(failed.Message)
+}
+
+// unchanged names what did not take its value, in GLPI's words for it.
+func unchanged(failed *glpiproxy.Error) string {
+	if len(failed.Fields) == 0 {
+		return "GLPI accepted it, but nothing has changed."
+	}
+	return "GLPI accepted it, but these have not changed: " + strings.Join(failed.Fields, ", ") + "."
 }
 
 // sentence makes of an error's text what a screen can show.

@@ -30,6 +30,8 @@ func TestOnlyTheCallersMistakesAreUserErrors(t *testing.T) {
 		"refused":            {glpi(glpiproxy.Invalid, "élu déjà."), model.UserErrorCodeBadUserInput, "Élu déjà."},
 		"refused in silence": {glpi(glpiproxy.Invalid, ""), model.UserErrorCodeBadUserInput, "GLPI refused it without saying why."},
 		"contradiction":      {glpi(glpiproxy.Conflict, "the name is taken"), model.UserErrorCodeConflict, "The name is taken."},
+		"no effect":          {glpi(glpiproxy.Unchanged, ""), model.UserErrorCodeUnchanged, "GLPI accepted it, but nothing has changed."},
+		"no effect on these": {&glpiproxy.Error{Kind: glpiproxy.Unchanged, Fields: []string{"phone", "mobile"}}, model.UserErrorCodeUnchanged, "GLPI accepted it, but these have not changed: phone, mobile."},
 		"plugin missing":     {glpi(glpiproxy.Unsupported, ""), model.UserErrorCodeCapabilityMissing, "This GLPI lacks the plugin that it needs: see viewer.capabilities."},
 		"session ended":      {glpi(glpiproxy.Unauthenticated, ""), "", ""},
 		"GLPI is down":       {glpi(glpiproxy.Unavailable, ""), "", ""},

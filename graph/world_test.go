@@ -44,11 +44,20 @@ type world struct {
 
 const devices = 60
 
-// newWorld starts one; it ends with the test.
+// newWorld starts one with the demonstration's companies; it ends with the test.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, glpi: glpi.New(glpi.Options{}), log: &lockedBuffer{}}
-	w.demo = w.glpi.SeedDemo(glpi.DemoOptions{Devices: devices, Seed: 1})
+	return newWorldOf(t, glpi.Options{}, nil)
+}
+
+// newWorldOf starts one around a GLPI with options, with the demonstration's companies where it has Flyve MDM. adjust
+// may change the gateway's settings.
+func newWorldOf(t *testing.T, o glpi.Options, adjust func(*world, *settings.Gateway)) *world {
+	t.Helper()
+	w := &world{t: t, glpi: glpi.New(o), log: &lockedBuffer{}}
+	if !o.NoFlyve {
+		w.demo = w.glpi.SeedDemo(glpi.DemoOptions{Devices: devices, Seed: 1})
+	}
 	backend := httptest.NewServer(http.HandlerFunc(w.count))
 	t.Cleanup(backend.Close)
 	w.rest = backend.URL + "/apirest.php"
@@ -60,10 +69,14 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { w.broker.Close() })
 	w.broker.SetAccount("fleetgate", "demo", broker.Access{Filter: "#", Read: true})
 
-	g, err := gateway.New(settings.Gateway{
+	chosen := settings.Gateway{
 		GLPIURL: w.rest, MQTTURL: w.broker.URL(), MQTTUsername: "fleetgate", MQTTPassword: "demo",
 		SessionLifetime: time.Hour, StaleAfter: 15 * time.Minute, AcceptSessionTokens: true, Secret: "sixteen characters",
-	}, "test", slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	}
+	if adjust != nil {
+		adjust(w, &chosen)
+	}
+	g, err := gateway.New(chosen, "test", slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}

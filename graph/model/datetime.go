@@ -1,12 +1,12 @@
 package model
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // MarshalDateTime writes the DateTime scalar: RFC 3339, in UTC whatever zone the time came in.
@@ -16,15 +16,16 @@ func MarshalDateTime(t time.Time) graphql.Marshaler {
 	})
 }
 
-// UnmarshalDateTime reads the DateTime scalar: RFC 3339 with any offset.
+// UnmarshalDateTime reads the DateTime scalar: RFC 3339 with any offset. What it refuses is the client's mistake, which
+// is what a gqlerror without a cause means.
 func UnmarshalDateTime(v any) (time.Time, error) {
 	text, ok := v.(string)
 	if !ok {
-		return time.Time{}, fmt.Errorf("a DateTime is a text such as \"2026-11-21T10:15:00Z\"")
+		return time.Time{}, gqlerror.Errorf("a DateTime is a text such as \"2026-11-21T10:15:00Z\"")
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is not a DateTime such as \"2026-11-21T10:15:00Z\"", shorten(text))
+		return time.Time{}, gqlerror.Errorf("%q is not a DateTime such as \"2026-11-21T10:15:00Z\"", shorten(text))
 	}
 	return t.UTC(), nil
 }

@@ -1,12 +1,12 @@
 package model
 
 import (
-	"fmt"
 	"io"
 	"net/mail"
 	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // longestEmailAddress is what GLPI's column holds, in bytes.
@@ -22,7 +22,7 @@ func UnmarshalEmailAddress(v any) (string, error) {
 	text, _ := v.(string)
 	address, err := mail.ParseAddress(text)
 	if err != nil || address.Address != text || len(text) > longestEmailAddress {
-		return "", fmt.Errorf("%q is not an e-mail address such as \"ada@acme.example\"", shorten(text))
+		return "", gqlerror.Errorf("%q is not an e-mail address such as \"ada@acme.example\"", shorten(text))
 	}
 	return text, nil
 }

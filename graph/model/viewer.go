@@ -57,16 +57,9 @@ func (v Viewer) Rights() *ViewerRights {
 		CanManageUsers:        holdsAll[glpiproxy.User](v.Scope, glpiproxy.Create, glpiproxy.Update, glpiproxy.Delete),
 
 		CanReadEntitySettings:   glpiproxy.Can[glpiproxy.EntityConfig](v.Scope, glpiproxy.Read),
-		CanUpdateEntitySettings: holdsAll[glpiproxy.EntityConfig](v.Scope, setDeviceLimit, setDownloadURL, setTokenLife),
+		CanUpdateEntitySettings: holdsAll[glpiproxy.EntityConfig](v.Scope, glpiproxy.SetDeviceLimit, glpiproxy.SetDownloadURL, glpiproxy.SetTokenLife),
 	}
 }
-
-// The rights of Flyve MDM's own to change an entity's settings.
-const (
-	setDeviceLimit glpiproxy.Right = 128
-	setDownloadURL glpiproxy.Right = 256
-	setTokenLife   glpiproxy.Right = 512
-)
 
 // manages says whether a viewer may create, change and delete the items of a type.
 func manages[T glpiproxy.Item](s *glpiproxy.Scope) bool {
