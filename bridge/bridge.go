@@ -43,11 +43,14 @@ import (
 // Bridge listens to a broker. Make one with New, start it with Run; every method may be called from any
 // goroutine, before, while and after it runs.
 type Bridge struct {
-	link     *link
-	registry *registry
-	hub      *hub
-	journal  *journal
-	started  atomic.Bool
+	link      *link
+	registry  *registry
+	hub       *hub
+	journal   *journal
+	strangers *strangers
+	order     sync.Mutex // held while a message is taken in, so that those held back keep their places
+	now       func() time.Time
+	started   atomic.Bool
 }
 
 // Status is how the bridge is connected.
@@ -76,11 +79,14 @@ func New(options Options) (*Bridge, error) {
 		return nil, err
 	}
 	hub := newHub(newEventLog(options.LogSize, options.LogAge, options.CursorSecret, options.Now), options.Buffer, metrics)
+	registry := newRegistry(options, metrics)
 	return &Bridge{
-		link:     newLink(options, metrics),
-		registry: newRegistry(options.MaxDevices, metrics),
-		hub:      hub,
-		journal:  newJournal(options, hub, metrics),
+		link:      newLink(options, metrics),
+		registry:  registry,
+		hub:       hub,
+		journal:   newJournal(options, hub, registry, metrics),
+		strangers: newStrangers(options, metrics),
+		now:       options.Now,
 	}, nil
 }
 
@@ -97,6 +103,8 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer stop()
 	journal.Go(func() { b.journal.follow(ctx) })
 	journal.Go(func() { b.journal.write(ctx) })
+	journal.Go(func() { b.meetStrangers(ctx) })
+	journal.Go(func() { b.watchTheSilent(ctx) })
 	return b.link.run(ctx, b.handle)
 }
 
@@ -107,8 +115,13 @@ func (b *Bridge) Status() Status {
 	return status
 }
 
-// Device is what is known of a device from MQTT alone; false when nothing is.
+// Device is what is known of a device; false when nothing is.
 func (b *Bridge) Device(key DeviceKey) (Device, bool) { return b.registry.device(key) }
+
+// Presence weighs what is known of a device with GLPI's record as the caller has just read it.
+func (b *Bridge) Presence(key DeviceKey, record Record) Presence {
+	return b.registry.presence(key, record, b.now())
+}
 
 // Subscribe hands out the events that the filter lets through. With a cursor, that of an event seen before,
 // those after it come first, in order, without a gap or a repetition; without one the stream starts now. The
@@ -120,10 +133,38 @@ func (b *Bridge) Subscribe(filter Filter, after string) (*Subscription, error) {
 
 // handle takes in one message. The link calls it from one goroutine, in the order of arrival.
 func (b *Bridge) handle(m message) {
+	b.order.Lock()
+	defer b.order.Unlock()
+	b.takeIn(m)
+}
+
+func (b *Bridge) takeIn(m message) {
 	events, err := b.registry.apply(m)
+	if err == refusedStranger {
+		if err = b.strangers.hold(m); err == nil {
+			return
+		}
+	}
 	if err != nil {
 		b.link.refuse(err, m.device.Serial)
 		return
 	}
 	b.journal.add(events)
+}
+
+// silenceCheck is how late a device may be found to be STALE.
+const silenceCheck = 2 * time.Second
+
+// watchTheSilent tells of devices that said nothing for too long, until ctx is done.
+func (b *Bridge) watchTheSilent(ctx context.Context) {
+	tick := time.NewTicker(silenceCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			b.journal.add(b.registry.grow(b.now()))
+		}
+	}
 }

@@ -70,7 +70,7 @@ func hearsBothTopicForms(t *testing.T, at broker) {
 		phone.say(t, topic+"/Status/Online", on, false)
 		e := next(t, events)
 		key := DeviceKey{3, serial}
-		if e.Kind != PresenceChanged || e.Device != key || e.Presence.State != Online || e.Presence.Retained {
+		if e.Kind != PresenceChanged || e.Device != key || e.Presence.State != Online {
 			t.Fatalf("%s: got %+v", topic, e)
 		}
 		phone.say(t, topic+"/Status/Geolocation", `{"latitude":48.85,"longitude":2.35}`, false)
@@ -97,13 +97,13 @@ func seesADeviceCutOff(t *testing.T, at broker) {
 	since := next(t, events).Presence.Since
 	phone.cut()
 	e := next(t, events)
-	if e.Kind != PresenceChanged || e.Presence.State != Offline || e.Presence.Retained || e.Presence.Since.Before(since) {
+	if e.Kind != PresenceChanged || e.Presence.State != Offline || e.Presence.Since.Before(since) {
 		t.Fatalf("got %+v %+v", e, e.Presence)
 	}
 	late := start(t, account(at.address())) // hears only what the broker kept
 	eventually(t, "the late bridge knows", func() bool { _, ok := late.Device(someone); return ok })
-	if d, _ := late.Device(someone); d.Presence != (Presence{State: Offline, Retained: true}) {
-		t.Errorf("the late bridge knows %+v", d.Presence)
+	if d, _ := late.Device(someone); d.Heard != (Heard{State: Offline, Retained: true}) || d.Presence.State != Offline {
+		t.Errorf("the late bridge knows %+v", d)
 	}
 	if d, _ := b.Device(someone); d.Presence.State != Offline || !d.Presence.Since.Equal(e.Presence.Since) {
 		t.Errorf("known is %+v", d.Presence)
@@ -216,11 +216,11 @@ func learnsWhatItMissed(t *testing.T, at broker) {
 	wire.mend()
 	connected(t, b)
 	e := next(t, events)
-	if e.Device != someone || e.Presence.State != Offline || !e.Presence.Retained {
+	if e.Device != someone || e.Presence.State != Offline || !e.Presence.Since.IsZero() {
 		t.Errorf("got %+v %+v", e, e.Presence)
 	}
 	back.say(t, "1/agent/SN-2/Status/Online", off, false)
-	if e := next(t, events); e.Device.Serial != "SN-2" || e.Presence.Retained {
+	if e := next(t, events); e.Device.Serial != "SN-2" || e.Presence.Since.IsZero() {
 		t.Errorf("the old retained word was taken for news: %+v %+v", e, e.Presence)
 	}
 }

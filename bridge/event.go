@@ -18,6 +18,8 @@ const (
 	InventoryReceived Kind = "INVENTORY_RECEIVED"  //
 	AgentUnenrolled   Kind = "AGENT_UNENROLLED"    //
 	TaskStatusChanged Kind = "TASK_STATUS_CHANGED" // Task
+	AgentEnrolled     Kind = "AGENT_ENROLLED"      // AgentID
+	AgentDeleted      Kind = "AGENT_DELETED"       // AgentID
 )
 
 // Event is something that happened to a device. What it points to is shared between subscribers: read only.
@@ -29,6 +31,7 @@ type Event struct {
 	At        time.Time     `json:"at"`
 	Kind      Kind          `json:"kind"`
 	Device    DeviceKey     `json:"device"`
+	AgentID   int           `json:"agent,omitempty"` // GLPI's id
 	Presence  *Presence     `json:"presence,omitempty"`
 	Position  *Position     `json:"position,omitempty"`
 	Command   *Command      `json:"command,omitempty"`

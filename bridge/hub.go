@@ -75,7 +75,7 @@ func (h *hub) publish(e Event, id LogID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.log.add(&e, id)
-	for _, listeners := range []subscriptions{h.anywhere, h.entities[e.Device.EntityID], h.devices[e.Device]} {
+	for _, listeners := range []subscriptions{h.anywhere, h.entities[e.Device.EntityID], h.devices[e.Device.canonical()]} {
 		for s := range listeners {
 			if !s.filter.Load().admits(&e) || !id.after(s.notBefore) {
 				continue
@@ -114,7 +114,7 @@ func (h *hub) admit(s *Subscription, filter *Filter) {
 	case filter.Devices != nil:
 		for key := range filter.Devices {
 			if filter.seesEntity(key.EntityID) {
-				add(h.devices, key, s)
+				add(h.devices, key.canonical(), s)
 			}
 		}
 	case filter.AllEntities:
@@ -130,7 +130,7 @@ func (h *hub) admit(s *Subscription, filter *Filter) {
 func (h *hub) dismiss(s *Subscription) {
 	filter := s.filter.Load()
 	for key := range filter.Devices {
-		remove(h.devices, key, s)
+		remove(h.devices, key.canonical(), s)
 	}
 	for entity := range filter.Entities {
 		remove(h.entities, entity, s)

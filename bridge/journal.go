@@ -16,6 +16,7 @@ import (
 type journal struct {
 	log     Log
 	hub     *hub
+	known   *registry
 	options Options
 	metrics *metrics
 
@@ -34,12 +35,12 @@ const (
 	flushTime   = time.Second
 )
 
-func newJournal(o Options, h *hub, m *metrics) *journal {
+func newJournal(o Options, h *hub, known *registry, m *metrics) *journal {
 	log := o.Log
 	if log == nil {
 		log = newMemoryLog(o.LogSize)
 	}
-	return &journal{log: log, hub: h, options: o, metrics: m, arrived: make(chan struct{}, 1)}
+	return &journal{log: log, hub: h, known: known, options: o, metrics: m, arrived: make(chan struct{}, 1)}
 }
 
 // add takes events in that were heard. It never waits.
@@ -140,7 +141,7 @@ func (j *journal) takeOver(ctx context.Context) bool {
 func fingerprint(e Event) [32]byte {
 	e.At, e.RoundTrip, e.Cursor = time.Time{}, 0, ""
 	if e.Presence != nil {
-		e.Presence = &Presence{State: e.Presence.State, Retained: e.Presence.Retained}
+		e.Presence = &Presence{State: e.Presence.State, Source: e.Presence.Source}
 	}
 	if e.Position != nil {
 		position := *e.Position
@@ -197,6 +198,12 @@ func (j *journal) load(ctx context.Context) (LogID, error) {
 	entries, err := j.log.Tail(ctx, j.options.LogSize)
 	if err != nil {
 		return LogID{}, err
+	}
+	for _, entry := range entries {
+		var e Event
+		if json.Unmarshal(entry.Value, &e) == nil {
+			j.known.restore(e)
+		}
 	}
 	return j.take(entries, LogID{}), nil
 }

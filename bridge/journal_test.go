@@ -29,7 +29,7 @@ func newReplica(t *testing.T, log Log, leads bool) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.journal = newJournal(o, newHub(newEventLog(o.LogSize, o.LogAge, o.CursorSecret, o.Now), 1000, m), m)
+	r.journal = newJournal(o, newHub(newEventLog(o.LogSize, o.LogAge, o.CursorSecret, o.Now), 1000, m), newRegistry(o, m), m)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { r.follow(ctx) })

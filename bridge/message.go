@@ -49,13 +49,15 @@ const (
 	refusedPayload      refusal = "bad_payload"
 	refusedRetained     refusal = "retained_status"
 	refusedDevices      refusal = "too_many_devices"
+	refusedStranger     refusal = "unknown_device"
+	refusedWrongEntity  refusal = "wrong_entity"
 	refusedOverflow     refusal = "overflow"
 )
 
 // refusals are all of them.
 var refusals = []refusal{
 	refusedTopicTooLong, refusedUnknownTopic, refusedEntity, refusedSerial, refusedTooLarge, refusedPayload,
-	refusedRetained, refusedDevices, refusedOverflow,
+	refusedRetained, refusedDevices, refusedStranger, refusedWrongEntity, refusedOverflow,
 }
 
 // errIgnored is for messages that are in order and say nothing to the bridge.

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
@@ -43,6 +44,12 @@ type Options struct {
 	MaxPayload int
 	// MaxDevices bounds how many devices are remembered; more are refused and counted. 0: 200,000.
 	MaxDevices int
+	// StaleAfter is how long a device that said it is online may be silent before it counts as STALE; 0: 15
+	// minutes.
+	StaleAfter time.Duration
+	// Lookup asks GLPI for the agents whose computers have a device's serial, in whatever entity. It is called, a
+	// few times a second at most, for devices that Learn has not told of; nil: those are refused after LearnedAll.
+	Lookup func(context.Context, DeviceKey) ([]Enrolled, error)
 	// Log keeps the events; nil: they end with the process.
 	Log Log
 	// Leads says whether this replica is the one that writes the Log; nil: it is alone, and does.
@@ -93,6 +100,7 @@ func (o Options) complete() (Options, error) {
 		return o, err
 	}
 	return o, errors.Join(
+		orDefault("StaleAfter", &o.StaleAfter, 15*time.Minute),
 		orDefault("LogAge", &o.LogAge, 24*time.Hour),
 		orDefault("MaxPayload", &o.MaxPayload, 64<<10),
 		orDefault("MaxDevices", &o.MaxDevices, 200_000),

@@ -1,38 +1,30 @@
 package bridge
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
 
-// answerTime is how long a command waits for its answer.
-const answerTime = time.Minute
-
-// answers says which command a device's message answers.
-var answers = map[messageKind]string{kindPing: "Ping", kindGeolocation: "Geolocate", kindInventory: "Inventory"}
-
-// registry knows what is known of each device, and turns messages into events.
+// registry knows what is known of each device, and turns messages and GLPI's records into events. Once it was told
+// which devices exist, it takes nothing from others.
 type registry struct {
-	metrics *metrics
-	most    int
+	metrics    *metrics
+	most       int
+	staleAfter time.Duration
 
 	mu      sync.RWMutex
-	devices map[DeviceKey]*record
+	devices map[DeviceKey]*record // by canonical key
+	agents  map[int]DeviceKey     // GLPI's ids of agents to canonical keys
+	// complete says that GLPI told of every device, so that others are strangers.
+	complete bool
 }
 
-// record is what is known of one device.
-type record struct {
-	presence Presence
-	position *Position
-	// said are the words on its presence that were heard from it. A retained message with one of them may be
-	// an old one.
-	said map[PresenceState]bool
-	// pending are the commands that wait for an answer, by name, with the time of the latest: three at most.
-	pending map[string]time.Time
-}
-
-func newRegistry(most int, metrics *metrics) *registry {
-	return &registry{metrics: metrics, most: most, devices: map[DeviceKey]*record{}}
+func newRegistry(o Options, metrics *metrics) *registry {
+	return &registry{
+		metrics: metrics, most: o.MaxDevices, staleAfter: o.StaleAfter,
+		devices: map[DeviceKey]*record{}, agents: map[int]DeviceKey{},
+	}
 }
 
 func (r *registry) count() int {
@@ -44,150 +36,203 @@ func (r *registry) count() int {
 func (r *registry) device(key DeviceKey) (Device, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	known, ok := r.devices[key]
+	known, ok := r.devices[key.canonical()]
 	if !ok {
-		return Device{Key: key, Presence: Presence{State: Unknown}}, false
+		return Device{Key: key, Presence: Presence{State: Unknown}, Heard: Heard{State: Unknown}}, false
 	}
-	device := Device{Key: key, Presence: known.presence}
-	if known.position != nil {
-		position := *known.position
-		device.Position = &position
-	}
-	return device, true
+	return known.describe(), true
 }
 
-// apply takes a message in and says what happened; refused when there is no room for another device.
+// presence weighs what is known together with GLPI's record as the caller has it, which may be newer.
+func (r *registry) presence(key DeviceKey, record Record, now time.Time) Presence {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	known, ok := r.devices[key.canonical()]
+	if !ok {
+		return Weigh(Heard{}, record, now, r.staleAfter)
+	}
+	if known.glpi.LastContact.After(record.LastContact) {
+		record = known.glpi
+	}
+	verdict := Weigh(known.heard, record, now, r.staleAfter)
+	if known.settled && verdict.State == known.shown.State {
+		verdict.Since = known.shown.Since
+	}
+	return verdict
+}
+
+// apply takes a message in and says what happened. The error is a refusal: there is no room for another device, or
+// GLPI doesn't know the device, which refusedStranger says.
 func (r *registry) apply(m message) ([]Event, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known, ok := r.devices[m.device]
-	if !ok {
-		if len(r.devices) >= r.most {
-			return nil, refusedDevices
-		}
-		known = &record{presence: Presence{State: Unknown}}
-		r.devices[m.device] = known
+	key := m.device.canonical()
+	known, ok := r.devices[key]
+	switch {
+	case ok:
+	case r.complete:
+		return nil, refusedStranger
+	case len(r.devices) >= r.most:
+		return nil, refusedDevices
+	default:
+		known = &record{}
+		r.devices[key] = known
 	}
+	known.key = m.device
+	events := known.apply(m)
 	if m.kind == kindUnenroll {
-		delete(r.devices, m.device)
+		r.remove(key)
+	} else {
+		events = append(known.settle(m.at, r.staleAfter, !m.retained), events...)
 	}
 	r.metrics.devices.Set(float64(len(r.devices)))
-	events := known.apply(m)
 	for i := range events {
 		events[i].At, events[i].Device = m.at, m.device
 	}
 	return events, nil
 }
 
-func (d *record) apply(m message) []Event {
-	switch m.kind {
-	case kindCommand:
-		return []Event{d.sent(m)}
-	case kindUnenroll:
-		return []Event{{Kind: AgentUnenrolled}}
-	case kindOnline:
-		return d.heard(m)
+func (r *registry) remove(key DeviceKey) {
+	for _, agent := range r.devices[key].agents {
+		delete(r.agents, agent)
 	}
-	events := d.alive(m.at)
-	switch m.kind {
-	case kindGeolocation:
-		position := m.position
-		d.position = &position
-		events = append(events, Event{Kind: PositionReported, Position: &position})
-	case kindInventory:
-		events = append(events, Event{Kind: InventoryReceived})
-	case kindTask:
-		task := m.task
-		events = append(events, Event{Kind: TaskStatusChanged, Task: &task})
-	}
-	return append(events, d.answered(m)...)
+	delete(r.devices, key)
 }
 
-// heard takes in a device's word on its presence, or that of its last will.
-func (d *record) heard(m message) []Event {
-	word := Offline
-	if m.online {
-		word = Online
-	}
-	repeated := d.said[word]
-	d.remember(word)
-	switch {
-	case m.retained:
-		return d.found(word, repeated)
-	case m.online:
-		return d.alive(m.at)
-	default:
-		return d.become(Presence{State: Offline, Since: m.at, LastContact: d.presence.LastContact})
-	}
-}
-
-// found takes in a word that the broker kept. It fills a gap in what is known, and it is news when the device
-// never said so before or nothing but another retained word is known. Else it may be left over from before
-// what was heard live, and says nothing.
-func (d *record) found(word PresenceState, repeated bool) []Event {
-	if d.presence.State != Unknown && !d.presence.Retained && repeated {
-		return nil
-	}
-	if d.presence.State == word {
-		return nil
-	}
-	return d.become(Presence{State: word, LastContact: d.presence.LastContact, Retained: true})
-}
-
-// alive notes a sign of life.
-func (d *record) alive(at time.Time) []Event {
-	if d.presence.State == Online && !d.presence.Retained {
-		d.presence.LastContact = at
-		return nil
-	}
-	d.remember(Online)
-	return d.become(Presence{State: Online, Since: at, LastContact: at})
-}
-
-// become takes a new presence on; it is an event when the state is another one.
-func (d *record) become(next Presence) []Event {
-	same := d.presence.State == next.State
-	if same && !d.presence.Since.IsZero() {
-		next.Since = d.presence.Since
-	}
-	d.presence = next
-	if same {
-		return nil
-	}
-	return []Event{{Kind: PresenceChanged, Presence: &next}}
-}
-
-func (d *record) remember(word PresenceState) {
-	if d.said == nil {
-		d.said = map[PresenceState]bool{}
-	}
-	d.said[word] = true
-}
-
-// sent notes a command. When one is repeated, the answer counts for the latest.
-func (d *record) sent(m message) Event {
-	for _, name := range answers {
-		if name == m.command {
-			if d.pending == nil {
-				d.pending = map[string]time.Time{}
-			}
-			d.pending[name] = m.at
+// grow finds the devices that were silent for too long since they said that they are online.
+func (r *registry) grow(now time.Time) (events []Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, known := range r.devices {
+		if known.shown.State != Online || now.Sub(known.shown.LastContact) <= r.staleAfter {
+			continue
+		}
+		for _, event := range known.settle(now, r.staleAfter, true) {
+			event.Device = known.key
+			events = append(events, event)
 		}
 	}
-	return Event{Kind: CommandSent, Command: &Command{Name: m.command, SentAt: m.at}}
+	return events
 }
 
-// answered says whether a message answers a command that is waiting.
-func (d *record) answered(m message) []Event {
-	name := answers[m.kind]
-	sent, waiting := d.pending[name]
-	if !waiting {
-		return nil
+// restore notes what was told of a device before the bridge was started again, so that what has changed since is
+// an event.
+func (r *registry) restore(e Event) {
+	if e.Kind != PresenceChanged || e.Presence == nil {
+		return
 	}
-	delete(d.pending, name)
-	took := m.at.Sub(sent)
-	if took > answerTime || took < 0 {
-		return nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := e.Device.canonical()
+	known, ok := r.devices[key]
+	if !ok {
+		if len(r.devices) >= r.most {
+			return
+		}
+		known = &record{key: e.Device}
+		r.devices[key] = known
 	}
-	return []Event{{Kind: CommandAnswered, Command: &Command{Name: name, SentAt: sent}, RoundTrip: took}}
+	known.remember(*e.Presence)
+}
+
+// learn takes in what GLPI says of agents. fresh says that agents not known before were enrolled now, and weren't
+// merely not read yet.
+func (r *registry) learn(agents []Enrolled, fresh bool, now time.Time) (events []Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, agent := range agents {
+		for _, event := range r.learnOne(agent, fresh, now) {
+			event.At = now
+			events = append(events, event)
+		}
+	}
+	r.metrics.devices.Set(float64(len(r.devices)))
+	return events
+}
+
+func (r *registry) learnOne(agent Enrolled, fresh bool, now time.Time) (events []Event) {
+	key := agent.Device.canonical()
+	former, enrolled := r.agents[agent.AgentID]
+	if enrolled && former != key { // it went to another entity, or got another serial
+		r.dissolve(former, agent.AgentID)
+	}
+	known, ok := r.devices[key]
+	if !ok {
+		if len(r.devices) >= r.most {
+			r.metrics.refused.WithLabelValues(string(refusedDevices)).Inc()
+			return nil
+		}
+		known = &record{key: agent.Device}
+		r.devices[key] = known
+	}
+	if !slices.Contains(known.agents, agent.AgentID) {
+		known.agents = append(known.agents, agent.AgentID)
+		r.agents[agent.AgentID] = key
+	}
+	if !enrolled && fresh {
+		events = append(events, Event{Kind: AgentEnrolled, Device: known.key, AgentID: agent.AgentID})
+	}
+	if !agent.Record.LastContact.Before(known.glpi.LastContact) {
+		known.glpi = agent.Record
+	}
+	for _, event := range known.settle(now, r.staleAfter, false) {
+		event.Device = known.key
+		events = append(events, event)
+	}
+	return events
+}
+
+// dissolve takes an agent off a device, and forgets the device when it has none left.
+func (r *registry) dissolve(key DeviceKey, agentID int) {
+	delete(r.agents, agentID)
+	known, ok := r.devices[key]
+	if !ok {
+		return
+	}
+	known.agents = slices.DeleteFunc(known.agents, func(id int) bool { return id == agentID })
+	if len(known.agents) == 0 {
+		delete(r.devices, key)
+	}
+}
+
+// forget takes in that agents are gone from GLPI.
+func (r *registry) forget(agentIDs []int, now time.Time) (events []Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range agentIDs {
+		key, known := r.agents[id]
+		if !known {
+			continue
+		}
+		device := r.devices[key].key
+		r.dissolve(key, id)
+		events = append(events, Event{Kind: AgentDeleted, At: now, Device: device, AgentID: id})
+	}
+	r.metrics.devices.Set(float64(len(r.devices)))
+	return events
+}
+
+// agentIDs are all agents that GLPI told of.
+func (r *registry) agentIDs() []int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	ids := make([]int, 0, len(r.agents))
+	for id := range r.agents {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// close the list: devices that are not on it are strangers from now on. Those that were heard of and that GLPI
+// doesn't know are forgotten.
+func (r *registry) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.complete = true
+	for key, known := range r.devices {
+		if len(known.agents) == 0 {
+			delete(r.devices, key)
+		}
+	}
+	r.metrics.devices.Set(float64(len(r.devices)))
 }

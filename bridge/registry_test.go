@@ -13,7 +13,7 @@ func newTestRegistry(t *testing.T, most int) *registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRegistry(most, m)
+	return newRegistry(Options{MaxDevices: most, StaleAfter: time.Hour}, m)
 }
 
 // said are messages of one device, a second apart: the topic below its own, and the payload. A leading "kept "
@@ -54,9 +54,6 @@ func outline(events []Event) []string {
 		switch {
 		case e.Presence != nil:
 			line = string(e.Presence.State)
-			if e.Presence.Retained {
-				line += " retained"
-			}
 		case e.Kind == CommandAnswered:
 			line = fmt.Sprintf("%s answered in %s", e.Command.Name, e.RoundTrip)
 		case e.Command != nil:
@@ -78,46 +75,46 @@ func TestPresenceFollowsWhatIsSaid(t *testing.T) {
 	for name, c := range map[string]struct {
 		said    said
 		happens []string
-		is      Presence
+		is      Heard
 	}{
 		"online": {said{{"Status/Online", on}}, []string{"ONLINE"},
-			Presence{Online, after(0), after(0), false}},
+			Heard{Online, after(0), after(0), false}},
 		"online twice is one event": {said{{"Status/Online", on}, {"Status/Online", on}}, []string{"ONLINE"},
-			Presence{Online, after(0), after(1), false}},
+			Heard{Online, after(0), after(1), false}},
 		"any sign of life": {said{{"Status/Task/1", `{"status":"done"}`}}, []string{"ONLINE", "task 1 done"},
-			Presence{Online, after(0), after(0), false}},
+			Heard{Online, after(0), after(0), false}},
 		"will": {said{{"Status/Online", on}, {"Status/Online", off}}, []string{"ONLINE", "OFFLINE"},
-			Presence{Offline, after(1), after(0), false}},
+			Heard{Offline, after(1), after(0), false}},
 		"back by a ping": {said{{"Status/Online", off}, {"Status/Ping", "!"}}, []string{"OFFLINE", "ONLINE"},
-			Presence{Online, after(1), after(1), false}},
+			Heard{Online, after(1), after(1), false}},
 		"a command is no sign of life": {said{{"Command/Lock", `{"lock":"now"}`}}, []string{"Lock sent"},
-			Presence{State: Unknown}},
-		"kept offline of a stranger": {said{{"kept Status/Online", off}}, []string{"OFFLINE retained"},
-			Presence{State: Offline, Retained: true}},
+			Heard{State: Unknown}},
+		"kept offline of a stranger": {said{{"kept Status/Online", off}}, nil,
+			Heard{State: Offline, Retained: true}},
 		"kept offline, again after a reconnect": {said{{"kept Status/Online", off}, {"kept Status/Online", off}},
-			[]string{"OFFLINE retained"}, Presence{State: Offline, Retained: true}},
+			nil, Heard{State: Offline, Retained: true}},
 		"kept offline, then alive": {said{{"kept Status/Online", off}, {"Status/Ping", "!"}},
-			[]string{"OFFLINE retained", "ONLINE"}, Presence{Online, after(1), after(1), false}},
+			[]string{"ONLINE"}, Heard{Online, after(1), after(1), false}},
 		"the old kept offline does not overrule a live phone": {
 			said{{"kept Status/Online", off}, {"Status/Online", on}, {"kept Status/Online", off}},
-			[]string{"OFFLINE retained", "ONLINE"}, Presence{Online, after(1), after(1), false}},
+			[]string{"ONLINE"}, Heard{Online, after(1), after(1), false}},
 		"nor does that of a will heard live": {
 			said{{"Status/Online", off}, {"Status/Online", on}, {"kept Status/Online", off}},
-			[]string{"OFFLINE", "ONLINE"}, Presence{Online, after(1), after(1), false}},
+			[]string{"OFFLINE", "ONLINE"}, Heard{Online, after(1), after(1), false}},
 		"a kept offline never heard before is news": {said{{"Status/Online", on}, {"kept Status/Online", off}},
-			[]string{"ONLINE", "OFFLINE retained"}, Presence{Offline, time.Time{}, after(0), true}},
+			[]string{"ONLINE", "OFFLINE"}, Heard{Offline, time.Time{}, after(0), true}},
 		"kept words that differ are news": {said{{"kept Status/Online", off}, {"kept Status/Online", on}, {"kept Status/Online", off}},
-			[]string{"OFFLINE retained", "ONLINE retained", "OFFLINE retained"}, Presence{State: Offline, Retained: true}},
+			[]string{"STALE", "OFFLINE"}, Heard{State: Offline, Retained: true}},
 		"a live word confirms a kept one without an event": {said{{"kept Status/Online", off}, {"Status/Online", off}},
-			[]string{"OFFLINE retained"}, Presence{Offline, after(1), time.Time{}, false}},
+			nil, Heard{Offline, after(1), time.Time{}, false}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newTestRegistry(t, 10)
 			if got := outline(c.said.tell(t, r)); !slices.Equal(got, c.happens) {
 				t.Errorf("happened: %q, want %q", got, c.happens)
 			}
-			if device, known := r.device(someone); !known || device.Presence != c.is {
-				t.Errorf("presence is %+v (%v), want %+v", device.Presence, known, c.is)
+			if device, known := r.device(someone); !known || device.Heard != c.is {
+				t.Errorf("heard is %+v (%v), want %+v", device.Heard, known, c.is)
 			}
 		})
 	}

@@ -86,7 +86,7 @@ func (f *Filter) admits(e *Event) bool {
 	if !f.seesEntity(e.Device.EntityID) {
 		return false
 	}
-	if _, ok := f.Devices[e.Device]; f.Devices != nil && !ok {
+	if _, ok := f.Devices[e.Device.canonical()]; f.Devices != nil && !ok {
 		return false
 	}
 	_, ok := f.Kinds[e.Kind]
@@ -100,6 +100,13 @@ func (f *Filter) seesEntity(id int) bool {
 
 // clone keeps the caller's later changes to its maps out.
 func (f Filter) clone() *Filter {
-	f.Entities, f.Devices, f.Kinds = maps.Clone(f.Entities), maps.Clone(f.Devices), maps.Clone(f.Kinds)
+	f.Entities, f.Kinds = maps.Clone(f.Entities), maps.Clone(f.Kinds)
+	if f.Devices != nil {
+		canonical := make(map[DeviceKey]struct{}, len(f.Devices))
+		for key := range f.Devices {
+			canonical[key.canonical()] = struct{}{}
+		}
+		f.Devices = canonical
+	}
 	return &f
 }
