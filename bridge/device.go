@@ -31,13 +31,9 @@ type Device struct {
 	Heard Heard
 	// Position is the last one reported over MQTT since the bridge started; nil when there was none.
 	Position *Position
-	// AgentIDs are GLPI's ids of its agents: none while GLPI was not asked. Of several, nobody can tell which one
-	// is speaking: phones without a serial of their own all call themselves "unknown".
+	// AgentIDs are GLPI's ids of its agents: none while GLPI was not asked.
 	AgentIDs []int
 }
-
-// Ambiguous says that several agents share the device's name on the broker.
-func (d Device) Ambiguous() bool { return len(d.AgentIDs) > 1 }
 
 // Position is where a device says it is.
 type Position struct {

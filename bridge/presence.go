@@ -29,6 +29,9 @@ type Presence struct {
 	Since       time.Time     `json:"since"`       // when the state was taken
 	LastContact time.Time     `json:"lastContact"` // the last sign of life
 	Source      Source        `json:"source,omitempty"`
+	// Ambiguous says that several agents share the device's name on the broker: nobody can tell which of them
+	// was heard. Phones without a serial of their own all call themselves "unknown".
+	Ambiguous bool `json:"ambiguous,omitempty"`
 }
 
 // Heard is what a device, or its last will, said over MQTT.

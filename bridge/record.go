@@ -125,6 +125,7 @@ func (d *record) remember(told Presence) {
 // a device at the first look is no change: at the start that would be an event for each device.
 func (d *record) settle(now time.Time, staleAfter time.Duration, firstIsNews bool) []Event {
 	verdict := Weigh(d.heard, d.glpi, now, staleAfter)
+	verdict.Ambiguous = len(d.agents) > 1
 	if d.settled && verdict.State == d.shown.State {
 		verdict.Since = d.shown.Since
 		d.shown = verdict

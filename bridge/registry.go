@@ -51,10 +51,11 @@ func (r *registry) presence(key DeviceKey, record Record, now time.Time) Presenc
 	if !ok {
 		return Weigh(Heard{}, record, now, r.staleAfter)
 	}
-	if known.glpi.LastContact.After(record.LastContact) {
+	if len(known.agents) <= 1 && known.glpi.LastContact.After(record.LastContact) {
 		record = known.glpi
 	}
 	verdict := Weigh(known.heard, record, now, r.staleAfter)
+	verdict.Ambiguous = len(known.agents) > 1
 	if known.settled && verdict.State == known.shown.State {
 		verdict.Since = known.shown.Since
 	}

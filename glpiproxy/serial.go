@@ -2,6 +2,7 @@ package glpiproxy
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,6 +11,14 @@ import (
 // serial: normally one, none when nobody the viewer may see has it. Devices call
 // themselves by their serial, GLPI's agents don't know it.
 func AgentsBySerial(ctx context.Context, s *Session, entityID int, serial string) ([]Agent, error) {
+	agents, err := AgentsWithSerial(ctx, s, serial)
+	return slices.DeleteFunc(agents, func(a Agent) bool { return a.EntityID != entityID }), err
+}
+
+// AgentsWithSerial finds the agents on computers with exactly this serial in all
+// entities of the viewer. Several mean that phones without a serial of their own
+// share a name such as "unknown".
+func AgentsWithSerial(ctx context.Context, s *Session, serial string) ([]Agent, error) {
 	if strings.TrimSpace(serial) == "" {
 		return nil, &Error{Kind: Invalid, Operation: "list", Message: "the serial is empty"}
 	}
@@ -26,11 +35,7 @@ func AgentsBySerial(ctx context.Context, s *Session, entityID int, serial string
 		if err != nil {
 			return nil, err
 		}
-		for _, agent := range agents.Items {
-			if agent.EntityID == entityID {
-				found = append(found, agent)
-			}
-		}
+		found = append(found, agents.Items...)
 	}
 	return found, nil
 }

@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"fleetgate/bridge"
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
-	"fleetgate/internal/presence"
 )
 
 // agentDemands are what a filter demands of a device: all that is given must hold. GLPI's list can filter by one
@@ -22,7 +22,7 @@ type agentDemands struct {
 	fleets, entities, owners []int
 	enrollStatus, mdmType    string // GLPI's words
 	systems                  []string
-	states                   []presence.State
+	states                   []bridge.PresenceState
 	heardBefore, heardAfter  time.Time
 }
 
@@ -58,7 +58,7 @@ func demandsOf(filter *model.AgentFilter, fleetID int) (d agentDemands, err erro
 	}
 	d.systems = filter.Os
 	for _, state := range filter.Presence {
-		d.states = append(d.states, presence.State(state))
+		d.states = append(d.states, bridge.PresenceState(state))
 	}
 	if filter.Search != nil {
 		d.text = strings.TrimSpace(*filter.Search)
@@ -141,7 +141,7 @@ func (d agentDemands) meetsSystem(c computerFact) bool {
 	return slices.ContainsFunc(d.systems, func(name string) bool { return strings.EqualFold(name, c.system.Name) })
 }
 
-func (d agentDemands) meetsPresence(p presence.Presence) bool {
+func (d agentDemands) meetsPresence(p bridge.Presence) bool {
 	heard := p.LastContact
 	return (d.states == nil || slices.Contains(d.states, p.State)) &&
 		(d.heardBefore.IsZero() || !heard.IsZero() && heard.Before(d.heardBefore)) &&

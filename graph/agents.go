@@ -8,7 +8,6 @@ import (
 	"fleetgate/bridge"
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
-	"fleetgate/internal/presence"
 )
 
 // agentPage reads a page of devices, of one fleet where fleetID is not 0.
@@ -103,14 +102,15 @@ func (r *Resolver) presenceOf(ctx context.Context, a *model.Agent) (*model.Prese
 }
 
 // weigh decides what a device's presence is.
-func (r *Resolver) weigh(a glpiproxy.Agent, serial string) presence.Presence {
-	heard, _ := r.Bridge.Device(bridge.DeviceKey{EntityID: a.EntityID, Serial: serial})
-	return presence.Weigh(heard.Presence, presence.Record{Online: a.Online, LastContact: a.LastContact}, r.Now(), r.StaleAfter)
+func (r *Resolver) weigh(a glpiproxy.Agent, serial string) bridge.Presence {
+	return r.Bridge.Presence(bridge.DeviceKey{EntityID: a.EntityID, Serial: serial}, bridge.Record{Online: a.Online, LastContact: a.LastContact})
 }
 
-func presentPresence(p presence.Presence) *model.Presence {
-	shown := &model.Presence{State: model.PresenceState(p.State), Since: model.Moment(p.Since), LastContact: model.Moment(p.LastContact)}
-	if p.Source != presence.None {
+func presentPresence(p bridge.Presence) *model.Presence {
+	shown := &model.Presence{
+		State: model.PresenceState(p.State), Since: model.Moment(p.Since), LastContact: model.Moment(p.LastContact), Ambiguous: p.Ambiguous,
+	}
+	if p.Source != bridge.NoSource {
 		source := model.PresenceSource(p.Source)
 		shown.Source = &source
 	}

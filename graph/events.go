@@ -21,6 +21,8 @@ var kinds = map[bridge.Kind]model.DeviceEventKind{
 	bridge.CommandAnswered:   model.DeviceEventKindCommandAnswered,
 	bridge.InventoryReceived: model.DeviceEventKindInventoryReceived,
 	bridge.AgentUnenrolled:   model.DeviceEventKindAgentUnenrolled,
+	bridge.AgentEnrolled:     model.DeviceEventKindAgentEnrolled,
+	bridge.AgentDeleted:      model.DeviceEventKindAgentDeleted,
 	bridge.TaskStatusChanged: model.DeviceEventKindTaskStatusChanged,
 }
 

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,7 +11,6 @@ import (
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
 	"fleetgate/internal/graphqlws"
-	"fleetgate/internal/presence"
 )
 
 // eventStream carries the events of one subscription from the bridge to its socket. Its goroutine ends with
@@ -129,6 +129,9 @@ func (e *eventStream) inFleets(ctx context.Context, event *bridge.Event) bool {
 // findAgent looks a device up with the subscriber's own rights. Where several agents share the serial, as
 // after an enrolment that was repeated, the latest is meant.
 func (e *eventStream) findAgent(ctx context.Context, key bridge.DeviceKey) (*model.Agent, error) {
+	if known, _ := e.resolver.Bridge.Device(key); len(known.AgentIDs) > 0 {
+		return e.seeAgent(ctx, slices.Max(known.AgentIDs))
+	}
 	agents, err := glpiproxy.AgentsBySerial(ctx, e.session, key.EntityID, key.Serial)
 	if err != nil {
 		return nil, err
@@ -142,12 +145,27 @@ func (e *eventStream) findAgent(ctx context.Context, key bridge.DeviceKey) (*mod
 	return latest, nil
 }
 
+// seeAgent reads an agent with the subscriber's own rights: nothing where they don't show it.
+func (e *eventStream) seeAgent(ctx context.Context, id int) (*model.Agent, error) {
+	agent, err := glpiproxy.Get[glpiproxy.Agent](ctx, e.session, id)
+	if isUnreadable(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &model.Agent{Agent: agent}, nil
+}
+
 // present gives an event of the bridge its type in the schema.
 func (e *eventStream) present(event bridge.Event) model.DeviceEvent {
 	base := model.EventBase{
 		Cursor: event.Cursor, At: event.At, Kind: kinds[event.Kind],
 		Entity: event.Device.EntityID, DeviceSerial: event.Device.Serial,
 		FindAgent: func(ctx context.Context) (*model.Agent, error) { return e.findAgent(ctx, event.Device) },
+	}
+	if event.AgentID > 0 {
+		base.FindAgent = func(ctx context.Context) (*model.Agent, error) { return e.seeAgent(ctx, event.AgentID) }
 	}
 	switch event.Kind {
 	case bridge.PositionReported:
@@ -163,18 +181,15 @@ func (e *eventStream) present(event bridge.Event) model.DeviceEvent {
 		return &model.InventoryReceived{EventBase: base}
 	case bridge.AgentUnenrolled:
 		return &model.AgentUnenrolled{EventBase: base}
+	case bridge.AgentEnrolled:
+		return &model.AgentEnrolled{EventBase: base}
+	case bridge.AgentDeleted:
+		return &model.AgentDeleted{EventBase: base, AgentID: model.GlobalID("Agent", event.AgentID)}
 	case bridge.TaskStatusChanged:
 		return &model.TaskStatusChanged{EventBase: base, TaskStatus: presentTold(event, base.FindAgent)}
 	default:
-		return &model.PresenceChanged{EventBase: base, Presence: presentHeard(event.Presence)}
+		return &model.PresenceChanged{EventBase: base, Presence: presentPresence(*event.Presence)}
 	}
-}
-
-// presentHeard shows a device's own word on the broker.
-func presentHeard(heard *bridge.Presence) *model.Presence {
-	return presentPresence(presence.Presence{
-		State: presence.State(heard.State), Since: heard.Since, LastContact: heard.LastContact, Source: presence.MQTT,
-	})
 }
 
 // presentTold shows how far a device says that it has come with a task. The bridge takes in no word that has no state.

@@ -26,8 +26,6 @@ type Resolver struct {
 	Version string // of the gateway
 	// SessionLifetime is how long a sign-in token is good at most.
 	SessionLifetime time.Duration
-	// StaleAfter is how long a device that said it is online may be silent before it is STALE.
-	StaleAfter time.Duration
 	// UserFailures, NameFailures and AddressFailures slow down password guessing: by user name and client address
 	// together, by user name alone, and by client address alone.
 	UserFailures, NameFailures, AddressFailures *throttle.Failures

@@ -77,9 +77,28 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
+	AgentDeleted struct {
+		Agent    func(childComplexity int) int
+		AgentID  func(childComplexity int) int
+		At       func(childComplexity int) int
+		Cursor   func(childComplexity int) int
+		EntityID func(childComplexity int) int
+		Kind     func(childComplexity int) int
+		Serial   func(childComplexity int) int
+	}
+
 	AgentEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	AgentEnrolled struct {
+		Agent    func(childComplexity int) int
+		At       func(childComplexity int) int
+		Cursor   func(childComplexity int) int
+		EntityID func(childComplexity int) int
+		Kind     func(childComplexity int) int
+		Serial   func(childComplexity int) int
 	}
 
 	AgentTask struct {
@@ -452,6 +471,7 @@ type ComplexityRoot struct {
 	}
 
 	Presence struct {
+		Ambiguous   func(childComplexity int) int
 		LastContact func(childComplexity int) int
 		Since       func(childComplexity int) int
 		Source      func(childComplexity int) int
@@ -882,6 +902,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AgentConnection.TotalCount(childComplexity), true
 
+	case "AgentDeleted.agent":
+		if e.ComplexityRoot.AgentDeleted.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.Agent(childComplexity), true
+	case "AgentDeleted.agentId":
+		if e.ComplexityRoot.AgentDeleted.AgentID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.AgentID(childComplexity), true
+	case "AgentDeleted.at":
+		if e.ComplexityRoot.AgentDeleted.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.At(childComplexity), true
+	case "AgentDeleted.cursor":
+		if e.ComplexityRoot.AgentDeleted.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.Cursor(childComplexity), true
+	case "AgentDeleted.entityId":
+		if e.ComplexityRoot.AgentDeleted.EntityID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.EntityID(childComplexity), true
+	case "AgentDeleted.kind":
+		if e.ComplexityRoot.AgentDeleted.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.Kind(childComplexity), true
+	case "AgentDeleted.serial":
+		if e.ComplexityRoot.AgentDeleted.Serial == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.Serial(childComplexity), true
+
 	case "AgentEdge.cursor":
 		if e.ComplexityRoot.AgentEdge.Cursor == nil {
 			break
@@ -894,6 +957,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AgentEdge.Node(childComplexity), true
+
+	case "AgentEnrolled.agent":
+		if e.ComplexityRoot.AgentEnrolled.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.Agent(childComplexity), true
+	case "AgentEnrolled.at":
+		if e.ComplexityRoot.AgentEnrolled.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.At(childComplexity), true
+	case "AgentEnrolled.cursor":
+		if e.ComplexityRoot.AgentEnrolled.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.Cursor(childComplexity), true
+	case "AgentEnrolled.entityId":
+		if e.ComplexityRoot.AgentEnrolled.EntityID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.EntityID(childComplexity), true
+	case "AgentEnrolled.kind":
+		if e.ComplexityRoot.AgentEnrolled.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.Kind(childComplexity), true
+	case "AgentEnrolled.serial":
+		if e.ComplexityRoot.AgentEnrolled.Serial == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.Serial(childComplexity), true
 
 	case "AgentTask.effect":
 		if e.ComplexityRoot.AgentTask.Effect == nil {
@@ -2345,6 +2445,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PositionReported.Serial(childComplexity), true
 
+	case "Presence.ambiguous":
+		if e.ComplexityRoot.Presence.Ambiguous == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Presence.Ambiguous(childComplexity), true
 	case "Presence.lastContact":
 		if e.ComplexityRoot.Presence.LastContact == nil {
 			break
@@ -3826,6 +3932,11 @@ type Presence {
   lastContact: DateTime
   "Who said so; null when nobody did."
   source: PresenceSource
+  """
+  Whether several agents share the device's serial in its entity, as phones do that call themselves "unknown": then
+  nobody can tell which of them was heard. Known only with a service account.
+  """
+  ambiguous: Boolean!
 }
 
 "Whether a device is online."
@@ -4066,6 +4177,10 @@ enum DeviceEventKind {
   INVENTORY_RECEIVED
   "It left management and said so."
   AGENT_UNENROLLED
+  "GLPI has a new agent for it. Needs a service account."
+  AGENT_ENROLLED
+  "GLPI has deleted its agent. Needs a service account."
+  AGENT_DELETED
   "It said how far it has come with a task."
   TASK_STATUS_CHANGED
 }
@@ -4174,6 +4289,40 @@ type AgentUnenrolled implements DeviceEvent {
   serial: String
   "The device."
   agent: Agent
+}
+
+"GLPI has a new agent for a device: it was enrolled."
+type AgentEnrolled implements DeviceEvent {
+  "The event's place in the stream."
+  cursor: String!
+  "When the gateway saw it."
+  at: DateTime!
+  "AGENT_ENROLLED."
+  kind: DeviceEventKind!
+  "The entity of the device."
+  entityId: ID!
+  "The serial number of the device."
+  serial: String
+  "The device."
+  agent: Agent
+}
+
+"GLPI has deleted the agent of a device."
+type AgentDeleted implements DeviceEvent {
+  "The event's place in the stream."
+  cursor: String!
+  "When the gateway saw it."
+  at: DateTime!
+  "AGENT_DELETED."
+  kind: DeviceEventKind!
+  "The entity of the device."
+  entityId: ID!
+  "The serial number of the device."
+  serial: String
+  "Always null: it is gone."
+  agent: Agent
+  "The global id that the agent had."
+  agentId: ID!
 }
 
 "A device said how far it has come with a task."
@@ -6106,6 +6255,8 @@ func (ec *executionContext) childFields_Presence(ctx context.Context, field grap
 		return ec.fieldContext_Presence_lastContact(ctx, field)
 	case "source":
 		return ec.fieldContext_Presence_source(ctx, field)
+	case "ambiguous":
+		return ec.fieldContext_Presence_ambiguous(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Presence", field.Name)
 }

@@ -35,6 +35,8 @@ func (a Agent) Version() *string { return text(a.Agent.Version) }
 
 // Presence is whether a device is online, and how that is known.
 type Presence struct {
+	// Ambiguous: several agents share the device's serial.
+	Ambiguous   bool
 	State       PresenceState
 	Since       *time.Time
 	LastContact *time.Time

@@ -58,5 +58,14 @@ type CommandAnswered struct {
 // InventoryReceived says that a device sent its inventory.
 type InventoryReceived struct{ EventBase }
 
+// AgentEnrolled says that GLPI has a new agent for a device.
+type AgentEnrolled struct{ EventBase }
+
+// AgentDeleted says that GLPI has deleted the agent of a device.
+type AgentDeleted struct {
+	EventBase
+	AgentID string // the global id that it had
+}
+
 // AgentUnenrolled says that a device left management.
 type AgentUnenrolled struct{ EventBase }

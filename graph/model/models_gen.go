@@ -1112,6 +1112,10 @@ const (
 	DeviceEventKindInventoryReceived DeviceEventKind = "INVENTORY_RECEIVED"
 	// It left management and said so.
 	DeviceEventKindAgentUnenrolled DeviceEventKind = "AGENT_UNENROLLED"
+	// GLPI has a new agent for it. Needs a service account.
+	DeviceEventKindAgentEnrolled DeviceEventKind = "AGENT_ENROLLED"
+	// GLPI has deleted its agent. Needs a service account.
+	DeviceEventKindAgentDeleted DeviceEventKind = "AGENT_DELETED"
 	// It said how far it has come with a task.
 	DeviceEventKindTaskStatusChanged DeviceEventKind = "TASK_STATUS_CHANGED"
 )
@@ -1123,12 +1127,14 @@ var AllDeviceEventKind = []DeviceEventKind{
 	DeviceEventKindCommandAnswered,
 	DeviceEventKindInventoryReceived,
 	DeviceEventKindAgentUnenrolled,
+	DeviceEventKindAgentEnrolled,
+	DeviceEventKindAgentDeleted,
 	DeviceEventKindTaskStatusChanged,
 }
 
 func (e DeviceEventKind) IsValid() bool {
 	switch e {
-	case DeviceEventKindPresenceChanged, DeviceEventKindPositionReported, DeviceEventKindCommandSent, DeviceEventKindCommandAnswered, DeviceEventKindInventoryReceived, DeviceEventKindAgentUnenrolled, DeviceEventKindTaskStatusChanged:
+	case DeviceEventKindPresenceChanged, DeviceEventKindPositionReported, DeviceEventKindCommandSent, DeviceEventKindCommandAnswered, DeviceEventKindInventoryReceived, DeviceEventKindAgentUnenrolled, DeviceEventKindAgentEnrolled, DeviceEventKindAgentDeleted, DeviceEventKindTaskStatusChanged:
 		return true
 	}
 	return false

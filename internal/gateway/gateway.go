@@ -19,6 +19,7 @@ import (
 	"fleetgate/glpiproxy"
 	"fleetgate/graph"
 	"fleetgate/internal/front"
+	"fleetgate/internal/roster"
 	"fleetgate/internal/serviceaccount"
 	"fleetgate/internal/settings"
 	"fleetgate/internal/signin"
@@ -38,6 +39,7 @@ type Gateway struct {
 	store   store.Store
 	leader  *store.Lease // nil: this gateway is alone
 	bridge  *bridge.Bridge
+	roster  *roster.Roster // nil without a service token
 	desk    *signin.Desk
 	front   *front.Front
 	log     *slog.Logger
@@ -67,7 +69,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	}
 	resolver := &graph.Resolver{
 		GLPI: g.glpi, Bridge: g.bridge, SignIn: g.desk, Version: version,
-		SessionLifetime: s.SessionLifetime, StaleAfter: s.StaleAfter,
+		SessionLifetime: s.SessionLifetime,
 		UserFailures:    throttle.New(throttle.Options{}),
 		NameFailures:    throttle.New(throttle.Options{Burst: 100, Refill: 10 * time.Second}),
 		AddressFailures: throttle.New(throttle.Options{Burst: 50, Refill: 5 * time.Second}),
@@ -109,17 +111,25 @@ func (g *Gateway) connectGLPI(s settings.Gateway, version string, metrics promet
 func (g *Gateway) connectBroker(s settings.Gateway, secret string, metrics prometheus.Registerer) (err error) {
 	options := bridge.Options{
 		URL: s.MQTTURL, Username: s.MQTTUsername, Password: s.MQTTPassword,
-		Log: eventLog{g.store}, LogSize: eventsKept, LogAge: eventsKeptFor, CursorSecret: []byte(secret),
+		StaleAfter: s.StaleAfter, Log: eventLog{g.store}, LogSize: eventsKept, LogAge: eventsKeptFor, CursorSecret: []byte(secret),
 		Logger: g.log, Registerer: metrics,
 	}
 	if g.leader != nil {
 		options.Leads = g.leader.Held
 	}
-	g.bridge, err = bridge.New(options)
-	if err != nil {
+	if g.service != nil {
+		options.Lookup = roster.Lookup(g.service.Session)
+	}
+	if g.bridge, err = bridge.New(options); err != nil {
 		return fmt.Errorf("--mqtt-url: %w", err)
 	}
-	return nil
+	if g.service == nil {
+		return nil
+	}
+	g.roster, err = roster.New(roster.Options{
+		Bridge: g.bridge, Session: g.service.Session, Invalidate: g.glpi.Invalidate, Logger: g.log,
+	})
+	return err
 }
 
 // sealingSecret is what tokens and cursors are sealed with.
@@ -152,6 +162,9 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
 		group.Go(func() error { g.leader.Run(background); return nil })
 	}
 	group.Go(func() error { return g.bridge.Run(background) })
+	if g.roster != nil {
+		group.Go(func() error { return g.roster.Run(background) })
+	}
 	group.Go(func() error { return g.desk.Run(background) })
 	group.Go(func() error {
 		defer stop()

@@ -9,18 +9,21 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 
 	"fleetgate/bridge"
 	"fleetgate/glpiproxy"
 )
 
-// Options configure a Roster. Bridge and Session are required.
+// Options configure a Roster. Bridge, Session and Invalidate are required.
 type Options struct {
 	// Bridge is told what GLPI says.
 	Bridge Bridge
 	// Session gives the service account's session.
 	Session func(context.Context) (*glpiproxy.Session, error)
+	// Invalidate forgets what the cache of GLPI's answers holds under a tag.
+	Invalidate func(tags ...string)
 	// Fastest and Slowest bound the pause between two looks: it grows while nothing changes. 0: 5 s and 30 s.
 	Fastest, Slowest time.Duration
 	// Whole is how often all agents are read again, in case something was missed; 0: 15 minutes.
@@ -56,8 +59,8 @@ type Roster struct {
 
 // New makes a Roster; it makes no call.
 func New(o Options) (*Roster, error) {
-	if o.Bridge == nil || o.Session == nil {
-		return nil, errors.New("a roster needs a bridge and a session")
+	if o.Bridge == nil || o.Session == nil || o.Invalidate == nil {
+		return nil, errors.New("a roster needs a bridge, a session and a cache to keep true")
 	}
 	if o.Fastest <= 0 {
 		o.Fastest = 5 * time.Second
@@ -156,7 +159,7 @@ func (r *Roster) forgetGone(ctx context.Context, s *glpiproxy.Session, suspects 
 		return nil
 	}
 	for _, id := range suspects {
-		s.Invalidate(glpiproxy.Tag[glpiproxy.Agent](id))
+		r.o.Invalidate("PluginFlyvemdmAgent:" + strconv.Itoa(id))
 	}
 	results, err := glpiproxy.GetMany[glpiproxy.Agent](ctx, s, suspects)
 	if err != nil {

@@ -25,6 +25,16 @@ func New(glpi *glpiproxy.Client, token string) *Account {
 	return &Account{glpi: glpi, token: token}
 }
 
+// Session gives the account's session, which is opened or opened again where that is needed.
+func (a *Account) Session(ctx context.Context) (*glpiproxy.Session, error) {
+	if err := a.Check(ctx); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.session, nil
+}
+
 // Check makes sure that GLPI takes the token. The error never holds it.
 func (a *Account) Check(ctx context.Context) error {
 	a.mu.Lock()
