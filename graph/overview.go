@@ -5,9 +5,9 @@ import (
 	"context"
 	"slices"
 
+	"fleetgate/bridge"
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
-	"fleetgate/internal/presence"
 )
 
 // total counts without reading rows.
@@ -89,10 +89,10 @@ func (r *Resolver) devicesByPresence(ctx context.Context) ([]*model.PresenceCoun
 	if err != nil {
 		return nil, err
 	}
-	n := tally(agents, func(a glpiproxy.Agent) presence.State { return r.weigh(a, known[a.ComputerID].serial).State })
+	n := tally(agents, func(a glpiproxy.Agent) bridge.PresenceState { return r.weigh(a, known[a.ComputerID].serial).State })
 	counts := []*model.PresenceCount{}
 	for _, state := range model.AllPresenceState {
-		counts = append(counts, &model.PresenceCount{State: state, Count: n[presence.State(state)]})
+		counts = append(counts, &model.PresenceCount{State: state, Count: n[bridge.PresenceState(state)]})
 	}
 	return counts, nil
 }
