@@ -153,6 +153,7 @@ func softwareTypes() []*Itemtype {
 				date_mod              datetime
 				date_creation         datetime
 				is_valid              int 1`),
+			Options: softwareOptions(),
 		},
 		{
 			Name: "SoftwareVersion", Title: "Version", Table: "glpi_softwareversions", Right: "software", Entity: Recursive,
@@ -183,6 +184,37 @@ func softwareTypes() []*Itemtype {
 				date_install         date`),
 		},
 	}
+}
+
+// softwareOptions are those by which dashboards look for applications.
+func softwareOptions() []SearchOption {
+	options := plainOptions(&Itemtype{Name: "Software", Table: "glpi_softwares", Entity: Recursive, Columns: columns("name text")})
+	return append(options,
+		SearchOption{
+			ID: 23, Name: "Publisher", Table: "glpi_manufacturers", Field: "name", DataType: "dropdown", UID: "Software.Manufacturer.name",
+			Types: []string{"contains", "equals", "notequals"},
+		},
+		SearchOption{
+			ID: 5, Name: "Versions - Name", Table: "glpi_softwareversions", Field: "name", DataType: "dropdown",
+			UID: "Software.SoftwareVersion.name", Types: []string{"contains", "equals", "notequals"}, Values: versionsOf,
+		},
+		SearchOption{
+			ID: 72, Name: "Number of installations", Table: "glpi_computers_softwareversions", Field: "id", DataType: "count",
+			UID: "Software.SoftwareVersion.Computer_SoftwareVersion.id", Types: []string{"contains"}, Values: installationsOf,
+		},
+	)
+}
+
+func versionsOf(tx *Tx, software *Row) []Value {
+	var names []Value
+	for _, version := range tx.Find("SoftwareVersion", "softwares_id", software.ID()) {
+		names = append(names, version.Get("name"))
+	}
+	return names
+}
+
+func installationsOf(tx *Tx, software *Row) []Value {
+	return []Value{Val(len(tx.computersWith(software)))}
 }
 
 // lineTypes are telephone lines and who runs them.

@@ -1,9 +1,11 @@
 package glpi
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // values is what a row holds under an option: one value of its own, those behind a foreign key, or what the option's own
@@ -52,6 +54,13 @@ func (o *SearchOption) test(tx *Tx, tab *table, kind, value string) func([]Value
 	if named := o.named(tx, tab, value); named != nil {
 		same = any(func(v Value) bool { return v.text == named.text })
 		under = any(func(v Value) bool { return v.text == named.text || strings.HasPrefix(v.text, named.text+" > ") })
+	}
+	if value == "0" && o.Table != tab.typ.Table && o.Values == nil { // also what points at nothing
+		named := same
+		same = func(values []Value) bool { return len(values) == 0 || named(values) }
+	}
+	if o.DataType == "datetime" || o.DataType == "date" {
+		value = tx.moment(value)
 	}
 	switch kind {
 	case "equals":
@@ -103,6 +112,37 @@ func (o *SearchOption) contains(value string) func([]Value) bool {
 		}
 	}
 	return func(values []Value) bool { return slices.ContainsFunc(values, like) }
+}
+
+var relativeMoment = regexp.MustCompile(`^(-?\d+)(HOUR|DAY|WEEK|MONTH|YEAR)$`)
+
+// moment reads what GLPI's screens offer for dates: NOW, TODAY and distances from now such as -7DAY. All else stays.
+func (tx *Tx) moment(value string) string {
+	now := tx.Now()
+	switch value {
+	case "NOW":
+		return now.Format(dateLayout)
+	case "TODAY":
+		return now.Format(time.DateOnly)
+	}
+	m := relativeMoment.FindStringSubmatch(value)
+	if m == nil {
+		return value
+	}
+	n := phpInt(m[1])
+	switch m[2] {
+	case "HOUR":
+		now = now.Add(time.Duration(n) * time.Hour)
+	case "DAY":
+		now = now.AddDate(0, 0, n)
+	case "WEEK":
+		now = now.AddDate(0, 0, 7*n)
+	case "MONTH":
+		now = now.AddDate(0, n, 0)
+	case "YEAR":
+		now = now.AddDate(n, 0, 0)
+	}
+	return now.Format(dateLayout)
 }
 
 func compareText(a, b string) int {

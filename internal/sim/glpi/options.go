@@ -51,6 +51,28 @@ func loadOptions(itemtype string, values map[int]func(*Tx, *Row) []Value) []Sear
 	return options
 }
 
+// plainOptions are the options of a class that the product searches by nothing else: name, id and entity.
+func plainOptions(t *Itemtype) []SearchOption {
+	name := t.NameField
+	if name == "" {
+		name = "name"
+	}
+	var options []SearchOption
+	add := func(id int, label, table, field, kind string, types ...string) {
+		options = append(options, SearchOption{
+			ID: id, Name: label, Table: table, Field: field, DataType: kind, Types: types, UID: t.Name + "." + field,
+		})
+	}
+	if t.Has(name) {
+		add(1, "Name", t.Table, name, "itemlink", "contains", "equals", "notequals")
+	}
+	add(2, "ID", t.Table, "id", "number", "contains")
+	if t.Entity != Global {
+		add(80, "Entity", "glpi_entities", "completename", "dropdown", "contains", "equals", "notequals", "under", "notunder")
+	}
+	return options
+}
+
 // listSearchOptions answers with what may be searched, as GLPI's screens see it or, with raw, as the classes declare it.
 func (r *request) listSearchOptions() (*reply, error) {
 	tab, err := r.searched()

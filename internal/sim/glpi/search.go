@@ -39,7 +39,8 @@ func (r *request) search() (*reply, error) {
 type query struct {
 	tab        *table
 	page       page
-	rows       int // at most so many are shown
+	rows       int  // at most so many are shown
+	trash      bool // what was deleted is searched, and only that
 	criteria   []criterion
 	columns    []*SearchOption
 	sort       int
@@ -49,13 +50,14 @@ type query struct {
 
 type criterion struct {
 	link   string
-	kind   string
+	kind   string // of the search: contains, equals...
 	option *SearchOption
+	meta   *table // the other class that the option is of; nil: the class searched
 	test   func([]Value) bool
 }
 
 func (r *request) query(tab *table) (*query, error) {
-	q := &query{tab: tab, sort: 1}
+	q := &query{tab: tab, sort: 1, trash: r.flag("is_deleted", false)}
 	var err error
 	if q.page, err = r.page(); err != nil {
 		return nil, err
@@ -64,7 +66,10 @@ func (r *request) query(tab *table) (*query, error) {
 	if !q.page.given {
 		q.rows = q.page.end
 	}
-	if err := q.readCriteria(r); err != nil {
+	if err := q.readCriteria(r, "criteria"); err != nil {
+		return nil, err
+	}
+	if err := q.readCriteria(r, "metacriteria"); err != nil {
 		return nil, err
 	}
 	if err := q.readOrder(r); err != nil {
@@ -73,8 +78,9 @@ func (r *request) query(tab *table) (*query, error) {
 	return q, q.readColumns(r)
 }
 
-func (q *query) readCriteria(r *request) error {
-	for _, c := range elements(r.params["criteria"]) {
+// readCriteria reads criteria, or metacriteria, which are about another class whose rows belong to those searched.
+func (q *query) readCriteria(r *request, param string) error {
+	for _, c := range elements(r.params[param]) {
 		fields, _ := c.(map[string]any)
 		field, hasField := fields["field"]
 		value, hasValue := fields["value"]
@@ -82,7 +88,15 @@ func (q *query) readCriteria(r *request) error {
 		if !hasField || !hasValue || !hasKind {
 			return documented(http.StatusBadRequest, "ERROR", "Malformed search criteria")
 		}
-		option := q.tab.typ.option(phpInt(asText(field)))
+		tab, meta := q.tab, (*table)(nil)
+		if param == "metacriteria" {
+			meta = r.server.schema.byName[asText(fields["itemtype"])]
+			if tab = meta; meta == nil {
+				return documented(http.StatusBadRequest, "ERROR", "Malformed search criteria")
+			}
+			q.broken = q.broken || !related(q.tab, meta)
+		}
+		option := tab.typ.option(phpInt(asText(field)))
 		if option == nil || !isDigits(asText(field)) {
 			return documented(http.StatusBadRequest, "ERROR", "Bad field ID in search criteria")
 		}
@@ -93,10 +107,18 @@ func (q *query) readCriteria(r *request) error {
 			continue
 		}
 		text, whole := sqlString(asText(value))
-		q.broken = q.broken || !whole || !q.sound(r, option)
-		q.criteria = append(q.criteria, criterion{asText(fields["link"]), asText(kind), option, option.test(r.tx, q.tab, asText(kind), text)})
+		q.broken = q.broken || !whole || !q.sound(r, option) && meta == nil
+		q.criteria = append(q.criteria, criterion{asText(fields["link"]), asText(kind), option, meta, option.test(r.tx, tab, asText(kind), text)})
 	}
 	return nil
+}
+
+// holds tells whether a row fulfils a criterion, or one of the rows that belong to it does.
+func (c criterion) holds(tx *Tx, row *Row) bool {
+	if c.meta == nil {
+		return c.test(c.option.searched(tx, row, c.kind))
+	}
+	return slices.ContainsFunc(tx.relatives(row, c.meta), func(other *Row) bool { return c.test(c.option.searched(tx, other, c.kind)) })
 }
 
 func isDigits(s string) bool {
@@ -140,7 +162,9 @@ func (q *query) readColumns(r *request) error {
 		}
 	}
 	for _, c := range q.criteria {
-		q.show(r, c.option.ID)
+		if c.meta == nil {
+			q.show(r, c.option.ID)
+		}
 	}
 	q.show(r, q.sort)
 	return nil
@@ -168,10 +192,10 @@ func (q *query) sound(r *request, o *SearchOption) bool {
 	return target.typ.Has(o.Field) && (!isPlugin || target == q.tab || q.tab.typ.Has(o.linkField(o.Table)))
 }
 
-// match tells whether a row is found: visible, not in the trash, and fulfilling the criteria read from left to right with
+// match tells whether a row is found: visible, in the trash or not, and fulfilling the criteria read from left to right with
 // AND before OR.
 func (q *query) match(tx *Tx, row *Row) bool {
-	if row.Int("is_deleted") == 1 || row.Int("is_template") == 1 || !tx.found(row) {
+	if row.Int("is_deleted") == 1 != q.trash || row.Int("is_template") == 1 || !tx.found(row) {
 		return false
 	}
 	if len(q.criteria) == 0 {
@@ -179,7 +203,7 @@ func (q *query) match(tx *Tx, row *Row) bool {
 	}
 	anyGroup, group := false, true
 	for i, c := range q.criteria {
-		holds := c.test(c.option.searched(tx, row, c.kind))
+		holds := c.holds(tx, row)
 		if strings.HasSuffix(c.link, "NOT") {
 			holds = !holds
 		}

@@ -175,6 +175,9 @@ type schema struct {
 func newSchema(types []*Itemtype) schema {
 	s := schema{map[string]*table{}, map[string]*table{}}
 	for _, t := range types {
+		if t.Options == nil {
+			t.Options = plainOptions(t)
+		}
 		tab := newTable(t)
 		s.byName[t.Name], s.byTable[t.Table] = tab, tab
 	}
