@@ -34,8 +34,9 @@ type want struct {
 
 // fetched is a wanted item as GLPI gave it, or why it can't be had.
 type fetched struct {
-	row row
-	err error
+	row  row
+	size int // bytes of JSON
+	err  error
 }
 
 // batches gather the items that one viewer wants at about the same time, whatever
@@ -275,7 +276,7 @@ func (r batchReader) readOne(ctx context.Context, w want) (map[want]fetched, err
 	if err != nil {
 		return nil, unexpected(k.operation, a.status, err)
 	}
-	return map[want]fetched{w: {row: item}}, nil
+	return map[want]fetched{w: {row: item, size: len(raw)}}, nil
 }
 
 // readTogether makes one call for several items.
@@ -315,7 +316,7 @@ func matchItems(raw json.RawMessage, wants []want) (map[want]fetched, error) {
 			return nil, err
 		}
 		id, _ := intOf(item["id"])
-		all[want{wants[i].itemtype, id}] = fetched{row: item}
+		all[want{wants[i].itemtype, id}] = fetched{row: item, size: len(m.value)}
 	}
 	for _, w := range wants {
 		if _, ok := all[w]; !ok {

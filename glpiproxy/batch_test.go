@@ -68,7 +68,7 @@ func TestABatchOfSeveralTypesIsSplit(t *testing.T) {
 	}{
 		"no right":          {says(401, `["ERROR_RIGHT_MISSING","x"]`), true, -1, 3},
 		"PHP died":          {says(500, ``), true, Upstream, 3},
-		"plugin missing":    {says(400, `["ERROR_RESOURCE_NOT_FOUND_NOR_COMMONDBTM","x"]`), true, Misconfigured, 3},
+		"plugin missing":    {says(400, `["ERROR_RESOURCE_NOT_FOUND_NOR_COMMONDBTM","x"]`), true, Unsupported, 3},
 		"other places":      {says(200, `[{"id":12},{"id":11},{"id":1},{"id":2}]`), true, Upstream, 3},
 		"the session ended": {says(401, `["ERROR_SESSION_TOKEN_INVALID","x"]`), false, Unauthenticated, 1},
 	} {

@@ -1,8 +1,8 @@
 package glpiproxy
 
 import (
+	"container/list"
 	"math"
-	"strings"
 	"sync"
 	"time"
 
@@ -10,46 +10,64 @@ import (
 )
 
 // cache keeps answers for a while, on go-cache, to which it adds what go-cache
-// lacks: a bound, and tags. Each entry carries tags and the moment (a count of
-// invalidations) at which its reading began; it is void once one of its tags was
-// invalidated after that. So a read that was under way during an invalidation
-// never comes back as a fresh answer.
+// lacks: bounds, tags, and answers that are too old but better than none. Each entry
+// carries tags and the moment (a count of invalidations) at which its reading began;
+// it is void once one of its tags was invalidated after that. So a read that was
+// under way during an invalidation never comes back as a fresh answer.
 type cache struct {
-	entries *gocache.Cache
-	voided  *gocache.Cache // tag to the moment of its last invalidation
-	now     func() time.Time
+	entries  *gocache.Cache // of *cacheEntry
+	voided   *gocache.Cache // tag to the moment of its last invalidation
+	now      func() time.Time
+	staleFor time.Duration
 
-	mu     sync.Mutex
-	moment uint64
-	queue  []queued // in order of arrival, for the bound
-	weight int
-	limit  int
-}
-
-type queued struct {
-	key    string
-	weight int
+	mu         sync.Mutex
+	moment     uint64
+	order      *list.List               // of *cacheEntry, the oldest first
+	places     map[string]*list.Element // in order, by key
+	bytes      int
+	maxEntries int
+	maxBytes   int
 }
 
 type cacheEntry struct {
+	key   string
 	value any
-	until time.Time
+	size  int       // bytes of JSON that GLPI sent for it
+	at    time.Time // when it was kept
+	until time.Time // until when it is fresh
 	tags  []string
 	since uint64
 }
 
-// held is a moment that no reading can be younger than.
-const held = math.MaxUint64
+const (
+	// held is a moment that no reading can be younger than.
+	held = math.MaxUint64
+	// entrySize is what an entry takes apart from its value, in bytes.
+	entrySize = 256
+)
 
-// newCache bounds the sum of the entries' weights by limit. longest is the
-// longest time that an entry is kept or a reading may last.
-func newCache(limit int, longest time.Duration, now func() time.Time) *cache {
-	return &cache{
-		entries: gocache.New(gocache.NoExpiration, time.Minute),
-		voided:  gocache.New(2*longest, time.Minute),
-		now:     now,
-		limit:   limit,
+// cacheBounds are the limits of a cache.
+type cacheBounds struct {
+	entries, bytes int
+	// staleFor is how long an entry is kept after it is fresh.
+	staleFor time.Duration
+	// longest is the longest time that an entry is fresh or a reading may last.
+	longest time.Duration
+}
+
+func newCache(b cacheBounds, now func() time.Time) *cache {
+	c := &cache{
+		entries:    gocache.New(gocache.NoExpiration, time.Minute),
+		voided:     gocache.New(2*(b.longest+b.staleFor), time.Minute),
+		now:        now,
+		staleFor:   b.staleFor,
+		order:      list.New(),
+		places:     map[string]*list.Element{},
+		maxEntries: b.entries,
+		maxBytes:   b.bytes,
 	}
+	c.entries.OnEvicted(func(_ string, gone any) { c.forget(gone.(*cacheEntry)) })
+	return c
 }
 
 // begin is the moment to be given to put; take it before the reading begins.
@@ -61,32 +79,81 @@ func (c *cache) begin() uint64 {
 
 // get gives a value that is neither old nor void.
 func (c *cache) get(key string) (any, bool) {
-	found, ok := c.entries.Get(key)
-	if !ok {
-		return nil, false
-	}
-	e := found.(cacheEntry)
-	if !c.now().Before(e.until) || c.lastVoided(e.tags) > e.since {
-		c.entries.Delete(key)
+	e, ok := c.valid(key)
+	if !ok || !c.now().Before(e.until) {
 		return nil, false
 	}
 	return e.value, true
 }
 
-// put keeps a value for ttl, unless one of its tags was invalidated since.
-func (c *cache) put(key string, value any, weight int, ttl time.Duration, since uint64, tags ...string) {
-	if ttl <= 0 || weight > c.limit/4 || c.lastVoided(tags) > since {
+// stale gives a value that may be old, but was not invalidated, and the time at
+// which it was true.
+func (c *cache) stale(key string) (value any, at time.Time, ok bool) {
+	e, ok := c.valid(key)
+	if !ok {
+		return nil, time.Time{}, false
+	}
+	return e.value, e.at, true
+}
+
+func (c *cache) valid(key string) (*cacheEntry, bool) {
+	found, ok := c.entries.Get(key)
+	if !ok {
+		return nil, false
+	}
+	e := found.(*cacheEntry)
+	if !c.now().Before(e.until.Add(c.staleFor)) || c.lastVoided(e.tags) > e.since {
+		c.entries.Delete(key)
+		return nil, false
+	}
+	return e, true
+}
+
+// put keeps a value that is fresh for ttl, unless one of its tags was invalidated
+// since. No entry may push out more than a quarter of the others.
+func (c *cache) put(key string, value any, size int, ttl time.Duration, since uint64, tags ...string) {
+	size += len(key) + entrySize
+	if ttl <= 0 || size > c.maxBytes/4 || c.lastVoided(tags) > since {
 		return
 	}
-	c.entries.Set(key, cacheEntry{value, c.now().Add(ttl), tags, since}, ttl)
+	now := c.now()
+	e := &cacheEntry{key: key, value: value, size: size, at: now, until: now.Add(ttl), tags: tags, since: since}
+	for _, old := range c.keep(e, ttl+c.staleFor) {
+		c.entries.Delete(old)
+	}
+}
+
+// keep stores an entry and tells which ones are beyond the bounds now.
+func (c *cache) keep(e *cacheEntry, life time.Duration) (beyond []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.queue = append(c.queue, queued{key, weight})
-	for c.weight += weight; c.weight > c.limit; {
-		oldest := c.queue[0]
-		c.queue = c.queue[1:]
-		c.weight -= oldest.weight
-		c.entries.Delete(oldest.key)
+	c.remove(c.places[e.key])
+	c.entries.Set(e.key, e, life)
+	c.places[e.key] = c.order.PushBack(e)
+	c.bytes += e.size
+	for c.order.Len() > c.maxEntries || c.bytes > c.maxBytes {
+		beyond = append(beyond, c.order.Front().Value.(*cacheEntry).key)
+		c.remove(c.order.Front())
+	}
+	return beyond
+}
+
+// remove is called with the lock held.
+func (c *cache) remove(place *list.Element) {
+	if place == nil {
+		return
+	}
+	e := c.order.Remove(place).(*cacheEntry)
+	delete(c.places, e.key)
+	c.bytes -= e.size
+}
+
+// forget takes an entry that go-cache let go out of the count.
+func (c *cache) forget(gone *cacheEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if place := c.places[gone.key]; place != nil && place.Value == gone {
+		c.remove(place)
 	}
 }
 
@@ -113,20 +180,3 @@ func (c *cache) lastVoided(tags []string) uint64 {
 	}
 	return last
 }
-
-// Invalidate forgets what the cache holds under the tags: an item type
-// ("PluginFlyvemdmAgent": its lists, counts and items) or one item
-// ("PluginFlyvemdmAgent:17": that item and the type's lists and counts).
-func (c *Client) Invalidate(tags ...string) {
-	var all []string
-	for _, tag := range tags {
-		all = append(all, tag)
-		if itemtype, _, one := strings.Cut(tag, ":"); one {
-			all = append(all, listTag(itemtype))
-		}
-	}
-	c.rows.void(all...)
-}
-
-// listTag is carried by lists and counts, which any change of an item may touch.
-func listTag(itemtype string) string { return itemtype + ":*" }

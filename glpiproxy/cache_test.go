@@ -9,38 +9,77 @@ import (
 	"time"
 )
 
-func TestCacheExpiresAndIsBounded(t *testing.T) {
+func TestCacheExpires(t *testing.T) {
 	now := time.Now()
-	c := newCache(8, time.Hour, func() time.Time { return now })
+	c := newCache(cacheBounds{entries: 8, bytes: 10_000, staleFor: 5 * time.Second, longest: time.Hour}, func() time.Time { return now })
+	began := now
 	c.put("a", 1, 1, time.Second, c.begin(), "t")
 	if v, ok := c.get("a"); !ok || v != 1 {
 		t.Error("not kept")
 	}
 	now = now.Add(time.Second)
 	if _, ok := c.get("a"); ok {
+		t.Error("fresh too long")
+	}
+	if v, at, ok := c.stale("a"); !ok || v != 1 || !at.Equal(began) {
+		t.Errorf("not kept for worse times: %v, %v, %v", v, at, ok)
+	}
+	now = now.Add(5 * time.Second)
+	if _, _, ok := c.stale("a"); ok {
 		t.Error("kept too long")
-	}
-	for i := range 100 {
-		c.put(fmt.Sprint(i), i, 2, time.Hour, c.begin())
-	}
-	if n := c.entries.ItemCount(); n != 4 {
-		t.Errorf("%d entries of weight 2 within 8", n)
-	}
-	if _, ok := c.get("99"); !ok {
-		t.Error("the newest is gone")
-	}
-	c.put("huge", 1, 3, time.Hour, c.begin())
-	if _, ok := c.get("huge"); ok {
-		t.Error("one entry may not push out all others")
 	}
 	c.put("off", 1, 1, -1, c.begin())
 	if _, ok := c.get("off"); ok {
 		t.Error("kept although caching is off")
 	}
+	c.put("b", 1, 1, time.Second, c.begin(), "t")
+	now = now.Add(2 * time.Second)
+	c.void("t")
+	if _, _, ok := c.stale("b"); ok {
+		t.Error("given although it was invalidated")
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	c := newCache(cacheBounds{entries: 10, bytes: 100_000, longest: time.Hour}, time.Now)
+	check := func(entries int, newest string) {
+		t.Helper()
+		sum := 0
+		for _, place := range c.places {
+			sum += place.Value.(*cacheEntry).size
+		}
+		if n := c.entries.ItemCount(); n != entries || c.order.Len() != entries || len(c.places) != entries || c.bytes != sum || sum > 100_000 {
+			t.Errorf("%d entries, %d in order, %d places, %d bytes, really %d; want %d entries", n, c.order.Len(), len(c.places), c.bytes, sum, entries)
+		}
+		if _, ok := c.get(newest); !ok {
+			t.Errorf("the newest, %s, is gone", newest)
+		}
+	}
+	for i := range 100 {
+		c.put(fmt.Sprint(i), i, 1, time.Hour, c.begin())
+	}
+	check(10, "99")
+	for range 100 {
+		c.put("99", 0, 1, time.Hour, c.begin()) // in its own place
+	}
+	check(10, "90")
+	for i := range 100 {
+		c.put(fmt.Sprint("big", i), i, 24_000, time.Hour, c.begin())
+	}
+	check(4, "big99")
+	c.put("huge", 1, 25_000, time.Hour, c.begin())
+	if _, ok := c.get("huge"); ok {
+		t.Error("one entry may not push out all others")
+	}
+	c.put("short", 1, 1, time.Nanosecond, c.begin())
+	time.Sleep(time.Millisecond)
+	c.entries.DeleteExpired() // as go-cache does from time to time
+	c.entries.Delete("big98")
+	check(3, "big99")
 }
 
 func TestCacheTags(t *testing.T) {
-	c := newCache(100, time.Hour, time.Now)
+	c := newCache(cacheBounds{entries: 100, bytes: 1 << 20, longest: time.Hour}, time.Now)
 	kept := func(key string, want bool) {
 		t.Helper()
 		if _, ok := c.get(key); ok != want {

@@ -400,7 +400,7 @@ func TestMetrics(t *testing.T) {
 	}
 	_, _ = List[Fleet](ctx, s, ListOptions{Fresh: true})
 	want := `
-# HELP fleetgate_glpi_cache_total Reads by how they were answered: hit, miss, shared (with an equal read under way) or fresh (asked for).
+# HELP fleetgate_glpi_cache_total Reads by how they were answered: hit, miss, shared (with an equal read under way) fresh (asked for) or stale (GLPI was away).
 # TYPE fleetgate_glpi_cache_total counter
 fleetgate_glpi_cache_total{result="fresh"} 1
 fleetgate_glpi_cache_total{result="hit"} 2

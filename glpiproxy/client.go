@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -44,8 +45,13 @@ type Options struct {
 	// 0: no caching at all. Policies and other catalogues are kept 30 times as
 	// long.
 	CacheTTL time.Duration
-	// CacheEntries bounds the cache, in rows; 0: 20,000.
+	// StaleFor is how much longer answers are kept for the time that GLPI is away,
+	// when they are better than none; 0: 10 min, below 0: not at all.
+	StaleFor time.Duration
+	// CacheEntries bounds the cache, in answers and single items; 0: 20,000.
 	CacheEntries int
+	// CacheBytes bounds the cache, by the size of what GLPI sent; 0: 64 MiB.
+	CacheBytes int
 	// MaxResponse bounds one answer, in bytes; 0: 64 MiB.
 	MaxResponse int64
 	// Location is the time zone of GLPI's server. nil: the offset is learnt from
@@ -102,6 +108,8 @@ const (
 	defaultSlowConcurrency = 4
 	defaultTTL             = 10 * time.Second
 	defaultEntries         = 20_000
+	defaultStaleFor        = 10 * time.Minute
+	defaultCacheBytes      = 64 << 20
 	defaultMaxResponse     = 64 << 20
 
 	// catalogueFactor is how much longer catalogues are kept than company data.
@@ -120,8 +128,8 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("glpi timeout: must not be negative")
 	case o.Concurrency < 0 || o.SessionConcurrency < 0 || o.SlowConcurrency < 0:
 		return nil, errors.New("glpi concurrency: must not be negative")
-	case o.CacheEntries < 0 || o.MaxResponse < 0:
-		return nil, errors.New("glpi cache entries and response size: must not be negative")
+	case o.CacheEntries < 0 || o.CacheBytes < 0 || o.MaxResponse < 0:
+		return nil, errors.New("glpi cache entries, cache bytes and response size: must not be negative")
 	case !printable(o.AppToken):
 		return nil, errors.New("glpi app token: has characters that no token has")
 	}
@@ -155,9 +163,7 @@ func New(o Options) (*Client, error) {
 	c.base, c.close = context.WithCancel(context.Background())
 	c.batches.open = map[string]*batch{}
 	c.flights = flights{active: map[string]*flight{}, base: c.base}
-	longest := 10*c.timeout + catalogueFactor*max(c.ttl, 0)
-	c.rows = newCache(cmp.Or(o.CacheEntries, defaultEntries), longest, c.now)
-	c.scopes = newCache(maxScopes, longest+scopeTTL, c.now)
+	c.openCaches(o)
 	c.health.since = c.now()
 	return c, nil
 }
@@ -169,6 +175,19 @@ func (c *Client) openQueues(o Options) {
 	c.calls = newQueue("calls", limit, each, c.metrics.queueLength("calls"))
 	limit = cmp.Or(o.SlowConcurrency, defaultSlowConcurrency)
 	c.slowCalls = newQueue("slow", limit, max(1, limit/2), c.metrics.queueLength("slow"))
+}
+
+// openCaches makes the caches of rows and of scopes. A reading may last as long as
+// several calls one after another.
+func (c *Client) openCaches(o Options) {
+	b := cacheBounds{
+		entries: cmp.Or(o.CacheEntries, defaultEntries), bytes: cmp.Or(o.CacheBytes, defaultCacheBytes),
+		staleFor: max(cmp.Or(o.StaleFor, defaultStaleFor), 0),
+		longest:  10*max(c.timeout, c.slowTimeout) + catalogueFactor*max(c.ttl, 0) + scopeTTL,
+	}
+	c.rows = newCache(b, c.now)
+	b.entries, b.bytes = maxScopes, math.MaxInt
+	c.scopes = newCache(b, c.now)
 }
 
 // Close ends the calls under way, waits for those that are shared and frees the

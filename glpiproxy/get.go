@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Get reads one item. The id must be positive (0 is the root entity only).
@@ -17,8 +18,7 @@ func Get[T Item](ctx context.Context, s *Session, id int) (T, error) {
 		return kind, err
 	}
 	r := reading{operation: "get", itemtype: itemtype, key: itemKey(itemtype, id), tag: itemTag(itemtype, id)}
-	weigh := func(Result[T]) int { return 1 }
-	result, err := cachedRead(ctx, s, r, weigh, func(ctx context.Context, scope *Scope) (Result[T], error) {
+	result, err := cachedRead(ctx, s, r, func(ctx context.Context, scope *Scope) (Result[T], error) {
 		return fetchItem[T](ctx, s, scope, id)
 	})
 	if err != nil {
@@ -86,7 +86,7 @@ func GetMany[T Item](ctx context.Context, s *Session, ids []int) ([]Result[T], e
 	}
 	known, missing := lookUp[T](s, scope, ids)
 	if len(missing) > 0 {
-		tags := []string{itemtype, s.tag}
+		tags := []string{everything, itemtype, s.tag}
 		for _, id := range missing {
 			tags = append(tags, itemTag(itemtype, id))
 		}
@@ -94,6 +94,9 @@ func GetMany[T Item](ctx context.Context, s *Session, ids []int) ([]Result[T], e
 		found, shared, err := s.client.flights.do(ctx, flightKey, operation, func(ctx context.Context) (any, error) {
 			return fetchAndKeep[T](ctx, s, missing)
 		})
+		if old, ok := staleItems[T](ctx, s, scope, missing, err); ok {
+			found, err = old, nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -134,6 +137,29 @@ func lookUp[T Item](s *Session, scope *Scope, ids []int) (known map[int]Result[T
 	return known, slices.Compact(missing)
 }
 
+// staleItems are what the cache still has of items that could not be read because
+// GLPI was away: all of them, or none.
+func staleItems[T Item](ctx context.Context, s *Session, scope *Scope, ids []int, err error) (map[int]Result[T], bool) {
+	if !s.client.away(ctx, err) {
+		return nil, false
+	}
+	var kind T
+	items := make(map[int]Result[T], len(ids))
+	var oldest time.Time
+	for i, id := range ids {
+		old, at, ok := s.client.rows.stale(scopeKey(scope, kind.itemtype()) + "|" + itemKey(kind.itemtype(), id))
+		if !ok {
+			return nil, false
+		}
+		if i == 0 || at.Before(oldest) {
+			oldest = at
+		}
+		items[id] = old.(Result[T])
+	}
+	s.client.reportStale(ctx, oldest, len(ids))
+	return items, true
+}
+
 // fetchAndKeep reads the ids in a batch and caches each result by itself.
 func fetchAndKeep[T Item](ctx context.Context, s *Session, ids []int) (map[int]Result[T], error) {
 	var kind T
@@ -157,8 +183,8 @@ func fetchAndKeep[T Item](ctx context.Context, s *Session, ids []int) (map[int]R
 		return nil, err
 	}
 	for id, result := range results {
-		c.rows.put(scopeKey(scope, itemtype)+"|"+itemKey(itemtype, id), result, 1,
-			c.ttlOf(traitsOf(itemtype)), since, itemtype, itemTag(itemtype, id), s.tag)
+		c.rows.put(scopeKey(scope, itemtype)+"|"+itemKey(itemtype, id), result, items[want{itemtype, id}].size,
+			c.ttlOf(traitsOf(itemtype)), since, everything, itemtype, itemTag(itemtype, id), s.tag)
 	}
 	return results, nil
 }

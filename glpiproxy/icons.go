@@ -38,7 +38,7 @@ func Icons(ctx context.Context, s *Session, applicationIDs []int) (map[int][]byt
 }
 
 // readIcons asks GLPI's search, since the other ways to an item bring the rest of it
-// along. In the cache an icon weighs a row for each kilobyte.
+// along.
 func readIcons(ctx context.Context, s *Session, operation string, ids []int) (map[int][]byte, error) {
 	itemtype := Application{}.itemtype()
 	q := Query{Columns: []int{iconOption}, Range: Range{Count: len(ids)}}
@@ -52,14 +52,7 @@ func readIcons(ctx context.Context, s *Session, operation string, ids []int) (ma
 	}
 	k := call{operation: operation, path: "/search/" + itemtype, query: query}
 	r := reading{operation: operation, itemtype: itemtype, key: fmt.Sprint("icons", ids), tag: listTag(itemtype)}
-	weigh := func(icons map[int][]byte) int {
-		weight := 1
-		for _, png := range icons {
-			weight += 1 + len(png)/1024
-		}
-		return weight
-	}
-	return cachedRead(ctx, s, r, weigh, func(ctx context.Context, scope *Scope) (map[int][]byte, error) {
+	return cachedRead(ctx, s, r, func(ctx context.Context, scope *Scope) (map[int][]byte, error) {
 		page, err := fetchSearch(ctx, s, scope, k, q.Range)
 		if err != nil {
 			return nil, err

@@ -68,6 +68,8 @@ func traitsOf(itemtype string) traits {
 		return traits{right: "dropdown", searchable: true, catalogue: true}
 	case "Profile":
 		return traits{right: "profile", searchable: true, catalogue: true}
+	case "SearchOption":
+		return traits{catalogue: true, global: true}
 	case "Profile_User":
 		return traits{right: "user", throughParent: true}
 	case "UserEmail", "Item_OperatingSystem":

@@ -90,8 +90,7 @@ func readList[T Item](ctx context.Context, s *Session, operation, path string, o
 		operation: operation, itemtype: kind.itemtype(), tag: listTag(kind.itemtype()),
 		key: path + "?" + query, fresh: o.Fresh,
 	}
-	weigh := func(p Page[T]) int { return 1 + len(p.Items) }
-	page, err := cachedRead(ctx, s, r, weigh, func(ctx context.Context, scope *Scope) (Page[T], error) {
+	page, err := cachedRead(ctx, s, r, func(ctx context.Context, scope *Scope) (Page[T], error) {
 		return fetchList(ctx, s, scope, call{operation: operation, path: path, query: query}, o.Range, check)
 	})
 	page.Items = slices.Clone(page.Items) // the cached ones stay untouched

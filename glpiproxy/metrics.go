@@ -38,7 +38,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}, []string{"operation"}),
 		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fleetgate_glpi_cache_total",
-			Help: "Reads by how they were answered: hit, miss, shared (with an equal read under way) or fresh (asked for).",
+			Help: "Reads by how they were answered: hit, miss, shared (with an equal read under way) fresh (asked for) or stale (GLPI was away).",
 		}, []string{"result"}),
 		flying: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "fleetgate_glpi_in_flight",

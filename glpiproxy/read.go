@@ -3,6 +3,7 @@ package glpiproxy
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 )
 
 // reading describes a read to the cache.
@@ -14,18 +15,24 @@ type reading struct {
 	fresh     bool   // not answered from the cache
 }
 
+// tags are those that an entry of the reading carries.
+func (r reading) tags(s *Session) []string {
+	return []string{everything, r.itemtype, r.tag, s.tag}
+}
+
 // scopeKey is what the cached rows of a reading belong to: the viewer's scope, or
 // the language alone for what every viewer with the right sees alike.
 func scopeKey(scope *Scope, itemtype string) string {
-	if t := traitsOf(itemtype); t.global && scope.Can(t.right, Read) {
+	if t := traitsOf(itemtype); t.global && (t.right == "" || scope.Can(t.right, Read)) {
 		return "language=" + scope.Language
 	}
 	return scope.fingerprint
 }
 
-// cachedRead answers from the cache, from an equal read under way, or by fetch.
-// The viewer is asked for first: a session that has ended gets nothing.
-func cachedRead[V any](ctx context.Context, s *Session, r reading, weigh func(V) int, fetch func(context.Context, *Scope) (V, error)) (V, error) {
+// cachedRead answers from the cache, from an equal read under way, or by fetch; and
+// while GLPI is away from what the cache still has, though it is old. The viewer is
+// asked for first: a session that has ended gets nothing.
+func cachedRead[V any](ctx context.Context, s *Session, r reading, fetch func(context.Context, *Scope) (V, error)) (V, error) {
 	var none V
 	c := s.client
 	since := c.rows.begin()
@@ -37,11 +44,12 @@ func cachedRead[V any](ctx context.Context, s *Session, r reading, weigh func(V)
 		return none, err
 	}
 	key := scopeKey(scope, r.itemtype) + "|" + r.key
-	tags := []string{r.itemtype, r.tag, s.tag}
+	tags := r.tags(s)
 	run := func(ctx context.Context) (any, error) {
+		ctx, size := withMeter(ctx)
 		v, err := fetch(ctx, scope)
 		if err == nil {
-			c.rows.put(key, v, weigh(v), c.ttlOf(traitsOf(r.itemtype)), since, tags...)
+			c.rows.put(key, v, size(), c.ttlOf(traitsOf(r.itemtype)), since, tags...)
 		}
 		return v, err
 	}
@@ -57,6 +65,9 @@ func cachedRead[V any](ctx context.Context, s *Session, r reading, weigh func(V)
 	// began before it.
 	flightKey := fmt.Sprint(s.tag, "|", key, "|", c.rows.lastVoided(tags))
 	found, shared, err := c.flights.do(ctx, flightKey, r.operation, run)
+	if old, ok := c.insteadOf(ctx, err, key); ok {
+		return old.(V), nil
+	}
 	if shared {
 		c.metrics.cached("shared", 1)
 	} else {
@@ -71,4 +82,18 @@ func valueOf[V any](found any, err error) (V, error) {
 		return none, err
 	}
 	return found.(V), nil
+}
+
+type meterKey struct{}
+
+// withMeter counts the bytes of GLPI's answers to what is done with the context.
+func withMeter(ctx context.Context) (metered context.Context, size func() int) {
+	var bytes atomic.Int64
+	return context.WithValue(ctx, meterKey{}, &bytes), func() int { return int(bytes.Load()) }
+}
+
+func meter(ctx context.Context, a *answer) {
+	if bytes, ok := ctx.Value(meterKey{}).(*atomic.Int64); ok {
+		bytes.Add(int64(len(a.body)))
+	}
 }

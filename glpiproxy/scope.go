@@ -87,8 +87,8 @@ func (s *Scope) SeesEntity(id int) bool {
 // of an agent changes its MQTT password.
 func (s *Scope) isGuest() bool { return s.GuestProfileID > 0 && s.Profile.ID == s.GuestProfileID }
 
-// Scope tells who is asking. The answer is kept for 30 seconds; Unauthenticated
-// means that the session has ended.
+// Scope tells who is asking. The answer is kept for 30 seconds, and longer while
+// GLPI is away; Unauthenticated means that the session has ended.
 func (s *Session) Scope(ctx context.Context) (*Scope, error) {
 	c := s.client
 	if found, ok := c.scopes.get(s.tag); ok {
@@ -101,9 +101,15 @@ func (s *Session) Scope(ctx context.Context) (*Scope, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.scopes.put(s.tag, scope, 1, scopeTTL, since, s.tag)
+		c.scopes.put(s.tag, scope, 0, scopeTTL, since, s.tag)
 		return scope, nil
 	})
+	if c.away(ctx, err) {
+		if old, at, ok := c.scopes.stale(s.tag); ok {
+			c.reportStale(ctx, at, 1)
+			return old.(*Scope), nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

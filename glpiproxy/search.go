@@ -100,8 +100,7 @@ func search(ctx context.Context, s *Session, itemtype string, q Query) (SearchPa
 	}
 	path := "/search/" + itemtype
 	r := reading{operation: "search", itemtype: itemtype, tag: listTag(itemtype), key: path + "?" + query, fresh: q.Fresh}
-	weigh := func(p SearchPage) int { return 1 + len(p.Rows) }
-	page, err := cachedRead(ctx, s, r, weigh, func(ctx context.Context, scope *Scope) (SearchPage, error) {
+	page, err := cachedRead(ctx, s, r, func(ctx context.Context, scope *Scope) (SearchPage, error) {
 		return fetchSearch(ctx, s, scope, call{operation: "search", path: path, query: query}, q.Range)
 	})
 	page.Rows = slices.Clone(page.Rows)

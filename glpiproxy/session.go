@@ -89,6 +89,9 @@ func (s *Session) call(ctx context.Context, k call) (*answer, error) {
 	}
 	k.session = s.token
 	a, err := s.client.do(ctx, k)
+	if err == nil {
+		meter(ctx, a)
+	}
 	if err != nil && KindOf(err) == Unauthenticated {
 		s.forget()
 	}

@@ -10,8 +10,7 @@ func EntityConfigOf(ctx context.Context, s *Session, entityID int) (EntityConfig
 	}
 	itemtype := EntityConfig{}.itemtype()
 	r := reading{operation: "get", itemtype: itemtype, key: itemKey(itemtype, 0), tag: itemTag(itemtype, 0)}
-	weigh := func(Result[EntityConfig]) int { return 1 }
-	result, err := cachedRead(ctx, s, r, weigh, func(ctx context.Context, scope *Scope) (Result[EntityConfig], error) {
+	result, err := cachedRead(ctx, s, r, func(ctx context.Context, scope *Scope) (Result[EntityConfig], error) {
 		return rootConfig(ctx, s, scope)
 	})
 	if err != nil {

@@ -50,9 +50,18 @@ func (r *Resolver) Schema() graphql.ExecutableSchema {
 }
 
 // AroundResponse gives each response its own data loaders: those of a query share every read, and an
-// event of a subscription never sees what an earlier one read.
+// event of a subscription never sees what an earlier one read. A response from the memory of a time before GLPI
+// went away says so in its extensions: stale.since is when the oldest of what it shows was true.
 func AroundResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	return next(withLoaders(ctx))
+	ctx, stale := glpiproxy.WithStaleReport(ctx)
+	response := next(withLoaders(ctx))
+	if since, old := stale.Since(); old && response != nil {
+		if response.Extensions == nil {
+			response.Extensions = map[string]any{}
+		}
+		response.Extensions["stale"] = map[string]any{"since": since.UTC().Format(time.RFC3339)}
+	}
+	return response
 }
 
 // session is the viewer's GLPI session; an error with the code UNAUTHENTICATED where nobody is signed in.

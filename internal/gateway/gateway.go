@@ -166,6 +166,7 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
 		group.Go(func() error { return g.roster.Run(background) })
 	}
 	group.Go(func() error { return g.desk.Run(background) })
+	group.Go(func() error { return g.followDevices(background) })
 	group.Go(func() error {
 		defer stop()
 		return g.front.Serve(serving, listener)
