@@ -200,9 +200,7 @@ func (e *endless) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n := min(len(p), e.left)
-	for i := range p[:n] {
-		p[i] = byte(i)
-	}
+	clear(p[:n])
 	e.left -= n
 	if e.n++; e.n%256 == 0 {
 		e.watch()
