@@ -32,6 +32,8 @@ const (
 	// Unchanged: GLPI said that a write succeeded, and nothing of it, or not all,
 	// can be seen afterwards.
 	Unchanged
+	// Throttled: GLPI was asked for this too often of late.
+	Throttled
 	// Misconfigured: the API is off, or refuses this address or app token. An
 	// operator has to mend it.
 	Misconfigured
@@ -49,7 +51,7 @@ const (
 var kindNames = [...]string{
 	Upstream: "upstream", Unauthenticated: "unauthenticated", BadCredentials: "bad credentials",
 	Forbidden: "forbidden", NotFound: "not found", Invalid: "invalid", Conflict: "conflict",
-	Partial: "partial", Unchanged: "unchanged",
+	Partial: "partial", Unchanged: "unchanged", Throttled: "throttled",
 	Misconfigured: "misconfigured", Unsupported: "unsupported",
 	Unavailable: "unavailable", Timeout: "timeout", Canceled: "canceled",
 }

@@ -64,6 +64,20 @@ func resultsOf(operation string, a *answer, err error) (results []Outcome, ok bo
 	return results, true, nil
 }
 
+// created is the id of the one item that was made.
+func created(operation string, a *answer, err error) (int, error) {
+	results, ok, err := resultsOf(operation, a, err)
+	switch {
+	case !ok && uncertain(err) && KindOf(err) != Canceled:
+		return 0, inDoubt(operation, err)
+	case !ok:
+		return 0, err
+	case len(results) != 1:
+		return 0, inDoubt(operation, unexpected(operation, 0, errors.New("no result of a write")))
+	}
+	return results[0].ID, results[0].Err
+}
+
 // parseWritten is parseJSON for writes, which have been carried out when GLPI says
 // so: a PHP warning before the JSON, as creating users has, doesn't change that.
 func parseWritten(body []byte) (json.RawMessage, error) {

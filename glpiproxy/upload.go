@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -132,21 +131,14 @@ func (i UploadInput) multipart(w *writer, itemtype string) (*content, error) {
 // uploaded reads the answer to an upload: the new item's id, or GLPI's refusal of the
 // item or of the file.
 func uploaded(a *answer, err error) (int, error) {
-	results, ok, err := resultsOf(uploading, a, err)
-	switch {
-	case !ok && uncertain(err) && KindOf(err) != Canceled:
-		return 0, inDoubt(uploading, err)
-	case !ok:
+	id, err := created(uploading, a, err)
+	if err != nil {
 		return 0, err
-	case len(results) != 1:
-		return 0, inDoubt(uploading, unexpected(uploading, a.status, errors.New("no result of the upload")))
-	case results[0].Err != nil:
-		return 0, results[0].Err
 	}
 	if refusal := fileRefusal(a.body); refusal != "" {
-		return results[0].ID, uploadError(Invalid, refusal)
+		return id, uploadError(Invalid, refusal)
 	}
-	return results[0].ID, nil
+	return id, nil
 }
 
 // fileRefusal is what GLPI says against the file while it takes the item.
