@@ -88,6 +88,7 @@ var glpiCodes = map[glpiproxy.Kind]struct {
 	glpiproxy.Conflict:        {CodeConflict, "GLPI holds something that contradicts this"},
 	glpiproxy.Partial:         {CodeUpstreamError, "GLPI did not do all of it"},
 	glpiproxy.Unchanged:       {CodeUpstreamError, "GLPI accepted it, but nothing has changed"},
+	glpiproxy.Throttled:       {CodeRateLimited, "GLPI was asked for this too often of late: wait a while"},
 	glpiproxy.Misconfigured:   {CodeUpstreamError, "GLPI does not accept the gateway: an operator has to look"},
 	glpiproxy.Unsupported:     {CodeCapabilityMissing, "this GLPI lacks the plugin that it needs: see viewer.capabilities"},
 	glpiproxy.Unavailable:     {CodeUpstreamUnavailable, "GLPI can't be reached"},

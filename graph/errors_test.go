@@ -45,6 +45,7 @@ func TestEveryErrorHasACodeAndWords(t *testing.T) {
 		"misconfigured":       {err: fromGLPI(glpiproxy.Misconfigured), code: graph.CodeUpstreamError, message: "GLPI does not accept the gateway: an operator has to look"},
 		"not all of it":       {err: fromGLPI(glpiproxy.Partial), code: graph.CodeUpstreamError, message: "GLPI did not do all of it"},
 		"no effect":           {err: fromGLPI(glpiproxy.Unchanged), code: graph.CodeUpstreamError, message: "GLPI accepted it, but nothing has changed"},
+		"too often":           {err: fromGLPI(glpiproxy.Throttled), code: graph.CodeRateLimited, message: "GLPI was asked for this too often of late: wait a while"},
 		"plugin missing":      {err: fromGLPI(glpiproxy.Unsupported), code: graph.CodeCapabilityMissing, message: "this GLPI lacks the plugin that it needs: see viewer.capabilities"},
 		"unavailable":         {err: fromGLPI(glpiproxy.Unavailable), code: graph.CodeUpstreamUnavailable, message: "GLPI can't be reached"},
 		"timeout":             {err: fromGLPI(glpiproxy.Timeout), code: graph.CodeUpstreamTimeout, message: "GLPI did not answer in time"},

@@ -76,6 +76,8 @@ func refusal(err error, field ...string) (*model.UserError, error) {
 		return userError(model.UserErrorCodeUnchanged, unchanged(failed), field...), nil
 	case glpiproxy.Unsupported:
 		return userError(model.UserErrorCodeCapabilityMissing, sentence(glpiCodes[failed.Kind].message), field...), nil
+	case glpiproxy.Throttled:
+		return userError(model.UserErrorCodeRateLimited, sentence(glpiCodes[failed.Kind].message), field...), nil
 	case glpiproxy.Conflict:
 		return userError(model.UserErrorCodeConflict, said(failed), field...), nil
 	case glpiproxy.Invalid:

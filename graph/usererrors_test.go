@@ -30,6 +30,7 @@ func TestOnlyTheCallersMistakesAreUserErrors(t *testing.T) {
 		"refused":            {glpi(glpiproxy.Invalid, "élu déjà."), model.UserErrorCodeBadUserInput, "Élu déjà."},
 		"refused in silence": {glpi(glpiproxy.Invalid, ""), model.UserErrorCodeBadUserInput, "GLPI refused it without saying why."},
 		"contradiction":      {glpi(glpiproxy.Conflict, "the name is taken"), model.UserErrorCodeConflict, "The name is taken."},
+		"too often":          {glpi(glpiproxy.Throttled, ""), model.UserErrorCodeRateLimited, "GLPI was asked for this too often of late: wait a while."},
 		"no effect":          {glpi(glpiproxy.Unchanged, ""), model.UserErrorCodeUnchanged, "GLPI accepted it, but nothing has changed."},
 		"no effect on these": {&glpiproxy.Error{Kind: glpiproxy.Unchanged, Fields: []string{"phone", "mobile"}}, model.UserErrorCodeUnchanged, "GLPI accepted it, but these have not changed: phone, mobile."},
 		"plugin missing":     {glpi(glpiproxy.Unsupported, ""), model.UserErrorCodeCapabilityMissing, "This GLPI lacks the plugin that it needs: see viewer.capabilities."},
