@@ -33,8 +33,7 @@ type PasswordRules struct {
 func (s *Session) Config(ctx context.Context) (Config, error) {
 	const operation = "getGlpiConfig"
 	r := reading{operation: operation, itemtype: "Config", key: operation, tag: listTag("Config")}
-	weigh := func(Config) int { return 1 }
-	config, err := cachedRead(ctx, s, r, weigh, func(ctx context.Context, _ *Scope) (Config, error) {
+	config, err := cachedRead(ctx, s, r, func(ctx context.Context, _ *Scope) (Config, error) {
 		a, err := s.call(ctx, call{operation: operation, path: "/getGlpiConfig"})
 		if err != nil {
 			return Config{}, err
