@@ -65,6 +65,19 @@ func documentType() *Itemtype {
 var documentTypes = map[string]string{
 	"txt": "text/plain", "csv": "text/csv", "pdf": "application/pdf", "png": "image/png", "jpg": "image/jpeg",
 	"jpeg": "image/jpeg", "gif": "image/gif", "zip": "application/zip", "xml": "application/xml", "json": "application/json",
+	"bmp": "image/bmp", "svg": "image/svg+xml", "mp3": "audio/mpeg", "mp4": "video/mp4", "avi": "video/x-msvideo", "gz": "application/gzip",
+	"tar": "application/x-tar", "rtf": "application/rtf", "doc": "application/msword", "xls": "application/vnd.ms-excel",
+	"ppt": "application/vnd.ms-powerpoint", "odt": "application/vnd.oasis.opendocument.text",
+	"ods":  "application/vnd.oasis.opendocument.spreadsheet",
+	"docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+	"apk":  "application/vnd.android.package-archive", "upk": "application/octet-stream", // which the plugin adds
+}
+
+// fileKind is what GLPI calls a file by its extension, and whether it lets it in.
+func fileKind(name string) (mime string, allowed bool) {
+	mime, allowed = documentTypes[strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))]
+	return mime, allowed
 }
 
 func storeDocument(tx *Tx, in Input) error {
@@ -74,8 +87,7 @@ func storeDocument(tx *Tx, in Input) error {
 		if upload.Part != "filename" {
 			continue
 		}
-		extension := strings.ToLower(strings.TrimPrefix(path.Ext(upload.Name), "."))
-		mime, allowed := documentTypes[extension]
+		mime, allowed := fileKind(upload.Name)
 		if !allowed {
 			return Refuse("Unauthorized file type")
 		}

@@ -47,6 +47,9 @@ func prepareFile(tx *Tx, in Input) error {
 	if err != nil {
 		return err
 	}
+	if _, allowed := fileKind(upload.Name); !allowed {
+		return Refuse("File upload failed")
+	}
 	if !in.Has("name") {
 		in.Set("name", upload.Name)
 	}

@@ -33,6 +33,7 @@ func TestUploads(t *testing.T) {
 	}{
 		{"PluginFlyvemdmFile", "file", "a.txt", 201, `"id":1,"message":"Item successfully added: a.txt","upload_result":{"file":[{"name":"a.txt","size":5`},
 		{"PluginFlyvemdmFile", "filename[0]", "b.txt", 400, `["ERROR_GLPI_ADD","No file uploaded"]`},
+		{"PluginFlyvemdmFile", "file", "virus.exe", 400, `["ERROR_GLPI_ADD","File upload failed"]`},
 		{"PluginFlyvemdmPackage", "file", "b.txt", 400, `["ERROR_GLPI_ADD","Only APK and UPK files are allowed"]`},
 		{"PluginFlyvemdmPackage", "file", "b.apk", 201, `"id":1,`},
 	} {

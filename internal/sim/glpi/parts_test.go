@@ -152,6 +152,24 @@ func TestSeededPartsAreMadeOnce(t *testing.T) {
 	one.want("POST", "/Line", `{"input":{"name":"spare"}}`, 201, fmt.Sprintf(`{"id":%d,`, 13*partsEach+1))
 }
 
+// TestFewPartsAreMade: what is asked of one computer, or of what is not a part, does not make the parts of all.
+func TestFewPartsAreMade(t *testing.T) {
+	s := newServer(t, Options{})
+	s.SeedDemo(DemoOptions{Devices: 30, Seed: 5})
+	c := signIn(t, s, "glpi", "glpi")
+	c.want("GET", "/search/Computer?"+criteria("46", "contains", "11", "OR", "70", "contains", "Dupont"), "", 200, `"totalcount":`)
+	c.want("GET", "/PluginFlyvemdmAgent?range=0-99", "", 200, `"computers_id":`)
+	c.want("GET", "/Computer/3"+allParts, "", 200, `"_devices":{`)
+	c.want("GET", fmt.Sprintf("/Item_Disk/%d", 3*partsEach+1), "", 200, `"items_id":4,`)
+	if n := len(s.unseen); n != 28 {
+		t.Errorf("%d computers are without parts, wanted all but two", n)
+	}
+	c.want("GET", "/Item_Disk?range=0-999", "", 200, `"items_id":30,`)
+	if n := len(s.unseen); n != 0 {
+		t.Errorf("%d computers are without parts after a list of them", n)
+	}
+}
+
 // TestLinesOfSeededPhones: some numbers reach JSON as numbers, so without their zero, as 252 shows of a person's.
 func TestLinesOfSeededPhones(t *testing.T) {
 	s := newServer(t, Options{})

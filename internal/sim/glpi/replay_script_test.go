@@ -267,7 +267,7 @@ func fullRun() *script {
 		},
 		unmatched: map[int]string{
 			380: "the log of MQTT messages lacks those of the enrolments that were kept back, and their echoes",
-			410: "network ports and the history are not kept",
+			410: "the history is not kept, and applications have other ids for want of the inventories that were kept back",
 			467: "rawdata shows GLPI's inner state, SQL included",
 			479: "the log of MQTT messages lacks those of the enrolments that were kept back, and their echoes",
 		},

@@ -159,6 +159,7 @@ func (tx *Tx) all(tab *table) []*Row {
 func (tx *Tx) Find(itemtype, col string, v any) []*Row {
 	tab := tx.table(itemtype)
 	switch {
+	case !tab.typ.Seeded:
 	case col == "computers_id" || col == "items_id" && !belowPort[itemtype]:
 		tx.furnish(Val(v).Int())
 	case col == "items_id" || col == "networkports_id":
