@@ -157,7 +157,7 @@ func TestFewPartsAreMade(t *testing.T) {
 	s := newServer(t, Options{})
 	s.SeedDemo(DemoOptions{Devices: 30, Seed: 5})
 	c := signIn(t, s, "glpi", "glpi")
-	c.want("GET", "/search/Computer?"+criteria("46", "contains", "11", "OR", "70", "contains", "Dupont"), "", 200, `"totalcount":`)
+	c.want("GET", "/search/Computer?"+criteria("46", "contains", "11", "OR", "70", "contains", "Dupont")+"&forcedisplay[0]=2", "", 200, `"totalcount":`)
 	c.want("GET", "/PluginFlyvemdmAgent?range=0-99", "", 200, `"computers_id":`)
 	c.want("GET", "/Computer/3"+allParts, "", 200, `"_devices":{`)
 	c.want("GET", fmt.Sprintf("/Item_Disk/%d", 3*partsEach+1), "", 200, `"items_id":4,`)
