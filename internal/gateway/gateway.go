@@ -146,9 +146,11 @@ func (g *Gateway) openDesk(s settings.Gateway, secret string) error {
 	if err != nil {
 		return fmt.Errorf("--secret: %w", err)
 	}
-	g.desk, err = signin.NewDesk(signin.Options{
-		GLPI: g.glpi, Sealer: sealer, AcceptSessionTokens: s.AcceptSessionTokens, Logger: g.log,
-	})
+	options := signin.Options{GLPI: g.glpi, Sealer: sealer, AcceptSessionTokens: s.AcceptSessionTokens, Logger: g.log}
+	if g.service != nil {
+		options.Service = g.service.Session
+	}
+	g.desk, err = signin.NewDesk(options)
 	return err
 }
 

@@ -18,8 +18,11 @@ type Options struct {
 	Sealer *Sealer
 	// AcceptSessionTokens lets existing GLPI clients in with a plain Session-Token; false: sealed tokens only.
 	AcceptSessionTokens bool
-	// Recheck is how often Run asks GLPI whether the sessions behind open sockets still live; 0: one minute.
+	// Recheck is how often Run asks GLPI about the sessions in use; 0: one minute.
 	Recheck time.Duration
+	// Service is the session of an account that may read every user, to see whose account has run out; nil: viewers
+	// are looked at with their own rights.
+	Service func(context.Context) (*glpiproxy.Session, error)
 	Now     func() time.Time // nil: time.Now
 	Logger  *slog.Logger     // nil: silent
 }
@@ -29,6 +32,7 @@ type Desk struct {
 	o        Options
 	sockets  *sockets
 	watchers *watchers
+	visitors *visitors
 }
 
 // NewDesk makes a Desk.
@@ -45,7 +49,7 @@ func NewDesk(o Options) (*Desk, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{o: o, sockets: newSockets(), watchers: newWatchers()}, nil
+	return &Desk{o: o, sockets: newSockets(), watchers: newWatchers(), visitors: newVisitors()}, nil
 }
 
 // Seal makes the token that stands for a session in a browser, good until expires.
@@ -57,6 +61,9 @@ func (d *Desk) Seal(sessionToken string, expires time.Time) string {
 // there is none. It calls nobody: a session that GLPI has ended shows at the first read.
 func (d *Desk) Authenticate(ctx context.Context, header http.Header) context.Context {
 	viewer, err := d.open(credentials{header.Get("Authorization"), header.Get("Session-Token")})
+	if err == nil {
+		d.visitors.note(viewer.Session, d.o.Now())
+	}
 	return withCaller(ctx, viewer, err)
 }
 
@@ -76,11 +83,15 @@ func (d *Desk) AuthenticateSocket(ctx context.Context, payload map[string]any) (
 	if _, err := viewer.Session.Scope(ctx); err != nil && glpiproxy.KindOf(err) == glpiproxy.Unauthenticated {
 		return nil, closing(ErrEnded)
 	}
+	d.visitors.note(viewer.Session, d.o.Now())
 	return withCaller(d.sockets.add(ctx, viewer, d.o.Now()), viewer, nil), nil
 }
 
 // End closes the sockets of a session: it has ended.
-func (d *Desk) End(sessionToken string) { d.sockets.end(sessionToken, ErrEnded) }
+func (d *Desk) End(sessionToken string) {
+	d.visitors.forget(sessionToken)
+	d.sockets.end(sessionToken, ErrEnded)
+}
 
 // WatchScope has refresh called whenever what a session sees was changed through this gateway (another profile or
 // entity), until stop is called: a stream must ask at once what it may still show.
@@ -91,32 +102,6 @@ func (d *Desk) WatchScope(sessionToken string, refresh func()) (stop func()) {
 // ScopeChanged tells the watchers of a session that it may see something else now. It returns when all have asked
 // what that is.
 func (d *Desk) ScopeChanged(sessionToken string) { d.watchers.tell(sessionToken) }
-
-// Run asks GLPI from time to time whether the sessions behind open sockets still live, and ends those that
-// don't: GLPI tells nobody when it ends one. It returns nil when ctx is done.
-func (d *Desk) Run(ctx context.Context) error {
-	ticker := time.NewTicker(d.o.Recheck)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			d.recheck(ctx)
-		}
-	}
-}
-
-// recheck looks at every session once, one after the other: GLPI has better to do.
-func (d *Desk) recheck(ctx context.Context) {
-	for _, session := range d.sockets.sessions() {
-		_, err := session.Scope(ctx)
-		if err != nil && glpiproxy.KindOf(err) == glpiproxy.Unauthenticated {
-			d.o.Logger.InfoContext(ctx, "a session has ended in GLPI: closing its sockets")
-			d.sockets.end(session.Token(), ErrEnded)
-		}
-	}
-}
 
 // open makes a viewer of credentials. Errors are those for which IsSignInError holds.
 func (d *Desk) open(c credentials) (*Viewer, error) {
