@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -96,12 +97,14 @@ func parseWritten(body []byte) (json.RawMessage, error) {
 // parseOutcomes reads [{"12":true,"message":""},…], {"id":12,"message":""} and lists
 // of the latter.
 func parseOutcomes(operation string, raw json.RawMessage) ([]Outcome, bool) {
-	list := []member{{value: raw}}
-	if leading(raw) != '{' {
-		var ok bool
-		if list, ok = members(raw); !ok {
-			return nil, false
+	if r, err := parseRow(raw); err == nil {
+		if outcome, ok := parseOutcome(operation, r); ok {
+			return []Outcome{outcome}, true
 		}
+	}
+	list, ok := members(raw)
+	if !ok {
+		return nil, false
 	}
 	var results []Outcome
 	for _, m := range list {
@@ -118,20 +121,21 @@ func parseOutcomes(operation string, raw json.RawMessage) ([]Outcome, bool) {
 
 func parseOutcome(operation string, r row) (Outcome, bool) {
 	outcome := Outcome{Message: tidyMessage(r.text("message"))}
-	var done, ok bool
+	done, keys := false, 0
 	if _, created := r["id"]; created {
 		outcome.ID, _ = intOf(r["id"])
-		done, ok = outcome.ID > 0, true
+		done, keys = outcome.ID > 0, 1
 	}
 	for key, value := range r {
-		if id, isID := intOf(json.RawMessage(key)); isID && !ok {
-			outcome.ID, done, ok = id, boolOf(value), true
+		if id, err := strconv.Atoi(key); err == nil && id >= 0 && plain(value) != "" {
+			outcome.ID, done = id, boolOf(value)
+			keys++
 		}
 	}
-	if ok && !done {
+	if keys == 1 && !done {
 		outcome.Err = &Error{Kind: Invalid, Operation: operation, Message: cmp.Or(outcome.Message, silentRefusal)}
 	}
-	return outcome, ok
+	return outcome, keys == 1
 }
 
 const silentRefusal = "GLPI refused it without saying why"
