@@ -100,3 +100,15 @@ func TestMailsAreQueued(t *testing.T) {
 		t.Errorf("mails %+v", mails)
 	}
 }
+
+// TestSecretSettings: some of the plugin's settings are not shown, and one that should not be is.
+func TestSecretSettings(t *testing.T) {
+	c := signIn(t, newServer(t, Options{}), "glpi", "glpi")
+	settings := c.want("GET", "/Config?searchText[context]=flyvemdm&range=0-99", "", 200, `"name":"fcm_api_token"`).Body.String()
+	for _, secret := range []string{"mqtt_passwd", "android_bugcollector_passwd"} {
+		if strings.Contains(settings, secret) {
+			t.Errorf("%s is shown", secret)
+		}
+	}
+	c.want("GET", "/Plugin?get_hateoas=false", "", 200, `"directory":"flyvemdm","name":"Flyve Mobile Device Management","version":"2.0.0-rc.3","state":1`)
+}

@@ -141,10 +141,10 @@ func (tx *Tx) holds(profile int) bool {
 	return true
 }
 
-// openConfig hides the settings that GLPI does not disclose.
+// openConfig hides the settings that GLPI and the plugin do not disclose. The token of Firebase is not among them.
 func openConfig(_ *Tx, row *Row) bool {
 	switch row.Str("name") {
-	case "proxy_passwd", "smtp_passwd", "mqtt_passwd", "fcm_api_token":
+	case "proxy_passwd", "smtp_passwd", "mqtt_passwd", "android_bugcollector_passwd":
 		return false
 	}
 	return true

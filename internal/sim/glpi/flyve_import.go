@@ -66,9 +66,11 @@ func (tx *Tx) keepParts(computer *Row, itemtype string, parts []map[string]any) 
 	return rows
 }
 
-// designated is the id of a model of parts, which is added when it is new.
+// designated is the id of a model of parts, which is added for all entities when it is new.
 func (tx *Tx) designated(itemtype string, values map[string]any) int {
-	return tx.only(itemtype, values).ID()
+	row := tx.only(itemtype, values)
+	row.Set("is_recursive", 1)
+	return row.ID()
 }
 
 // importDevices keeps the parts. The memory is known from the hardware's size where its modules are not listed.

@@ -54,6 +54,9 @@ func TestInventoryParts(t *testing.T) {
 			t.Errorf("no %s in %s", part, body)
 		}
 	}
+	for path, designation := range map[string]string{"DeviceProcessor/1": "MT8163A", "DeviceBattery/1": "Li-ion", "DeviceSimcard/1": "Simcard"} {
+		st.admin.want("GET", "/"+path, "", 200, `"designation":"`+designation+`"`)
+	}
 	// Android counts as an application, and comes before Maps.
 	if got := regexp.MustCompile(`"softwareversions_id":\d+`).FindAllString(body, -1); len(got) != 2 {
 		t.Errorf("installed: %v", got)
