@@ -22,7 +22,7 @@ type Target struct {
 
 // Task is a policy applied to a fleet or an agent (PluginFlyvemdmTask). GLPI's
 // lists of tasks show every company's: read them by TasksOf, TasksOfMany,
-// TasksOfFile and TasksOfApplication, or one by Get.
+// TasksOfFiles and TasksOfApplications, or one by Get.
 type Task struct {
 	ID       int    `json:"id"`
 	Target   Target `json:"-"`

@@ -2,7 +2,6 @@ package glpiproxy
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -25,6 +24,9 @@ const (
 	statusTaskOption    = 6
 	statusOption        = 7
 )
+
+// taskColumns are what a task is made of.
+var taskColumns = []int{taskValueOption, taskPolicyOption, taskItemtypeOption, taskItemOption, taskTargetTypeOption, taskTargetOption}
 
 // ownersPerSearch is how many owners one search asks for: their criteria stay
 // under 6 KB of URL.
@@ -59,8 +61,7 @@ func TasksOfMany(ctx context.Context, s *Session, targets []Target) (map[Target]
 	for target := range tasks {
 		owners[target.ID] = true
 	}
-	columns := []int{taskValueOption, taskPolicyOption, taskItemtypeOption, taskItemOption, taskTargetTypeOption, taskTargetOption}
-	rows, err := searchByOwners(ctx, s, Task{}.itemtype(), taskTargetOption, slices.Sorted(maps.Keys(owners)), columns)
+	rows, err := searchByOwners(ctx, s, Task{}.itemtype(), taskTargetOption, slices.Sorted(maps.Keys(owners)), taskColumns)
 	if err != nil {
 		return nil, err
 	}
@@ -151,45 +152,47 @@ func searchByOwners(ctx context.Context, s *Session, itemtype string, option int
 	return slices.Concat(found...), nil
 }
 
-// TasksOfFile reads the tasks that deploy a file to targets that the viewer may
-// see.
-func TasksOfFile(ctx context.Context, s *Session, fileID int) ([]Task, error) {
-	return deployments[File](ctx, s, fileID)
-}
-
-// TasksOfApplication reads the tasks that deploy an application to targets that
+// TasksOfFiles reads the tasks that deploy files, by the file's id, to targets that
 // the viewer may see.
-func TasksOfApplication(ctx context.Context, s *Session, applicationID int) ([]Task, error) {
-	return deployments[Application](ctx, s, applicationID)
+func TasksOfFiles(ctx context.Context, s *Session, fileIDs []int) (map[int][]Task, error) {
+	return deployments(ctx, s, File{}, fileIDs)
 }
 
-// deployments lists the tasks of a file or an application, which GLPI filters by
-// what is deployed and not by who may see the target.
-func deployments[T Item](ctx context.Context, s *Session, id int) ([]Task, error) {
-	var kind T
-	if err := checkID("tasks", traits{}, id); err != nil {
-		return nil, err
+// TasksOfApplications reads the tasks that deploy applications, by the
+// application's id, to targets that the viewer may see.
+func TasksOfApplications(ctx context.Context, s *Session, applicationIDs []int) (map[int][]Task, error) {
+	return deployments(ctx, s, Application{}, applicationIDs)
+}
+
+// deployments finds the tasks of files or of applications, which GLPI finds by what
+// is deployed and not by who may see the target.
+func deployments(ctx context.Context, s *Session, kind Item, ids []int) (map[int][]Task, error) {
+	for _, id := range ids {
+		if err := checkID("tasks", traits{}, id); err != nil {
+			return nil, err
+		}
 	}
 	scope, err := s.Scope(ctx)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	rows, err := searchByOwners(ctx, s, Task{}.itemtype(), taskItemOption, ids, taskColumns)
 	if err != nil {
 		return nil, err
 	}
-	path := "/" + kind.itemtype() + "/" + strconv.Itoa(id) + "/" + Task{}.itemtype()
-	check := func(tasks []Task) error {
-		for _, task := range tasks {
-			if task.ItemType != kind.itemtype() || task.ItemID != id {
-				return errors.New("GLPI answered with the tasks of something else")
-			}
+	var tasks []Task
+	for _, row := range rows {
+		if task := taskOf(row); task.deploys(kind) > 0 && slices.Contains(ids, task.ItemID) {
+			tasks = append(tasks, task)
 		}
-		return nil
 	}
-	tasks, err := every(func(window Range) (Page[Task], error) {
-		return readList(ctx, s, "children", path, ListOptions{Range: window}, check)
-	})
-	if err != nil {
-		return nil, err
+	tasks, err = ofVisibleTargets(ctx, s, scope, tasks)
+	byItem := map[int][]Task{}
+	for _, task := range tasks {
+		byItem[task.ItemID] = append(byItem[task.ItemID], task)
 	}
-	return ofVisibleTargets(ctx, s, scope, tasks)
+	return byItem, err
 }
 
 // ofVisibleTargets keeps the tasks whose targets the viewer may see.

@@ -129,9 +129,9 @@ func TestTasksOfWhatIsDeployed(t *testing.T) {
 		var same []glpiproxy.Task
 		switch {
 		case task.FileID() != 0:
-			same = must(glpiproxy.TasksOfFile(ctx, d.acme, task.FileID()))(t)
+			same = must(glpiproxy.TasksOfFiles(ctx, d.acme, []int{task.FileID()}))(t)[task.FileID()]
 		case task.ApplicationID() != 0:
-			same = must(glpiproxy.TasksOfApplication(ctx, d.acme, task.ApplicationID()))(t)
+			same = must(glpiproxy.TasksOfApplications(ctx, d.acme, []int{task.ApplicationID()}))(t)[task.ApplicationID()]
 		default:
 			continue
 		}

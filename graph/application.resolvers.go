@@ -10,6 +10,8 @@ import (
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
+	"fleetgate/internal/download"
+	"fleetgate/internal/signin"
 )
 
 func (r *applicationResolver) FileName(ctx context.Context, obj *model.Application) (*string, error) {
@@ -71,6 +73,34 @@ func (r *applicationResolver) Entity(ctx context.Context, obj *model.Application
 		return nil, err
 	}
 	return loaded(ctx, entities, all.EntityID)
+}
+
+func (r *applicationResolver) Deployments(ctx context.Context, obj *model.Application) ([]*model.Task, error) {
+	return deploymentsOf(ctx, applicationDeployments, obj.ID)
+}
+
+func (r *applicationResolver) DownloadURL(ctx context.Context, obj *model.Application) (string, error) {
+	viewer, err := signin.FromContext(ctx)
+	if err != nil {
+		return "", err
+	}
+	return download.Applications.Link(r.SignIn, viewer, obj.ID), nil
+}
+
+func (r *mutationResolver) UploadApplication(ctx context.Context, input model.UploadApplicationInput) (*model.UploadApplicationPayload, error) {
+	return uploadApplication(ctx, input)
+}
+
+func (r *mutationResolver) UpdateApplication(ctx context.Context, input model.UpdateApplicationInput) (*model.UpdateApplicationPayload, error) {
+	return updateApplication(ctx, input)
+}
+
+func (r *mutationResolver) DeleteApplication(ctx context.Context, input model.DeleteApplicationInput) (*model.DeleteApplicationPayload, error) {
+	d, err := deleteDeployable[glpiproxy.Application](ctx, "Application", input.ID, glpiproxy.TasksOfApplications)
+	if err != nil {
+		return nil, err
+	}
+	return &model.DeleteApplicationPayload{DeletedApplicationID: d.deleted, EndedDeployments: d.ended, UserErrors: d.wrong}, nil
 }
 
 func (r *queryResolver) Applications(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) (*model.ApplicationConnection, error) {

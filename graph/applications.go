@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 
-	"github.com/vikstrous/dataloadgen"
-
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
 )
@@ -49,6 +47,7 @@ func applicationPage(ctx context.Context, a pageArguments, filter *model.Applica
 	for i, item := range p.items {
 		l.applications.expect(item.ID)
 		l.icons.expect(item.ID)
+		l.applicationDeployments.expect(item.ID)
 		node := &model.Application{Application: item}
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &model.ApplicationEdge{Node: node, Cursor: p.cursor(i)})
@@ -87,16 +86,16 @@ func whole(ctx context.Context, a *model.Application) (*model.Application, error
 
 // newIconLoader reads icons as data URLs.
 func newIconLoader(s *glpiproxy.Session) *loader[*string] {
-	return &loader[*string]{Loader: dataloadgen.NewLoader(func(ctx context.Context, ids []int) ([]*string, []error) {
-		urls, errs := make([]*string, len(ids)), make([]error, len(ids))
+	return newKeyed(func(ctx context.Context, ids []int) (map[int]*string, error) {
 		icons, err := glpiproxy.Icons(ctx, s, ids)
-		for i, id := range ids {
-			errs[i] = err
+		urls := make(map[int]*string, len(ids))
+		for _, id := range ids {
+			urls[id] = nil // most have one, and none is no error
 			if png, found := icons[id]; found {
 				url := "data:image/png;base64," + base64.StdEncoding.EncodeToString(png)
-				urls[i] = &url
+				urls[id] = &url
 			}
 		}
-		return urls, errs
-	}, dataloadgen.WithWait(gather))}
+		return urls, err
+	})
 }

@@ -10,10 +10,44 @@ import (
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
+	"fleetgate/internal/download"
+	"fleetgate/internal/signin"
 )
+
+func (r *endedDeploymentResolver) Target(ctx context.Context, obj *model.EndedDeployment) (model.TaskTarget, error) {
+	return targetOf(ctx, &obj.Task)
+}
 
 func (r *fileResolver) Entity(ctx context.Context, obj *model.File) (*model.Entity, error) {
 	return loaded(ctx, entities, obj.EntityID)
+}
+
+func (r *fileResolver) Deployments(ctx context.Context, obj *model.File) ([]*model.Task, error) {
+	return deploymentsOf(ctx, fileDeployments, obj.ID)
+}
+
+func (r *fileResolver) DownloadURL(ctx context.Context, obj *model.File) (string, error) {
+	viewer, err := signin.FromContext(ctx)
+	if err != nil {
+		return "", err
+	}
+	return download.Files.Link(r.SignIn, viewer, obj.ID), nil
+}
+
+func (r *mutationResolver) UploadFile(ctx context.Context, input model.UploadFileInput) (*model.UploadFilePayload, error) {
+	return uploadFile(ctx, input)
+}
+
+func (r *mutationResolver) UpdateFile(ctx context.Context, input model.UpdateFileInput) (*model.UpdateFilePayload, error) {
+	return updateFile(ctx, input)
+}
+
+func (r *mutationResolver) DeleteFile(ctx context.Context, input model.DeleteFileInput) (*model.DeleteFilePayload, error) {
+	d, err := deleteDeployable[glpiproxy.File](ctx, "File", input.ID, glpiproxy.TasksOfFiles)
+	if err != nil {
+		return nil, err
+	}
+	return &model.DeleteFilePayload{DeletedFileID: d.deleted, EndedDeployments: d.ended, UserErrors: d.wrong}, nil
 }
 
 func (r *queryResolver) Files(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) (*model.FileConnection, error) {
@@ -36,6 +70,13 @@ func (r *queryResolver) WellKnownPaths(ctx context.Context) ([]*model.WellKnownP
 	return catalogue(ctx, func(p glpiproxy.WellKnownPath) *model.WellKnownPath { return &model.WellKnownPath{WellKnownPath: p} })
 }
 
+func (r *Resolver) EndedDeployment() generated.EndedDeploymentResolver {
+	return &endedDeploymentResolver{r}
+}
+
 func (r *Resolver) File() generated.FileResolver { return &fileResolver{r} }
 
-type fileResolver struct{ *Resolver }
+type (
+	endedDeploymentResolver struct{ *Resolver }
+	fileResolver            struct{ *Resolver }
+)

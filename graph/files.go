@@ -47,6 +47,7 @@ func filePage(ctx context.Context, a pageArguments, filter *model.FileFilter, or
 	c := &model.FileConnection{Edges: []*model.FileEdge{}, Nodes: []*model.File{}, PageInfo: p.info(), TotalCount: p.total}
 	for i, item := range p.items {
 		l.entities.expect(item.EntityID)
+		l.fileDeployments.expect(item.ID)
 		node := &model.File{File: item}
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &model.FileEdge{Node: node, Cursor: p.cursor(i)})

@@ -38,6 +38,9 @@ type loaders struct {
 
 	applications *loader[*model.Application]
 	icons        *loader[*string]
+
+	fileDeployments        *loader[[]glpiproxy.Task]
+	applicationDeployments *loader[[]glpiproxy.Task]
 	inventoryLoaders
 }
 
@@ -103,9 +106,12 @@ func newLoaders(s *glpiproxy.Session) *loaders {
 		manufacturers: newLoader(s, func(m glpiproxy.Manufacturer) string { return m.Name }),
 		types:         newLoader(s, func(t glpiproxy.ComputerType) string { return t.Name }),
 
-		icons:            newIconLoader(s),
-		taskLoaders:      newTaskLoaders(s),
-		inventoryLoaders: newInventoryLoaders(s),
+		icons: newIconLoader(s),
+
+		fileDeployments:        newDeploymentLoader(s, glpiproxy.TasksOfFiles),
+		applicationDeployments: newDeploymentLoader(s, glpiproxy.TasksOfApplications),
+		taskLoaders:            newTaskLoaders(s),
+		inventoryLoaders:       newInventoryLoaders(s),
 	}
 	l.applications = newLoader(s, func(a glpiproxy.Application) *model.Application {
 		l.entities.expect(a.EntityID)
@@ -200,3 +206,6 @@ func manufacturers(l *loaders) *loader[string]            { return l.manufacture
 func types(l *loaders) *loader[string]                    { return l.types }
 func applications(l *loaders) *loader[*model.Application] { return l.applications }
 func icons(l *loaders) *loader[*string]                   { return l.icons }
+
+func fileDeployments(l *loaders) *loader[[]glpiproxy.Task]        { return l.fileDeployments }
+func applicationDeployments(l *loaders) *loader[[]glpiproxy.Task] { return l.applicationDeployments }

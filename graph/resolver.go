@@ -26,6 +26,8 @@ type Resolver struct {
 	Version string // of the gateway
 	// SessionLifetime is how long a sign-in token is good at most.
 	SessionLifetime time.Duration
+	// MaxUpload is the size of the largest file that can be uploaded, in bytes. The HTTP front sees to it.
+	MaxUpload int64
 	// UserFailures, NameFailures and AddressFailures slow down password guessing: by user name and client address
 	// together, by user name alone, and by client address alone.
 	UserFailures, NameFailures, AddressFailures *throttle.Failures

@@ -37,6 +37,8 @@ type world struct {
 	demo   glpi.Demo
 	broker *broker.Broker
 	log    *lockedBuffer
+	// stand, if not nil, stands for GLPI.
+	stand http.Handler
 
 	mu    sync.Mutex
 	calls []string // to GLPI, as "METHOD path"
@@ -71,7 +73,7 @@ func newWorldOf(t *testing.T, o glpi.Options, adjust func(*world, *settings.Gate
 
 	chosen := settings.Gateway{
 		GLPIURL: w.rest, MQTTURL: w.broker.URL(), MQTTUsername: "fleetgate", MQTTPassword: "demo",
-		SessionLifetime: time.Hour, StaleAfter: 15 * time.Minute, AcceptSessionTokens: true, Secret: "sixteen characters",
+		SessionLifetime: time.Hour, StaleAfter: 15 * time.Minute, MaxUpload: 4, AcceptSessionTokens: true, Secret: "sixteen characters",
 	}
 	if adjust != nil {
 		adjust(w, &chosen)
@@ -105,7 +107,12 @@ func newWorldOf(t *testing.T, o glpi.Options, adjust func(*world, *settings.Gate
 func (w *world) count(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	w.calls = append(w.calls, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/apirest.php"))
+	stand := w.stand
 	w.mu.Unlock()
+	if stand != nil {
+		stand.ServeHTTP(rw, r)
+		return
+	}
 	w.glpi.ServeHTTP(rw, r)
 }
 

@@ -185,6 +185,29 @@ func (ec *executionContext) fieldContext_GatewayStatus_capabilities(_ context.Co
 	return graphql.NewScalarFieldContext("GatewayStatus", field, true, true, errors.New("field of type Capability does not have child fields"))
 }
 
+func (ec *executionContext) _GatewayStatus_maxUploadSize(ctx context.Context, field graphql.CollectedField, obj *model.GatewayStatus) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GatewayStatus_maxUploadSize(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MaxUploadSize, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GatewayStatus_maxUploadSize(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GatewayStatus", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
 // endregion **************************** field.gotpl *****************************
 
 // region    **************************** input.gotpl *****************************
@@ -305,6 +328,11 @@ func (ec *executionContext) _GatewayStatus(ctx context.Context, sel ast.Selectio
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "maxUploadSize":
+			out.Values[i] = ec._GatewayStatus_maxUploadSize(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}

@@ -70,3 +70,12 @@ func (a Application) ParseStatus() ApplicationParseStatus {
 
 // MimeType is the media type as GLPI found it.
 func (a Application) MimeType() *string { return text(a.MIMEType) }
+
+// EndedDeployment is a task that deployed something which was deleted.
+type EndedDeployment struct {
+	Task
+	RemovedFromDevices bool
+}
+
+// TaskID is the global id that the task had.
+func (d EndedDeployment) TaskID() string { return d.GlobalID() }

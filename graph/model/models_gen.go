@@ -4,6 +4,7 @@ package model
 
 import (
 	"bytes"
+	"fleetgate/internal/upload"
 	"fmt"
 	"io"
 	"strconv"
@@ -144,6 +145,38 @@ type Command struct {
 	SentAt time.Time `json:"sentAt"`
 }
 
+// Which application to delete.
+type DeleteApplicationInput struct {
+	// The application's global id.
+	ID string `json:"id"`
+}
+
+// What became of an application that was to be deleted.
+type DeleteApplicationPayload struct {
+	// The global id that the application had; null where it is still there.
+	DeletedApplicationID *string `json:"deletedApplicationId,omitempty"`
+	// What deployed the application and was removed before it, whether or not the application could be deleted.
+	EndedDeployments []*EndedDeployment `json:"endedDeployments"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which file to delete.
+type DeleteFileInput struct {
+	// The file's global id.
+	ID string `json:"id"`
+}
+
+// What became of a file that was to be deleted.
+type DeleteFilePayload struct {
+	// The global id that the file had; null where it is still there.
+	DeletedFileID *string `json:"deletedFileId,omitempty"`
+	// What deployed the file and was removed before it, whether or not the file could be deleted.
+	EndedDeployments []*EndedDeployment `json:"endedDeployments"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // The value of a DEPLOY_APPLICATION policy.
 type DeployedApplication struct {
 	// The global id of the application to install.
@@ -250,6 +283,8 @@ type GatewayStatus struct {
 	Broker *BackendHealth `json:"broker"`
 	// What the gateway can do at the moment.
 	Capabilities []Capability `json:"capabilities"`
+	// The largest file that can be uploaded, in bytes. GLPI's PHP may take less.
+	MaxUploadSize int `json:"maxUploadSize"`
 }
 
 // An entity that the viewer's active profile reaches.
@@ -649,6 +684,74 @@ type TextValue struct {
 }
 
 func (TextValue) IsTaskValue() {}
+
+// What is to change of an application.
+type UpdateApplicationInput struct {
+	// The application's global id.
+	ID string `json:"id"`
+	// What people shall call it, at most 255 characters; left out or null: as it is.
+	Alias *string `json:"alias,omitempty"`
+}
+
+// An application after a change.
+type UpdateApplicationPayload struct {
+	// The application as it is now; null where nothing was changed.
+	Application *Application `json:"application,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What is to change of a file. What is left out or null stays as it is.
+type UpdateFileInput struct {
+	// The file's global id.
+	ID string `json:"id"`
+	// Its new name, without folders, at most 255 characters.
+	Name *string `json:"name,omitempty"`
+	// The new remark; empty for none.
+	Comment *string `json:"comment,omitempty"`
+}
+
+// A file after a change.
+type UpdateFilePayload struct {
+	// The file as it is now; null where nothing was changed.
+	File *File `json:"file,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// An application to upload.
+type UploadApplicationInput struct {
+	// The package, in a multipart request; its name ends in .apk or .upk.
+	File upload.File `json:"file"`
+	// What people shall call it until GLPI has read the package, at most 255 characters; the file's name without its ending unless told.
+	Alias *string `json:"alias,omitempty"`
+}
+
+// An application that was uploaded.
+type UploadApplicationPayload struct {
+	// The new application; null where it was refused.
+	Application *Application `json:"application,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A file to upload.
+type UploadFileInput struct {
+	// The file, in a multipart request. Its name, without folders, is the one that devices store it under unless `name` tells another.
+	File upload.File `json:"file"`
+	// The name to keep it under, without folders, at most 255 characters.
+	Name *string `json:"name,omitempty"`
+	// A remark.
+	Comment *string `json:"comment,omitempty"`
+}
+
+// A file that was uploaded.
+type UploadFilePayload struct {
+	// The new file; null where it was refused.
+	File *File `json:"file,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
 
 // A page of people.
 type UserConnection struct {
@@ -1946,6 +2049,8 @@ const (
 	UserErrorCodeCapabilityMissing UserErrorCode = "CAPABILITY_MISSING"
 	// GLPI failed at this one item; what is said of the others stands.
 	UserErrorCodeUpstreamError UserErrorCode = "UPSTREAM_ERROR"
+	// The file is larger than `gateway.maxUploadSize`.
+	UserErrorCodeTooLarge UserErrorCode = "TOO_LARGE"
 	// Too many tries; wait and try again.
 	UserErrorCodeRateLimited UserErrorCode = "RATE_LIMITED"
 )
@@ -1959,12 +2064,13 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeUnchanged,
 	UserErrorCodeCapabilityMissing,
 	UserErrorCodeUpstreamError,
+	UserErrorCodeTooLarge,
 	UserErrorCodeRateLimited,
 }
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeCapabilityMissing, UserErrorCodeUpstreamError, UserErrorCodeRateLimited:
+	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeCapabilityMissing, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited:
 		return true
 	}
 	return false

@@ -48,6 +48,9 @@ type Options struct {
 
 	// Checks are what /readyz asks.
 	Checks []Check
+	// Downloads serve files at their patterns ("/files/{id}/content"), to those who may call and bring their own
+	// sign-in.
+	Downloads map[string]http.Handler
 	// Dashboard is served at /; nil: a plain page that leads to GraphiQL.
 	Dashboard fs.FS
 
@@ -100,6 +103,9 @@ func New(o Options) (*Front, error) {
 
 	routes := http.NewServeMux()
 	routes.Handle("/graphql", callers.cors(&endpoint{newExecutor(o, sockets), callers, o.SignIn}))
+	for pattern, handler := range o.Downloads {
+		routes.Handle(pattern, callers.cors(callers.only(slowly(handler))))
+	}
 	routes.Handle("GET /graphiql", graphiql())
 	routes.Handle("GET /graphiql/", graphiql())
 	routes.HandleFunc("GET /healthz", healthz)
@@ -182,7 +188,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		http.Redirect(w, r, target, http.StatusSeeOther)
 	case !e.callers.allow(r):
-		refuse(http.StatusForbidden, "pages of this origin may not call the gateway: see allowed-origins").write(w, r)
+		foreignOrigin().write(w, r)
 	case !deliberate(r):
 		refuse(http.StatusBadRequest, "a browser could be tricked into sending this: "+
 			"send Content-Type: application/json or an Apollo-Require-Preflight header").write(w, r)

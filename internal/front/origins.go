@@ -47,15 +47,30 @@ func (o origins) allow(r *http.Request) bool {
 	return err == nil && parsed.Host != "" && strings.EqualFold(parsed.Host, r.Host)
 }
 
+func foreignOrigin() *refusal {
+	return refuse(http.StatusForbidden, "pages of this origin may not call the gateway: see allowed-origins")
+}
+
+// only refuses the pages of other origins.
+func (o origins) only(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !o.allow(r) {
+			foreignOrigin().write(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // cors lets the pages of the listed origins read answers. It asks listed, since the library takes an empty
 // list for "everybody".
 func (o origins) cors(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowOriginFunc: o.listed,
-		AllowedMethods:  []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: append([]string{"Accept", "Content-Type", "Apollographql-Client-Name",
-			"Apollographql-Client-Version"}, preflightHeaders...),
-		ExposedHeaders: []string{"Retry-After", requestIDHeader},
+		AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost},
+		AllowedHeaders: append([]string{"Accept", "Content-Type", "Range", "If-Range", "If-None-Match",
+			"Apollographql-Client-Name", "Apollographql-Client-Version"}, preflightHeaders...),
+		ExposedHeaders: []string{"Retry-After", requestIDHeader, "Accept-Ranges", "Content-Disposition", "Content-Range", "Etag"},
 		MaxAge:         600,
 	}).Handler(next)
 }

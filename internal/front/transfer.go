@@ -43,3 +43,34 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// slowly gives the answers of a handler the time that they take.
+func slowly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(newSlowAnswer(w), r)
+	})
+}
+
+// slowAnswer is an answer that may take longer than the server's limits.
+type slowAnswer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	end     time.Time
+}
+
+func newSlowAnswer(w http.ResponseWriter) *slowAnswer {
+	return &slowAnswer{w, http.NewResponseController(w), time.Now().Add(longestTransfer)}
+}
+
+// Write allows for a pause before every write.
+func (a *slowAnswer) Write(p []byte) (int, error) {
+	now := time.Now()
+	if now.After(a.end) {
+		return 0, errors.New("the download takes too long")
+	}
+	_ = a.control.SetWriteDeadline(now.Add(longestPause))
+	return a.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach what is below.
+func (a *slowAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

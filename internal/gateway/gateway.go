@@ -18,6 +18,7 @@ import (
 	"fleetgate/dashboard"
 	"fleetgate/glpiproxy"
 	"fleetgate/graph"
+	"fleetgate/internal/download"
 	"fleetgate/internal/front"
 	"fleetgate/internal/roster"
 	"fleetgate/internal/serviceaccount"
@@ -69,7 +70,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	}
 	resolver := &graph.Resolver{
 		GLPI: g.glpi, Bridge: g.bridge, SignIn: g.desk, Version: version,
-		SessionLifetime: s.SessionLifetime,
+		SessionLifetime: s.SessionLifetime, MaxUpload: s.MaxUpload << 20,
 		UserFailures:    throttle.New(throttle.Options{}),
 		NameFailures:    throttle.New(throttle.Options{Burst: 100, Refill: 10 * time.Second}),
 		AddressFailures: throttle.New(throttle.Options{Burst: 50, Refill: 5 * time.Second}),
@@ -82,6 +83,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		AllowedOrigins: s.AllowedOrigins,
 		Limits:         front.Limits{Upload: s.MaxUpload << 20},
 		Checks:         []front.Check{{Name: "glpi", Probe: g.checkGLPI}, {Name: "broker", Probe: g.checkBroker}, {Name: "store", Probe: g.store.Check}},
+		Downloads:      download.Routes(g.desk, log),
 		Dashboard:      dashboard.Site(),
 		Metrics:        metrics, Logger: log,
 	})

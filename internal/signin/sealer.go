@@ -63,16 +63,23 @@ func NewSealer(secret []byte, now func() time.Time) (*Sealer, error) {
 
 // Seal makes a URL-safe token that is good until expires.
 func (s *Sealer) Seal(sessionToken string, expires time.Time) string {
-	plain := make([]byte, stamps, stamps+len(sessionToken))
-	binary.BigEndian.PutUint64(plain, uint64(s.now().Unix()))
-	binary.BigEndian.PutUint64(plain[8:], uint64(expires.Unix()))
-	plain = append(plain, sessionToken...)
-	return version + base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, plain, []byte(purpose)))
+	return s.seal(purpose, sessionToken, expires)
 }
 
 // Open takes a token apart. Errors: ErrExpired for one of ours whose time is over, ErrInvalid for all else,
 // without telling why: who tries tokens learns nothing.
-func (s *Sealer) Open(token string) (Sealed, error) {
+func (s *Sealer) Open(token string) (Sealed, error) { return s.open(purpose, token) }
+
+// seal makes what can be opened for the same use only.
+func (s *Sealer) seal(use, sessionToken string, expires time.Time) string {
+	plain := make([]byte, stamps, stamps+len(sessionToken))
+	binary.BigEndian.PutUint64(plain, uint64(s.now().Unix()))
+	binary.BigEndian.PutUint64(plain[8:], uint64(expires.Unix()))
+	plain = append(plain, sessionToken...)
+	return version + base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, plain, []byte(use)))
+}
+
+func (s *Sealer) open(use, token string) (Sealed, error) {
 	text, ours := strings.CutPrefix(token, version)
 	if !ours || len(token) > longestSealed || strings.ContainsAny(text, "\r\n") { // which base64 would skip
 		return Sealed{}, ErrInvalid
@@ -81,7 +88,7 @@ func (s *Sealer) Open(token string) (Sealed, error) {
 	if err != nil {
 		return Sealed{}, ErrInvalid
 	}
-	plain, err := s.aead.Open(nil, nil, box, []byte(purpose))
+	plain, err := s.aead.Open(nil, nil, box, []byte(use))
 	if err != nil || len(plain) <= stamps {
 		return Sealed{}, ErrInvalid
 	}

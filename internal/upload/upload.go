@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // File is a file that a client is sending: GraphQL's scalar Upload.
@@ -75,7 +76,7 @@ func (b *body) read(p []byte) (int, error) {
 func UnmarshalFile(v any) (File, error) {
 	file, ok := v.(File)
 	if !ok {
-		return File{}, errors.New("send the file in a multipart request, with null in its place among the variables")
+		return File{}, gqlerror.Errorf("send the file in a multipart request, with null in its place among the variables")
 	}
 	return file, nil
 }
