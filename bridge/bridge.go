@@ -48,6 +48,7 @@ type Bridge struct {
 	hub       *hub
 	journal   *journal
 	strangers *strangers
+	inquiries *inquiries
 	order     sync.Mutex // held while a message is taken in, so that those held back keep their places
 	now       func() time.Time
 	started   atomic.Bool
@@ -86,6 +87,7 @@ func New(options Options) (*Bridge, error) {
 		hub:       hub,
 		journal:   newJournal(options, hub, registry, metrics),
 		strangers: newStrangers(options, metrics),
+		inquiries: &inquiries{open: map[DeviceKey][]*inquiry{}},
 		now:       options.Now,
 	}, nil
 }
@@ -149,6 +151,7 @@ func (b *Bridge) takeIn(m message) {
 		b.link.refuse(err, m.device.Serial)
 		return
 	}
+	b.inquiries.hear(m)
 	b.journal.add(events)
 }
 

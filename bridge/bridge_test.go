@@ -17,17 +17,22 @@ import (
 // TestBrokers puts the bridge through the same trials at the embedded broker and at a real one.
 func TestBrokers(t *testing.T) {
 	trials := map[string]func(*testing.T, broker){
-		"hears both topic forms":     hearsBothTopicForms,
-		"sees a device cut off":      seesADeviceCutOff,
-		"measures a ping":            measuresAPing,
-		"waits for the broker":       waitsForTheBroker,
-		"outlives the broker":        outlivesTheBroker,
-		"learns what it missed":      learnsWhatItMissed,
-		"tells a wrong password":     tellsAWrongPassword,
-		"keeps companies apart":      keepsCompaniesApart,
-		"serves a thousand":          servesAThousand,
-		"shrugs off what is hostile": shrugsOffWhatIsHostile,
-		"leaves politely":            leavesPolitely,
+		"hears both topic forms":      hearsBothTopicForms,
+		"sees a device cut off":       seesADeviceCutOff,
+		"measures a ping":             measuresAPing,
+		"asks and is answered":        asksAndIsAnswered,
+		"asks where the device is":    asksWhereTheDeviceListens,
+		"asks once for many":          asksOnceForMany,
+		"waits no longer than asked":  waitsNoLongerThanAsked,
+		"tells that it may not write": tellsThatItMayNotWrite,
+		"waits for the broker":        waitsForTheBroker,
+		"outlives the broker":         outlivesTheBroker,
+		"learns what it missed":       learnsWhatItMissed,
+		"tells a wrong password":      tellsAWrongPassword,
+		"keeps companies apart":       keepsCompaniesApart,
+		"serves a thousand":           servesAThousand,
+		"shrugs off what is hostile":  shrugsOffWhatIsHostile,
+		"leaves politely":             leavesPolitely,
 	}
 	for name, trial := range trials {
 		t.Run("embedded/"+name, func(t *testing.T) {

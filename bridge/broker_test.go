@@ -23,6 +23,7 @@ import (
 // The accounts of the test brokers. Devices are users named by their serial.
 const (
 	bridgeUser, bridgePassword = "fleetgate", "the-bridge's-secret"
+	readerUser, readerPassword = "reader", "the-reader's-secret" // a bridge's account that may not write
 	glpiUser, glpiPassword     = "glpi", "the-server's-secret"
 	devicePassword             = "a-device's-secret"
 )
@@ -105,8 +106,9 @@ func (b *embedded) ledger() *auth.Ledger {
 	if b.mute {
 		add(user(bridgeUser, bridgePassword, auth.Filters{"/+/agent/+/#": auth.ReadOnly, "#": auth.Deny}))
 	} else {
-		add(user(bridgeUser, bridgePassword, auth.Filters{"#": auth.ReadOnly}))
+		add(user(bridgeUser, bridgePassword, auth.Filters{"#": auth.ReadWrite}))
 	}
+	add(user(readerUser, readerPassword, auth.Filters{"#": auth.ReadOnly}))
 	add(user(glpiUser, glpiPassword, auth.Filters{"#": auth.ReadWrite}))
 	for _, serial := range serials {
 		add(user(serial, devicePassword, auth.Filters{
@@ -138,6 +140,15 @@ topic read +/agent/+/Status/#
 topic read /+/agent/+/Status/#
 topic read +/agent/+/Command/#
 topic read /+/agent/+/Command/#
+topic write +/agent/+/Command/Ping
+topic write /+/agent/+/Command/Ping
+topic write +/agent/+/Command/Geolocate
+topic write /+/agent/+/Command/Geolocate
+topic write +/agent/+/Command/Inventory
+topic write /+/agent/+/Command/Inventory
+
+user reader
+topic read #
 
 user glpi
 topic readwrite #
@@ -166,7 +177,7 @@ func findMosquitto(t *testing.T) string {
 func newMosquitto(t *testing.T, binary string) *mosquitto {
 	t.Helper()
 	b := &mosquitto{at: freeAddress(t), binary: binary, folder: t.TempDir()}
-	passwords := fmt.Sprintf("%s:%s\n%s:%s\n", bridgeUser, bridgePassword, glpiUser, glpiPassword)
+	passwords := fmt.Sprintf("%s:%s\n%s:%s\n%s:%s\n", bridgeUser, bridgePassword, readerUser, readerPassword, glpiUser, glpiPassword)
 	for _, serial := range serials {
 		passwords += serial + ":" + devicePassword + "\n"
 	}

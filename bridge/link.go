@@ -40,6 +40,9 @@ type link struct {
 	mu         sync.Mutex
 	now        Status
 	generation int // counts connections made and lost
+	connection *autopaho.ConnectionManager
+	qos        byte      // at which to publish
+	distrusted time.Time // until then nothing is published
 
 	// Only for autopaho's loop: when the connection was made, and how many in a row were lost at once.
 	upAt  time.Time
@@ -92,7 +95,7 @@ func (l *link) config(ctx context.Context, broker *url.URL) autopaho.ClientConfi
 		ConnectUsername:               l.options.Username,
 		ConnectPassword:               []byte(l.options.Password),
 		ConnectPacketBuilder:          l.limits,
-		OnConnectionUp:                func(*autopaho.ConnectionManager, *paho.Connack) { l.connected() },
+		OnConnectionUp:                func(c *autopaho.ConnectionManager, connack *paho.Connack) { l.grant(c, connack); l.connected() },
 		OnConnectionDown:              func() bool { l.lost(""); return true },
 		OnConnectError:                func(err error) { l.failed(describe(err)) },
 		ClientConfig: paho.ClientConfig{

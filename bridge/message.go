@@ -66,6 +66,7 @@ var errIgnored = errors.New("ignored")
 // message is what a device said, or was told.
 type message struct {
 	device   DeviceKey
+	slash    bool // the topic begins with one
 	kind     messageKind
 	at       time.Time // when it came
 	retained bool      // the broker kept it from some time before
@@ -81,7 +82,7 @@ func parseMessage(topic string, payload []byte, retained bool, at time.Time, max
 	if err != nil {
 		return message{}, err
 	}
-	m := message{device: a.device, at: at, retained: retained}
+	m := message{device: a.device, slash: strings.HasPrefix(topic, "/"), at: at, retained: retained}
 	switch a.section {
 	case policySection:
 		return m, errIgnored

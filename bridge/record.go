@@ -15,6 +15,7 @@ var answers = map[messageKind]string{kindPing: "Ping", kindGeolocation: "Geoloca
 // It is small, since there is one for each device of the fleet.
 type record struct {
 	key      DeviceKey // as on the broker where it was heard, else as GLPI writes it
+	slash    bool      // whether its topics begin with one
 	heard    Heard
 	glpi     Record
 	shown    Presence // what the last event, or the first look, made of both

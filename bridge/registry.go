@@ -43,6 +43,20 @@ func (r *registry) device(key DeviceKey) (Device, bool) {
 	return known.describe(), true
 }
 
+// address is how a device's topic is written: its key as it was heard last, and whether a slash leads.
+func (r *registry) address(key DeviceKey) (DeviceKey, string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	known, ok := r.devices[key.canonical()]
+	switch {
+	case !ok:
+		return key, ""
+	case known.slash:
+		return known.key, "/"
+	}
+	return known.key, ""
+}
+
 // presence weighs what is known together with GLPI's record as the caller has it, which may be newer.
 func (r *registry) presence(key DeviceKey, record Record, now time.Time) Presence {
 	r.mu.RLock()
@@ -79,7 +93,7 @@ func (r *registry) apply(m message) ([]Event, error) {
 		known = &record{}
 		r.devices[key] = known
 	}
-	known.key = m.device
+	known.key, known.slash = m.device, m.slash
 	events := known.apply(m)
 	if m.kind == kindUnenroll {
 		r.remove(key)
