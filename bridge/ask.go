@@ -63,6 +63,12 @@ func (b *Bridge) Ask(ctx context.Context, key DeviceKey, question Question) (Ans
 	}
 }
 
+// AskAgain publishes a question once more, for a device that may have missed it, to which an Ask still waits for the
+// answer.
+func (b *Bridge) AskAgain(ctx context.Context, key DeviceKey, question Question) error {
+	return b.pose(ctx, key, question)
+}
+
 // pose publishes a question on the topic that the device listens to.
 func (b *Bridge) pose(ctx context.Context, key DeviceKey, question Question) error {
 	key, slash := b.registry.address(key)

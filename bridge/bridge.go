@@ -8,13 +8,15 @@
 //	{entity}/agent/{serial}/Command/Ping|Geolocate|Inventory|Lock|Wipe|Unenroll|Subscribe  from GLPI
 //	{entity}/agent/{serial}/Policy/...                                                     ignored
 //
-// It only listens, so its account on the broker needs no right to write. In Mosquitto's acl_file:
+// It listens, and asks devices where it is told to. In Mosquitto's acl_file:
 //
 //	user fleetgate
 //	topic read +/agent/+/Status/#     without it: no presence, position, answer, inventory, task status
 //	topic read /+/agent/+/Status/#    without it: the same for devices of old servers (leading slash)
 //	topic read +/agent/+/Command/#    without it: no COMMAND_SENT, no COMMAND_ANSWERED, no round trips
 //	topic read /+/agent/+/Command/#   without it: the same for old servers
+//	topic write +/agent/+/Command/Ping, .../Geolocate, .../Inventory
+//	                                  without it: no Ask
 //
 // Mosquitto accepts a subscription that its ACL empties: what the account may not read stays silent. Brokers
 // that refuse the subscription itself are reported in [Status].

@@ -16,6 +16,14 @@ func userError(code model.UserErrorCode, message string, field ...string) *model
 	return &model.UserError{Code: code, Message: message, Field: field}
 }
 
+// mistakes is the list of the one mistake found, or of none.
+func mistakes(found *model.UserError) []*model.UserError {
+	if found == nil {
+		return []*model.UserError{}
+	}
+	return []*model.UserError{found}
+}
+
 // unknownAt is the one answer for an id of nothing, and of what another company owns.
 func unknownAt(field ...string) *model.UserError {
 	return userError(model.UserErrorCodeNotFound, "There is no such object.", field...)

@@ -1845,6 +1845,13 @@ func (ec *executionContext) marshalOPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosi
 	return ec._Position(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence(ctx context.Context, sel ast.SelectionSet, v *model.Presence) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Presence(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalOPresenceSource2ᚖfleetgateᚋgraphᚋmodelᚐPresenceSource(ctx context.Context, v any) (*model.PresenceSource, error) {
 	if v == nil {
 		return nil, nil

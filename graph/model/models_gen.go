@@ -335,6 +335,30 @@ type InvitationEdge struct {
 	Cursor string `json:"cursor"`
 }
 
+// Which device to ask where it is.
+type LocateAgentInput struct {
+	// The agent's global id.
+	AgentID string `json:"agentId"`
+	// How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000.
+	TimeoutMs *int `json:"timeoutMs,omitempty"`
+}
+
+// What came of asking a device where it is.
+type LocateAgentPayload struct {
+	// Whether the device answered in time.
+	Answered bool `json:"answered"`
+	// From the question to the answer, in milliseconds; null without an answer.
+	RoundTripMs *float64 `json:"roundTripMs,omitempty"`
+	// Where the answer came; null without one.
+	AnsweredBy *CommandRoad `json:"answeredBy,omitempty"`
+	// Where the device says it is; null without an answer, and where it answered that its GPS is off.
+	Position *Position `json:"position,omitempty"`
+	// What is known of the device's presence now, answered or not; null when nothing was asked.
+	Presence *Presence `json:"presence,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // What `login` needs.
 type LoginInput struct {
 	// The GLPI user name.
@@ -457,6 +481,29 @@ type PageInfo struct {
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
+// Which device to ask for a sign of life.
+type PingAgentInput struct {
+	// The agent's global id.
+	AgentID string `json:"agentId"`
+	// How long to wait for the answer, in milliseconds; 10,000 unless told, 100 to 60,000.
+	TimeoutMs *int `json:"timeoutMs,omitempty"`
+}
+
+// What came of asking a device for a sign of life.
+type PingAgentPayload struct {
+	// Whether the device answered in time.
+	Answered bool `json:"answered"`
+	// From the question to the answer, in milliseconds; null without an answer. Over MQTT as the gateway saw both; of an
+	// answer to GLPI, until the gateway saw it there: up to a second more than it took.
+	RoundTripMs *float64 `json:"roundTripMs,omitempty"`
+	// Where the answer came; null without one.
+	AnsweredBy *CommandRoad `json:"answeredBy,omitempty"`
+	// What is known of the device's presence now, answered or not; null when nothing was asked.
+	Presence *Presence `json:"presence,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // How many devices a platform has.
 type PlatformCount struct {
 	// The platform; null for one that this API has no name for.
@@ -546,6 +593,30 @@ type RemovedFile struct {
 }
 
 func (RemovedFile) IsTaskValue() {}
+
+// Which device to ask for its inventory.
+type RequestInventoryInput struct {
+	// The agent's global id.
+	AgentID string `json:"agentId"`
+	// How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000.
+	TimeoutMs *int `json:"timeoutMs,omitempty"`
+}
+
+// What came of asking a device for its inventory.
+type RequestInventoryPayload struct {
+	// Whether the inventory came in time.
+	Answered bool `json:"answered"`
+	// From the question to the answer, in milliseconds; null without an answer.
+	RoundTripMs *float64 `json:"roundTripMs,omitempty"`
+	// Where the answer came; null without one.
+	AnsweredBy *CommandRoad `json:"answeredBy,omitempty"`
+	// When the inventory came; null when it didn't.
+	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
+	// What is known of the device's presence now, answered or not; null when nothing was asked.
+	Presence *Presence `json:"presence,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
 
 // What `requestPasswordReset` needs.
 type RequestPasswordResetInput struct {
@@ -1194,6 +1265,64 @@ func (e *CommandName) UnmarshalJSON(b []byte) error {
 }
 
 func (e CommandName) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The road by which a device was asked or answered.
+type CommandRoad string
+
+const (
+	// The MQTT broker.
+	CommandRoadMqtt CommandRoad = "MQTT"
+	// GLPI's REST API.
+	CommandRoadGlpi CommandRoad = "GLPI"
+)
+
+var AllCommandRoad = []CommandRoad{
+	CommandRoadMqtt,
+	CommandRoadGlpi,
+}
+
+func (e CommandRoad) IsValid() bool {
+	switch e {
+	case CommandRoadMqtt, CommandRoadGlpi:
+		return true
+	}
+	return false
+}
+
+func (e CommandRoad) String() string {
+	return string(e)
+}
+
+func (e *CommandRoad) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CommandRoad(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CommandRoad", str)
+	}
+	return nil
+}
+
+func (e CommandRoad) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CommandRoad) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CommandRoad) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -131,8 +131,17 @@ func (w *World) openBroker(ctx context.Context, o Options) (glpi.Broker, error) 
 	w.closers = append(w.closers, embedded.Close)
 	w.MQTTURL, w.MQTTUsername, w.MQTTPassword = embedded.URL(), gatewayAccount, accountPassword
 	embedded.SetAccount(backendAccount, accountPassword, broker.Access{Filter: "#", Read: true, Write: true})
-	embedded.SetAccount(gatewayAccount, accountPassword, broker.Access{Filter: "#", Read: true}) // it only listens
+	embedded.SetAccount(gatewayAccount, accountPassword, gatewayAccess()...)
 	return embeddedBroker{embedded}, nil
+}
+
+// gatewayAccess is what the gateway's account is given: to hear everything, and to ask devices.
+func gatewayAccess() []broker.Access {
+	access := []broker.Access{{Filter: "#", Read: true}}
+	for _, question := range []string{"Ping", "Geolocate", "Inventory"} {
+		access = append(access, broker.Access{Filter: "+/agent/+/Command/" + question, Write: true})
+	}
+	return access
 }
 
 // serveGLPI answers HTTP as GLPI's web server does.
