@@ -26,6 +26,7 @@ type ResolverRoot interface {
 	AgentTask() AgentTaskResolver
 	Application() ApplicationResolver
 	Computer() ComputerResolver
+	EndedDeployment() EndedDeploymentResolver
 	File() FileResolver
 	Fleet() FleetResolver
 	FleetCount() FleetCountResolver
@@ -120,6 +121,8 @@ type ComplexityRoot struct {
 
 	Application struct {
 		Alias       func(childComplexity int) int
+		Deployments func(childComplexity int) int
+		DownloadURL func(childComplexity int) int
 		Entity      func(childComplexity int) int
 		FileName    func(childComplexity int) int
 		GlobalID    func(childComplexity int) int
@@ -194,6 +197,18 @@ type ComplexityRoot struct {
 		UUID         func(childComplexity int) int
 	}
 
+	DeleteApplicationPayload struct {
+		DeletedApplicationID func(childComplexity int) int
+		EndedDeployments     func(childComplexity int) int
+		UserErrors           func(childComplexity int) int
+	}
+
+	DeleteFilePayload struct {
+		DeletedFileID    func(childComplexity int) int
+		EndedDeployments func(childComplexity int) int
+		UserErrors       func(childComplexity int) int
+	}
+
 	DeployedApplication struct {
 		ApplicationID  func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
@@ -203,6 +218,12 @@ type ComplexityRoot struct {
 		Destination    func(childComplexity int) int
 		FileID         func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
+	}
+
+	EndedDeployment struct {
+		RemovedFromDevices func(childComplexity int) int
+		Target             func(childComplexity int) int
+		TaskID             func(childComplexity int) int
 	}
 
 	EnrollStatusCount struct {
@@ -219,14 +240,16 @@ type ComplexityRoot struct {
 	}
 
 	File struct {
-		Comment  func(childComplexity int) int
-		Entity   func(childComplexity int) int
-		GlobalID func(childComplexity int) int
-		ID       func(childComplexity int) int
-		MimeType func(childComplexity int) int
-		Name     func(childComplexity int) int
-		Size     func(childComplexity int) int
-		Version  func(childComplexity int) int
+		Comment     func(childComplexity int) int
+		Deployments func(childComplexity int) int
+		DownloadURL func(childComplexity int) int
+		Entity      func(childComplexity int) int
+		GlobalID    func(childComplexity int) int
+		ID          func(childComplexity int) int
+		MimeType    func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Size        func(childComplexity int) int
+		Version     func(childComplexity int) int
 	}
 
 	FileConnection struct {
@@ -271,10 +294,11 @@ type ComplexityRoot struct {
 	}
 
 	GatewayStatus struct {
-		Broker       func(childComplexity int) int
-		Capabilities func(childComplexity int) int
-		Glpi         func(childComplexity int) int
-		Version      func(childComplexity int) int
+		Broker        func(childComplexity int) int
+		Capabilities  func(childComplexity int) int
+		Glpi          func(childComplexity int) int
+		MaxUploadSize func(childComplexity int) int
+		Version       func(childComplexity int) int
 	}
 
 	GrantedEntity struct {
@@ -349,6 +373,8 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		DeleteApplication    func(childComplexity int, input model.DeleteApplicationInput) int
+		DeleteFile           func(childComplexity int, input model.DeleteFileInput) int
 		LocateAgent          func(childComplexity int, input model.LocateAgentInput) int
 		Login                func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
@@ -359,6 +385,10 @@ type ComplexityRoot struct {
 		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
 		SwitchEntity         func(childComplexity int, input model.SwitchEntityInput) int
 		SwitchProfile        func(childComplexity int, input model.SwitchProfileInput) int
+		UpdateApplication    func(childComplexity int, input model.UpdateApplicationInput) int
+		UpdateFile           func(childComplexity int, input model.UpdateFileInput) int
+		UploadApplication    func(childComplexity int, input model.UploadApplicationInput) int
+		UploadFile           func(childComplexity int, input model.UploadFileInput) int
 	}
 
 	NamedEntry struct {
@@ -666,6 +696,26 @@ type ComplexityRoot struct {
 
 	TextValue struct {
 		Text func(childComplexity int) int
+	}
+
+	UpdateApplicationPayload struct {
+		Application func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
+	UpdateFilePayload struct {
+		File       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	UploadApplicationPayload struct {
+		Application func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
+	UploadFilePayload struct {
+		File       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	User struct {
@@ -1098,6 +1148,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Application.Alias(childComplexity), true
+	case "Application.deployments":
+		if e.ComplexityRoot.Application.Deployments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.Deployments(childComplexity), true
+	case "Application.downloadUrl":
+		if e.ComplexityRoot.Application.DownloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.DownloadURL(childComplexity), true
 	case "Application.entity":
 		if e.ComplexityRoot.Application.Entity == nil {
 			break
@@ -1395,6 +1457,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Computer.UUID(childComplexity), true
 
+	case "DeleteApplicationPayload.deletedApplicationId":
+		if e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID(childComplexity), true
+	case "DeleteApplicationPayload.endedDeployments":
+		if e.ComplexityRoot.DeleteApplicationPayload.EndedDeployments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteApplicationPayload.EndedDeployments(childComplexity), true
+	case "DeleteApplicationPayload.userErrors":
+		if e.ComplexityRoot.DeleteApplicationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteApplicationPayload.UserErrors(childComplexity), true
+
+	case "DeleteFilePayload.deletedFileId":
+		if e.ComplexityRoot.DeleteFilePayload.DeletedFileID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFilePayload.DeletedFileID(childComplexity), true
+	case "DeleteFilePayload.endedDeployments":
+		if e.ComplexityRoot.DeleteFilePayload.EndedDeployments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFilePayload.EndedDeployments(childComplexity), true
+	case "DeleteFilePayload.userErrors":
+		if e.ComplexityRoot.DeleteFilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFilePayload.UserErrors(childComplexity), true
+
 	case "DeployedApplication.applicationId":
 		if e.ComplexityRoot.DeployedApplication.ApplicationID == nil {
 			break
@@ -1426,6 +1526,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
+
+	case "EndedDeployment.removedFromDevices":
+		if e.ComplexityRoot.EndedDeployment.RemovedFromDevices == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndedDeployment.RemovedFromDevices(childComplexity), true
+	case "EndedDeployment.target":
+		if e.ComplexityRoot.EndedDeployment.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndedDeployment.Target(childComplexity), true
+	case "EndedDeployment.taskId":
+		if e.ComplexityRoot.EndedDeployment.TaskID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndedDeployment.TaskID(childComplexity), true
 
 	case "EnrollStatusCount.count":
 		if e.ComplexityRoot.EnrollStatusCount.Count == nil {
@@ -1477,6 +1596,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.File.Comment(childComplexity), true
+	case "File.deployments":
+		if e.ComplexityRoot.File.Deployments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.Deployments(childComplexity), true
+	case "File.downloadUrl":
+		if e.ComplexityRoot.File.DownloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.DownloadURL(childComplexity), true
 	case "File.entity":
 		if e.ComplexityRoot.File.Entity == nil {
 			break
@@ -1687,6 +1818,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GatewayStatus.Glpi(childComplexity), true
+	case "GatewayStatus.maxUploadSize":
+		if e.ComplexityRoot.GatewayStatus.MaxUploadSize == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GatewayStatus.MaxUploadSize(childComplexity), true
 	case "GatewayStatus.version":
 		if e.ComplexityRoot.GatewayStatus.Version == nil {
 			break
@@ -1950,6 +2087,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LogoutPayload.UserErrors(childComplexity), true
 
+	case "Mutation.deleteApplication":
+		if e.ComplexityRoot.Mutation.DeleteApplication == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteApplication_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteApplication(childComplexity, args["input"].(model.DeleteApplicationInput)), true
+	case "Mutation.deleteFile":
+		if e.ComplexityRoot.Mutation.DeleteFile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteFile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteFile(childComplexity, args["input"].(model.DeleteFileInput)), true
 	case "Mutation.locateAgent":
 		if e.ComplexityRoot.Mutation.LocateAgent == nil {
 			break
@@ -2055,6 +2214,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(model.SwitchProfileInput)), true
+	case "Mutation.updateApplication":
+		if e.ComplexityRoot.Mutation.UpdateApplication == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateApplication_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateApplication(childComplexity, args["input"].(model.UpdateApplicationInput)), true
+	case "Mutation.updateFile":
+		if e.ComplexityRoot.Mutation.UpdateFile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateFile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateFile(childComplexity, args["input"].(model.UpdateFileInput)), true
+	case "Mutation.uploadApplication":
+		if e.ComplexityRoot.Mutation.UploadApplication == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_uploadApplication_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UploadApplication(childComplexity, args["input"].(model.UploadApplicationInput)), true
+	case "Mutation.uploadFile":
+		if e.ComplexityRoot.Mutation.UploadFile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_uploadFile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UploadFile(childComplexity, args["input"].(model.UploadFileInput)), true
 
 	case "NamedEntry.databaseId":
 		if e.ComplexityRoot.NamedEntry.DatabaseID == nil {
@@ -3316,6 +3519,58 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TextValue.Text(childComplexity), true
 
+	case "UpdateApplicationPayload.application":
+		if e.ComplexityRoot.UpdateApplicationPayload.Application == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateApplicationPayload.Application(childComplexity), true
+	case "UpdateApplicationPayload.userErrors":
+		if e.ComplexityRoot.UpdateApplicationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateApplicationPayload.UserErrors(childComplexity), true
+
+	case "UpdateFilePayload.file":
+		if e.ComplexityRoot.UpdateFilePayload.File == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFilePayload.File(childComplexity), true
+	case "UpdateFilePayload.userErrors":
+		if e.ComplexityRoot.UpdateFilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFilePayload.UserErrors(childComplexity), true
+
+	case "UploadApplicationPayload.application":
+		if e.ComplexityRoot.UploadApplicationPayload.Application == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadApplicationPayload.Application(childComplexity), true
+	case "UploadApplicationPayload.userErrors":
+		if e.ComplexityRoot.UploadApplicationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadApplicationPayload.UserErrors(childComplexity), true
+
+	case "UploadFilePayload.file":
+		if e.ComplexityRoot.UploadFilePayload.File == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadFilePayload.File(childComplexity), true
+	case "UploadFilePayload.userErrors":
+		if e.ComplexityRoot.UploadFilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadFilePayload.UserErrors(childComplexity), true
+
 	case "User.isActive":
 		if e.ComplexityRoot.User.Active == nil {
 			break
@@ -3842,6 +4097,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAgentOrder,
 		ec.unmarshalInputApplicationFilter,
 		ec.unmarshalInputApplicationOrder,
+		ec.unmarshalInputDeleteApplicationInput,
+		ec.unmarshalInputDeleteFileInput,
 		ec.unmarshalInputDeviceEventFilter,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
@@ -3854,6 +4111,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputResetPasswordInput,
 		ec.unmarshalInputSwitchEntityInput,
 		ec.unmarshalInputSwitchProfileInput,
+		ec.unmarshalInputUpdateApplicationInput,
+		ec.unmarshalInputUpdateFileInput,
+		ec.unmarshalInputUploadApplicationInput,
+		ec.unmarshalInputUploadFileInput,
 		ec.unmarshalInputUserFilter,
 		ec.unmarshalInputUserOrder,
 	)
@@ -4263,6 +4524,14 @@ type Application implements Node {
   mimeType: String
   "The entity that owns the application."
   entity: Entity
+  "What deploys the application to fleets and devices that the viewer may see."
+  deployments: [Task!]!
+  """
+  Where its bytes are, on the gateway's own address: ` + "`" + `/applications/17/content?ticket=…` + "`" + `. A browser can follow it
+  without any header, for five minutes and as long as the viewer is signed in. It takes ranges of bytes.
+  Without the ticket the address is good for ever, for requests with an Authorization header.
+  """
+  downloadUrl: String!
 }
 
 "Whether GLPI has read a package, which it does about a minute after the upload."
@@ -4273,6 +4542,66 @@ enum ApplicationParseStatus {
   PARSED
   "GLPI could not read it."
   FAILED
+}
+
+extend type Mutation {
+  """
+  Uploads an Android package (.apk, .upk) to the active entity, for devices to install. GLPI reads its name, version and
+  icon about a minute later: see ` + "`" + `parseStatus` + "`" + `.
+  """
+  uploadApplication("The application." input: UploadApplicationInput!): UploadApplicationPayload!
+  "Changes what an application is called. GLPI overwrites it once, when it has read the package."
+  updateApplication("The application and what is to change." input: UpdateApplicationInput!): UpdateApplicationPayload!
+  "Deletes an application for good, after all that deploys it."
+  deleteApplication("The application." input: DeleteApplicationInput!): DeleteApplicationPayload!
+}
+
+"An application to upload."
+input UploadApplicationInput {
+  "The package, in a multipart request; its name ends in .apk or .upk."
+  file: Upload!
+  "What people shall call it until GLPI has read the package, at most 255 characters; the file's name without its ending unless told."
+  alias: String
+}
+
+"An application that was uploaded."
+type UploadApplicationPayload {
+  "The new application; null where it was refused."
+  application: Application
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"What is to change of an application."
+input UpdateApplicationInput {
+  "The application's global id."
+  id: ID!
+  "What people shall call it, at most 255 characters; left out or null: as it is."
+  alias: String
+}
+
+"An application after a change."
+type UpdateApplicationPayload {
+  "The application as it is now; null where nothing was changed."
+  application: Application
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"Which application to delete."
+input DeleteApplicationInput {
+  "The application's global id."
+  id: ID!
+}
+
+"What became of an application that was to be deleted."
+type DeleteApplicationPayload {
+  "The global id that the application had; null where it is still there."
+  deletedApplicationId: ID
+  "What deployed the application and was removed before it, whether or not the application could be deleted."
+  endedDeployments: [EndedDeployment!]!
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
 }
 
 "What applications are picked by."
@@ -4644,7 +4973,18 @@ input DeviceEventFilter {
   kinds: [DeviceEventKind!]
 }
 `, BuiltIn: false},
-	{Name: "../schema/file.graphqls", Input: `extend type Query {
+	{Name: "../schema/file.graphqls", Input: `"""
+A file that comes along with a mutation, by the GraphQL multipart request specification
+(https://github.com/jaydenseric/graphql-multipart-request-spec): one file a request, passed on to GLPI while it comes in.
+"""
+scalar Upload
+
+extend type GatewayStatus {
+  "The largest file that can be uploaded, in bytes. GLPI's PHP may take less."
+  maxUploadSize: Int!
+}
+
+extend type Query {
   "The files that the viewer may see, for devices to store."
   files(
     "How many, from the front; 50 unless told, at most 500."
@@ -4684,6 +5024,88 @@ type File implements Node {
   mimeType: String
   "The entity that owns the file."
   entity: Entity
+  "What deploys the file to fleets and devices that the viewer may see."
+  deployments: [Task!]!
+  """
+  Where its bytes are, on the gateway's own address: ` + "`" + `/files/17/content?ticket=…` + "`" + `. A browser can follow it without any
+  header, for five minutes and as long as the viewer is signed in. It takes ranges of bytes.
+  Without the ticket the address is good for ever, for requests with an Authorization header.
+  """
+  downloadUrl: String!
+}
+
+extend type Mutation {
+  """
+  Uploads a file to the active entity, for devices to store. What GLPI refuses (kinds of files that it does not know,
+  sizes beyond its own limits) is told in its words.
+  """
+  uploadFile("The file." input: UploadFileInput!): UploadFilePayload!
+  "Renames a file, or changes what is remarked of it. Devices that have it already keep it under the old name."
+  updateFile("The file and what is to change." input: UpdateFileInput!): UpdateFilePayload!
+  "Deletes a file for good, after all that deploys it."
+  deleteFile("The file." input: DeleteFileInput!): DeleteFilePayload!
+}
+
+"A file to upload."
+input UploadFileInput {
+  "The file, in a multipart request. Its name, without folders, is the one that devices store it under unless ` + "`" + `name` + "`" + ` tells another."
+  file: Upload!
+  "The name to keep it under, without folders, at most 255 characters."
+  name: String
+  "A remark."
+  comment: String
+}
+
+"A file that was uploaded."
+type UploadFilePayload {
+  "The new file; null where it was refused."
+  file: File
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"What is to change of a file. What is left out or null stays as it is."
+input UpdateFileInput {
+  "The file's global id."
+  id: ID!
+  "Its new name, without folders, at most 255 characters."
+  name: String
+  "The new remark; empty for none."
+  comment: String
+}
+
+"A file after a change."
+type UpdateFilePayload {
+  "The file as it is now; null where nothing was changed."
+  file: File
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"Which file to delete."
+input DeleteFileInput {
+  "The file's global id."
+  id: ID!
+}
+
+"What became of a file that was to be deleted."
+type DeleteFilePayload {
+  "The global id that the file had; null where it is still there."
+  deletedFileId: ID
+  "What deployed the file and was removed before it, whether or not the file could be deleted."
+  endedDeployments: [EndedDeployment!]!
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"A task that deployed something which was deleted."
+type EndedDeployment {
+  "The global id that the task had."
+  taskId: ID!
+  "What it was applied to."
+  target: TaskTarget
+  "Whether devices were told to remove what they had; otherwise they keep it."
+  removedFromDevices: Boolean!
 }
 
 "What files are picked by."
@@ -5271,6 +5693,8 @@ enum UserErrorCode {
   CAPABILITY_MISSING
   "GLPI failed at this one item; what is said of the others stands."
   UPSTREAM_ERROR
+  "The file is larger than ` + "`" + `gateway.maxUploadSize` + "`" + `."
+  TOO_LARGE
   "Too many tries; wait and try again."
   RATE_LIMITED
 }
@@ -5978,6 +6402,10 @@ func (ec *executionContext) childFields_Application(ctx context.Context, field g
 		return ec.fieldContext_Application_mimeType(ctx, field)
 	case "entity":
 		return ec.fieldContext_Application_entity(ctx, field)
+	case "deployments":
+		return ec.fieldContext_Application_deployments(ctx, field)
+	case "downloadUrl":
+		return ec.fieldContext_Application_downloadUrl(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Application", field.Name)
 }
@@ -6054,6 +6482,42 @@ func (ec *executionContext) childFields_Computer(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Computer", field.Name)
 }
 
+func (ec *executionContext) childFields_DeleteApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedApplicationId":
+		return ec.fieldContext_DeleteApplicationPayload_deletedApplicationId(ctx, field)
+	case "endedDeployments":
+		return ec.fieldContext_DeleteApplicationPayload_endedDeployments(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteApplicationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteApplicationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedFileId":
+		return ec.fieldContext_DeleteFilePayload_deletedFileId(ctx, field)
+	case "endedDeployments":
+		return ec.fieldContext_DeleteFilePayload_endedDeployments(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteFilePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteFilePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_EndedDeployment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "taskId":
+		return ec.fieldContext_EndedDeployment_taskId(ctx, field)
+	case "target":
+		return ec.fieldContext_EndedDeployment_target(ctx, field)
+	case "removedFromDevices":
+		return ec.fieldContext_EndedDeployment_removedFromDevices(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EndedDeployment", field.Name)
+}
+
 func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "enrollStatus":
@@ -6098,6 +6562,10 @@ func (ec *executionContext) childFields_File(ctx context.Context, field graphql.
 		return ec.fieldContext_File_mimeType(ctx, field)
 	case "entity":
 		return ec.fieldContext_File_entity(ctx, field)
+	case "deployments":
+		return ec.fieldContext_File_deployments(ctx, field)
+	case "downloadUrl":
+		return ec.fieldContext_File_downloadUrl(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type File", field.Name)
 }
@@ -6194,6 +6662,8 @@ func (ec *executionContext) childFields_GatewayStatus(ctx context.Context, field
 		return ec.fieldContext_GatewayStatus_broker(ctx, field)
 	case "capabilities":
 		return ec.fieldContext_GatewayStatus_capabilities(ctx, field)
+	case "maxUploadSize":
+		return ec.fieldContext_GatewayStatus_maxUploadSize(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GatewayStatus", field.Name)
 }
@@ -6776,6 +7246,46 @@ func (ec *executionContext) childFields_TaskStatusEdge(ctx context.Context, fiel
 		return ec.fieldContext_TaskStatusEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TaskStatusEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "application":
+		return ec.fieldContext_UpdateApplicationPayload_application(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateApplicationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateApplicationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "file":
+		return ec.fieldContext_UpdateFilePayload_file(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateFilePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateFilePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UploadApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "application":
+		return ec.fieldContext_UploadApplicationPayload_application(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UploadApplicationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UploadApplicationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UploadFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "file":
+		return ec.fieldContext_UploadFilePayload_file(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UploadFilePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UploadFilePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
