@@ -72,6 +72,7 @@ var documentTypes = map[string]string{
 	"docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 	"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 	"apk":  "application/vnd.android.package-archive", "upk": "application/octet-stream", // which the plugin adds
+	"bin": "application/octet-stream", // which the administrator added
 }
 
 // fileKind is what GLPI calls a file by its extension, and whether it lets it in.
