@@ -6,13 +6,16 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
 const (
-	userOptionID     = 2
-	userOptionEmails = 5
+	userOptionID         = 2
+	userOptionEmails     = 5
+	userOptionProfiles   = 20
+	invitationOptionUser = 3
 
 	// idsAtOnce is how many ids fit into the address of one search.
 	idsAtOnce = 35
@@ -23,33 +26,21 @@ const (
 // EmailsOf reads the addresses of people whom the viewer may see, the default one first, by user id. A search tells
 // those of 35 people in one call; only who has several, or lies in the trash, costs a call of their own.
 func EmailsOf(ctx context.Context, s *Session, userIDs []int) (map[int][]UserEmail, error) {
-	userIDs = slices.Compact(slices.Sorted(slices.Values(userIDs)))
+	found, missing, err := userCells(ctx, s, userIDs, userOptionEmails)
+	if err != nil {
+		return nil, err
+	}
 	emails := make(map[int][]UserEmail, len(userIDs))
-	var single []int
-	for part := range slices.Chunk(userIDs, idsAtOnce) {
-		found, err := Search[User](ctx, s, Query{
-			Criteria: anyID(part), Columns: []int{userOptionEmails}, Range: Range{Count: len(part)},
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, row := range found.Rows {
-			switch addresses := row.Texts(userOptionEmails); len(addresses) {
-			case 0:
-				emails[row.ID()] = nil
-			case 1: // GLPI sees to it that a person's only address is the default
-				emails[row.ID()] = []UserEmail{{UserID: row.ID(), Email: addresses[0], Default: true}}
-			default:
-				single = append(single, row.ID())
-			}
-		}
-		for _, id := range part {
-			if _, known := emails[id]; !known && !slices.Contains(single, id) {
-				single = append(single, id)
-			}
+	for id, addresses := range found {
+		switch len(addresses) {
+		case 0:
+		case 1: // GLPI sees to it that a person's only address is the default
+			emails[id] = []UserEmail{{UserID: id, Email: addresses[0], Default: true}}
+		default:
+			missing = append(missing, id)
 		}
 	}
-	rest, err := childrenOfEach[User, UserEmail](ctx, s, single, ListOptions{})
+	rest, err := childrenOfEach[User, UserEmail](ctx, s, missing, ListOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +51,95 @@ func EmailsOf(ctx context.Context, s *Session, userIDs []int) (map[int][]UserEma
 	return emails, nil
 }
 
+// ProfilesHeldBy reads the names of the profiles that people hold, by user id. A search tells those of 35 people in one
+// call; who lies in the trash costs a call of their own.
+func ProfilesHeldBy(ctx context.Context, s *Session, userIDs []int) (map[int][]string, error) {
+	held, missing, err := userCells(ctx, s, userIDs, userOptionProfiles)
+	if err != nil || len(missing) == 0 {
+		return held, err
+	}
+	profiles, err := Profiles(ctx, s)
+	if err != nil && !outOfReach(err) {
+		return nil, err
+	}
+	names := map[int]string{}
+	for _, p := range profiles {
+		names[p.ID] = p.Name
+	}
+	grants, err := childrenOfEach[User, ProfileUser](ctx, s, missing, ListOptions{})
+	for id, list := range grants {
+		for _, grant := range list {
+			held[id] = append(held[id], names[grant.ProfileID])
+		}
+	}
+	return held, err
+}
+
+// userCells searches for what one search option tells of each of many people. missing are those that the search does
+// not find: the trash is not searched.
+func userCells(ctx context.Context, s *Session, userIDs []int, option int) (found map[int][]string, missing []int, err error) {
+	found = map[int][]string{}
+	userIDs = slices.Compact(slices.Sorted(slices.Values(userIDs)))
+	for part := range slices.Chunk(userIDs, idsAtOnce) {
+		page, err := Search[User](ctx, s, Query{
+			Criteria: anyOf(userOptionID, part), Columns: []int{option}, Range: Range{Count: len(part)},
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, row := range page.Rows {
+			found[row.ID()] = row.Texts(option)
+		}
+	}
+	for _, id := range userIDs {
+		if _, known := found[id]; !known {
+			missing = append(missing, id)
+		}
+	}
+	return found, missing, nil
+}
+
+// InvitationsOf finds the invitations of people, by user id.
+func InvitationsOf(ctx context.Context, s *Session, userIDs []int) (map[int][]int, error) {
+	var ids []int
+	for part := range slices.Chunk(userIDs, idsAtOnce) {
+		for start := 0; ; start += maxCount {
+			q := Query{Criteria: anyOf(invitationOptionUser, part), Range: Range{Start: start, Count: maxCount}, Fresh: true}
+			page, err := Search[Invitation](ctx, s, q)
+			if err != nil {
+				return nil, err
+			}
+			for _, row := range page.Rows {
+				ids = append(ids, row.ID())
+			}
+			if len(page.Rows) < maxCount {
+				break
+			}
+		}
+	}
+	results, err := GetMany[Invitation](ctx, s, ids)
+	if err != nil {
+		return nil, err
+	}
+	found := map[int][]int{}
+	for _, result := range results {
+		if result.Err == nil {
+			found[result.Item.UserID] = append(found[result.Item.UserID], result.Item.ID)
+		}
+	}
+	return found, nil
+}
+
+// Gone tells which items are no longer there, whatever the cache knows.
+func Gone[T Item](ctx context.Context, s *Session, ids []int) (map[int]bool, error) {
+	found, err := freshItems[T](ctx, s, ids)
+	gone := make(map[int]bool, len(found))
+	for id, result := range found {
+		gone[id] = result.Err != nil
+	}
+	return gone, err
+}
+
 // rank puts what is true before what is not.
 func rank(first bool) int {
 	if first {
@@ -68,11 +148,11 @@ func rank(first bool) int {
 	return 1
 }
 
-// anyID is the chain of criteria that finds items by their ids.
-func anyID(ids []int) []Criterion {
+// anyOf is the chain of criteria that finds items by an option that is an id.
+func anyOf(option int, ids []int) []Criterion {
 	chain := make([]Criterion, len(ids))
 	for i, id := range ids {
-		chain[i] = Criterion{Link: Or, Field: userOptionID, Type: Equals, Value: strconv.Itoa(id)}
+		chain[i] = Criterion{Link: Or, Field: option, Type: Equals, Value: strconv.Itoa(id)}
 	}
 	return chain
 }
@@ -88,6 +168,71 @@ func GrantsOf(ctx context.Context, s *Session, userIDs []int) (map[int][]Profile
 		grants[id] = slices.DeleteFunc(list, func(g ProfileUser) bool { return !scope.SeesEntity(g.EntityID) })
 	}
 	return grants, err
+}
+
+// nextSecond is how long GLPI's clock, which counts in whole seconds, takes to move on.
+const nextSecond = 1100 * time.Millisecond
+
+// SetPassword gives a user a new password and makes sure that GLPI has taken it. Errors: Invalid (with GLPI's words for
+// a password against its rules), Unchanged (somebody with more rights than the viewer, or whose password is not in
+// GLPI, keeps theirs without a word), and those of UpdateItem.
+func SetPassword(ctx context.Context, s *Session, userID int, password string) error {
+	before, err := modifiedAt(ctx, s, userID)
+	for range 2 {
+		if err != nil {
+			return err
+		}
+		if err := UpdateItem(ctx, s, userID, UserChange{Password: &password}); err != nil {
+			return err
+		}
+		after, err := modifiedAt(ctx, s, userID)
+		if err != nil || !after.Equal(before) {
+			return err
+		}
+		wait := time.NewTimer(nextSecond) // the same second proves nothing
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			return contextError("update", ctx)
+		}
+	}
+	return &Error{Kind: Unchanged, Operation: "update", Fields: []string{"password"}, Message: "GLPI reported success and kept the old password"}
+}
+
+// modifiedAt is when a user's record last changed, as GLPI has it now.
+func modifiedAt(ctx context.Context, s *Session, userID int) (time.Time, error) {
+	found, err := freshItems[User](ctx, s, []int{userID})
+	if err == nil {
+		err = found[userID].Err
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return found[userID].Item.(User).ModifiedAt, nil
+}
+
+// Profiles reads all profiles with their rights, by name. Forbidden: the viewer's own profile may not read profiles.
+func Profiles(ctx context.Context, s *Session) ([]ProfileName, error) {
+	listed, err := List[ProfileName](ctx, s, ListOptions{Sort: "name", Range: Range{Count: maxCount}})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]int, len(listed.Items))
+	for i, p := range listed.Items {
+		ids[i] = p.ID
+	}
+	results, err := GetMany[ProfileName](ctx, s, ids) // lists don't tell the rights
+	if err != nil {
+		return nil, err
+	}
+	profiles := make([]ProfileName, 0, len(results))
+	for _, result := range results {
+		if result.Err == nil {
+			profiles = append(profiles, result.Item)
+		}
+	}
+	return profiles, nil
 }
 
 // childrenOfEach reads the children of several parents side by side. A parent that is out of reach has none.

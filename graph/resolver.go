@@ -20,9 +20,12 @@ import (
 
 // Resolver holds what the resolvers need. All fields but the last two are required.
 type Resolver struct {
-	GLPI    *glpiproxy.Client
-	Bridge  *bridge.Bridge
-	SignIn  *signin.Desk
+	GLPI   *glpiproxy.Client
+	Bridge *bridge.Bridge
+	SignIn *signin.Desk
+	// Service is the session of the gateway's own account in GLPI; nil: there is no such account. Whoever uses it checks
+	// first what the viewer may do.
+	Service func(context.Context) (*glpiproxy.Session, error)
 	Version string // of the gateway
 	// SessionLifetime is how long a sign-in token is good at most.
 	SessionLifetime time.Duration

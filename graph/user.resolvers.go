@@ -12,6 +12,18 @@ import (
 	"fleetgate/graph/model"
 )
 
+func (r *mutationResolver) CreateUser(ctx context.Context, input model.CreateUserInput) (*model.CreateUserPayload, error) {
+	return r.createUser(ctx, input)
+}
+
+func (r *mutationResolver) UpdateUser(ctx context.Context, input model.UpdateUserInput) (*model.UpdateUserPayload, error) {
+	return r.updateUser(ctx, input)
+}
+
+func (r *mutationResolver) DeleteUsers(ctx context.Context, input model.DeleteUsersInput) (*model.DeleteUsersPayload, error) {
+	return r.deleteUsers(ctx, input)
+}
+
 func (r *profileGrantResolver) Profile(ctx context.Context, obj *model.ProfileGrant) (*model.NamedEntry, error) {
 	return loaded(ctx, profileNames, obj.ProfileID)
 }

@@ -30,6 +30,13 @@ const (
 // themselves, and the one through which people register.
 var machinePrefixes = []string{"flyvemdm-", "flyvenologin"}
 
+// isMachine tells whether a user name is that of an account that is nobody's.
+func isMachine(username string) bool {
+	return slices.ContainsFunc(machinePrefixes, func(prefix string) bool {
+		return len(username) >= len(prefix) && strings.EqualFold(username[:len(prefix)], prefix)
+	})
+}
+
 // people are the criteria that leave machines out.
 func people() []glpiproxy.Criterion {
 	var criteria []glpiproxy.Criterion

@@ -1,69 +1,21 @@
 package graph_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
-	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
-	"fleetgate/internal/sim/glpi"
 )
 
-// backdoor speaks to GLPI itself, as one of the demonstration's people: what tests do behind the gateway's back.
-type backdoor struct {
-	w       *world
-	session *glpiproxy.Session
-}
-
-func (w *world) backdoor(username string) *backdoor {
-	w.t.Helper()
-	client, err := glpiproxy.New(glpiproxy.Options{URL: w.rest})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { client.Close() })
-	session, err := client.SignIn(w.t.Context(), username, glpi.DemoPassword)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return &backdoor{w, session}
-}
-
-// rest makes a call of GLPI's REST API and answers its JSON.
-func (b *backdoor) rest(method, path, body string) any {
-	b.w.t.Helper()
-	request, err := http.NewRequestWithContext(b.w.t.Context(), method, b.w.rest+path, strings.NewReader(body))
-	if err != nil {
-		b.w.t.Fatal(err)
-	}
-	request.Header.Set("Session-Token", b.session.Token())
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		b.w.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode >= 300 {
-		b.w.t.Fatalf("%s %s: status %d, %v: %s", method, path, response.StatusCode, err, text)
-	}
-	var value any
-	if err := json.Unmarshal(text, &value); err != nil {
-		b.w.t.Fatalf("%s %s: %v: %s", method, path, err, text)
-	}
-	return value
-}
-
 // add creates an item and answers its id.
-func (b *backdoor) add(itemtype, input string) int {
-	b.w.t.Helper()
-	created := b.rest(http.MethodPost, "/"+itemtype, `{"input":`+input+`}`).(map[string]any)
-	return int(created["id"].(float64))
+func (o *operator) add(itemtype string, input map[string]any) int {
+	o.w.t.Helper()
+	var created struct{ ID int }
+	o.call(http.MethodPost, "/"+itemtype, input, &created)
+	return created.ID
 }
 
 const userFields = `id databaseId username displayName firstName lastName phone phone2 mobile emails { address isDefault }
@@ -141,7 +93,7 @@ func TestAPageOfPeopleIsAHandfulOfCalls(t *testing.T) {
 
 func TestPeopleAreFiltered(t *testing.T) {
 	w := newWorld(t)
-	token, admin := w.signIn("admin@acme.test"), w.backdoor("admin@acme.test")
+	token, admin := w.signIn("admin@acme.test"), w.operator()
 	all := w.peopleOf(token, "", userFields)
 	ada := all["admin@acme.test"]
 	var paris any
@@ -151,9 +103,11 @@ func TestPeopleAreFiltered(t *testing.T) {
 		}
 	}
 	_, parisID, _ := model.ParseGlobalID(paris.(string))
-	odd := admin.add("User", fmt.Sprintf(`{"name":"zoe.lemaire","firstname":"Zoé Anne","realname":"Le Maire","is_active":"0",
-	  "_profiles_id":"1","_entities_id":"%d","_useremails":{"-1":"first@mail.test"}}`, parisID))
-	admin.add("UserEmail", fmt.Sprintf(`{"users_id":%d,"email":"second@mail.test"}`, odd))
+	odd := admin.add("User", map[string]any{
+		"name": "zoe.lemaire", "firstname": "Zoé Anne", "realname": "Le Maire", "is_active": "0",
+		"_profiles_id": 1, "_entities_id": parisID, "_useremails": map[string]string{"-1": "first@mail.test"},
+	})
+	admin.add("UserEmail", map[string]any{"users_id": odd, "email": "second@mail.test"})
 	title := ""
 	for _, person := range all {
 		if name, _ := person.at("title", "name").(string); name == "Driver" {

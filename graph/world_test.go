@@ -103,6 +103,9 @@ func newWorldOf(t *testing.T, o glpi.Options, adjust func(*world, *settings.Gate
 	return w
 }
 
+// withService gives the gateway an account of its own in GLPI.
+func withService(w *world, s *settings.Gateway) { s.GLPIServiceToken = w.demo.ServiceToken }
+
 // count is GLPI's front door.
 func (w *world) count(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()

@@ -915,6 +915,16 @@ func (ec *executionContext) marshalNEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐEnt
 	return ret
 }
 
+func (ec *executionContext) marshalNEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx context.Context, sel ast.SelectionSet, v *model.Entity) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Entity(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalOComputer2ᚖfleetgateᚋgraphᚋmodelᚐComputer(ctx context.Context, sel ast.SelectionSet, v *model.Computer) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null

@@ -26,7 +26,7 @@ type ResolverRoot interface {
 	AgentTask() AgentTaskResolver
 	Application() ApplicationResolver
 	Computer() ComputerResolver
-	EndedDeployment() EndedDeploymentResolver
+	EntitySettings() EntitySettingsResolver
 	File() FileResolver
 	Fleet() FleetResolver
 	FleetCount() FleetCountResolver
@@ -41,6 +41,7 @@ type ResolverRoot interface {
 	Subscription() SubscriptionResolver
 	Task() TaskResolver
 	TaskStatus() TaskStatusResolver
+	TextSetting() TextSettingResolver
 	User() UserResolver
 	UserFormChoices() UserFormChoicesResolver
 	Viewer() ViewerResolver
@@ -121,8 +122,6 @@ type ComplexityRoot struct {
 
 	Application struct {
 		Alias       func(childComplexity int) int
-		Deployments func(childComplexity int) int
-		DownloadURL func(childComplexity int) int
 		Entity      func(childComplexity int) int
 		FileName    func(childComplexity int) int
 		GlobalID    func(childComplexity int) int
@@ -197,16 +196,21 @@ type ComplexityRoot struct {
 		UUID         func(childComplexity int) int
 	}
 
-	DeleteApplicationPayload struct {
-		DeletedApplicationID func(childComplexity int) int
-		EndedDeployments     func(childComplexity int) int
+	CreateUserPayload struct {
+		User       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	DeleteUserResult struct {
+		Deleted              func(childComplexity int) int
+		DeletedInvitationIds func(childComplexity int) int
+		ID                   func(childComplexity int) int
 		UserErrors           func(childComplexity int) int
 	}
 
-	DeleteFilePayload struct {
-		DeletedFileID    func(childComplexity int) int
-		EndedDeployments func(childComplexity int) int
-		UserErrors       func(childComplexity int) int
+	DeleteUsersPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	DeployedApplication struct {
@@ -218,12 +222,6 @@ type ComplexityRoot struct {
 		Destination    func(childComplexity int) int
 		FileID         func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
-	}
-
-	EndedDeployment struct {
-		RemovedFromDevices func(childComplexity int) int
-		Target             func(childComplexity int) int
-		TaskID             func(childComplexity int) int
 	}
 
 	EnrollStatusCount struct {
@@ -239,17 +237,43 @@ type ComplexityRoot struct {
 		Name         func(childComplexity int) int
 	}
 
+	EntityContact struct {
+		Address  func(childComplexity int) int
+		Country  func(childComplexity int) int
+		Email    func(childComplexity int) int
+		Phone    func(childComplexity int) int
+		Postcode func(childComplexity int) int
+		State    func(childComplexity int) int
+		Town     func(childComplexity int) int
+		Website  func(childComplexity int) int
+	}
+
+	EntitySettings struct {
+		AgentTokenLife func(childComplexity int) int
+		CanEdit        func(childComplexity int) int
+		CanEditContact func(childComplexity int) int
+		Contact        func(childComplexity int) int
+		DeviceCount    func(childComplexity int) int
+		DeviceLimit    func(childComplexity int) int
+		DownloadURL    func(childComplexity int) int
+		Entity         func(childComplexity int) int
+		MissingRights  func(childComplexity int) int
+		SupportAddress func(childComplexity int) int
+		SupportEmail   func(childComplexity int) int
+		SupportName    func(childComplexity int) int
+		SupportPhone   func(childComplexity int) int
+		SupportWebsite func(childComplexity int) int
+	}
+
 	File struct {
-		Comment     func(childComplexity int) int
-		Deployments func(childComplexity int) int
-		DownloadURL func(childComplexity int) int
-		Entity      func(childComplexity int) int
-		GlobalID    func(childComplexity int) int
-		ID          func(childComplexity int) int
-		MimeType    func(childComplexity int) int
-		Name        func(childComplexity int) int
-		Size        func(childComplexity int) int
-		Version     func(childComplexity int) int
+		Comment  func(childComplexity int) int
+		Entity   func(childComplexity int) int
+		GlobalID func(childComplexity int) int
+		ID       func(childComplexity int) int
+		MimeType func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Size     func(childComplexity int) int
+		Version  func(childComplexity int) int
 	}
 
 	FileConnection struct {
@@ -294,11 +318,10 @@ type ComplexityRoot struct {
 	}
 
 	GatewayStatus struct {
-		Broker        func(childComplexity int) int
-		Capabilities  func(childComplexity int) int
-		Glpi          func(childComplexity int) int
-		MaxUploadSize func(childComplexity int) int
-		Version       func(childComplexity int) int
+		Broker       func(childComplexity int) int
+		Capabilities func(childComplexity int) int
+		Glpi         func(childComplexity int) int
+		Version      func(childComplexity int) int
 	}
 
 	GrantedEntity struct {
@@ -310,6 +333,11 @@ type ComplexityRoot struct {
 		Name         func(childComplexity int) int
 		ParentID     func(childComplexity int) int
 		Recursive    func(childComplexity int) int
+	}
+
+	IntSetting struct {
+		Source func(childComplexity int) int
+		Value  func(childComplexity int) int
 	}
 
 	IntegerValue struct {
@@ -346,15 +374,6 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
-	LocateAgentPayload struct {
-		Answered    func(childComplexity int) int
-		AnsweredBy  func(childComplexity int) int
-		Position    func(childComplexity int) int
-		Presence    func(childComplexity int) int
-		RoundTripMs func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
-	}
-
 	LoginPayload struct {
 		Token      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -372,23 +391,22 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	MissingSettingsRight struct {
+		Explanation func(childComplexity int) int
+		Right       func(childComplexity int) int
+	}
+
 	Mutation struct {
-		DeleteApplication    func(childComplexity int, input model.DeleteApplicationInput) int
-		DeleteFile           func(childComplexity int, input model.DeleteFileInput) int
-		LocateAgent          func(childComplexity int, input model.LocateAgentInput) int
+		CreateUser           func(childComplexity int, input model.CreateUserInput) int
+		DeleteUsers          func(childComplexity int, input model.DeleteUsersInput) int
 		Login                func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
 		Logout               func(childComplexity int) int
-		PingAgent            func(childComplexity int, input model.PingAgentInput) int
-		RequestInventory     func(childComplexity int, input model.RequestInventoryInput) int
 		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
 		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
 		SwitchEntity         func(childComplexity int, input model.SwitchEntityInput) int
 		SwitchProfile        func(childComplexity int, input model.SwitchProfileInput) int
-		UpdateApplication    func(childComplexity int, input model.UpdateApplicationInput) int
-		UpdateFile           func(childComplexity int, input model.UpdateFileInput) int
-		UploadApplication    func(childComplexity int, input model.UploadApplicationInput) int
-		UploadFile           func(childComplexity int, input model.UploadFileInput) int
+		UpdateUser           func(childComplexity int, input model.UpdateUserInput) int
 	}
 
 	NamedEntry struct {
@@ -439,14 +457,6 @@ type ComplexityRoot struct {
 		HasNextPage     func(childComplexity int) int
 		HasPreviousPage func(childComplexity int) int
 		StartCursor     func(childComplexity int) int
-	}
-
-	PingAgentPayload struct {
-		Answered    func(childComplexity int) int
-		AnsweredBy  func(childComplexity int) int
-		Presence    func(childComplexity int) int
-		RoundTripMs func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
 	}
 
 	PlatformCount struct {
@@ -568,6 +578,7 @@ type ComplexityRoot struct {
 		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
 		Application      func(childComplexity int, id string) int
 		Applications     func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
+		EntitySettings   func(childComplexity int, entityID string) int
 		File             func(childComplexity int, id string) int
 		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
 		Fleet            func(childComplexity int, id string) int
@@ -593,15 +604,6 @@ type ComplexityRoot struct {
 
 	RemovedFile struct {
 		Path func(childComplexity int) int
-	}
-
-	RequestInventoryPayload struct {
-		Answered    func(childComplexity int) int
-		AnsweredBy  func(childComplexity int) int
-		Presence    func(childComplexity int) int
-		ReceivedAt  func(childComplexity int) int
-		RoundTripMs func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
 	}
 
 	RequestPasswordResetPayload struct {
@@ -694,27 +696,18 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	TextSetting struct {
+		InheritedFrom func(childComplexity int) int
+		Source        func(childComplexity int) int
+		Value         func(childComplexity int) int
+	}
+
 	TextValue struct {
 		Text func(childComplexity int) int
 	}
 
-	UpdateApplicationPayload struct {
-		Application func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
-	}
-
-	UpdateFilePayload struct {
-		File       func(childComplexity int) int
-		UserErrors func(childComplexity int) int
-	}
-
-	UploadApplicationPayload struct {
-		Application func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
-	}
-
-	UploadFilePayload struct {
-		File       func(childComplexity int) int
+	UpdateUserPayload struct {
+		User       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -1148,18 +1141,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Application.Alias(childComplexity), true
-	case "Application.deployments":
-		if e.ComplexityRoot.Application.Deployments == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Application.Deployments(childComplexity), true
-	case "Application.downloadUrl":
-		if e.ComplexityRoot.Application.DownloadURL == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Application.DownloadURL(childComplexity), true
 	case "Application.entity":
 		if e.ComplexityRoot.Application.Entity == nil {
 			break
@@ -1457,43 +1438,56 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Computer.UUID(childComplexity), true
 
-	case "DeleteApplicationPayload.deletedApplicationId":
-		if e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID == nil {
+	case "CreateUserPayload.user":
+		if e.ComplexityRoot.CreateUserPayload.User == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID(childComplexity), true
-	case "DeleteApplicationPayload.endedDeployments":
-		if e.ComplexityRoot.DeleteApplicationPayload.EndedDeployments == nil {
+		return e.ComplexityRoot.CreateUserPayload.User(childComplexity), true
+	case "CreateUserPayload.userErrors":
+		if e.ComplexityRoot.CreateUserPayload.UserErrors == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteApplicationPayload.EndedDeployments(childComplexity), true
-	case "DeleteApplicationPayload.userErrors":
-		if e.ComplexityRoot.DeleteApplicationPayload.UserErrors == nil {
+		return e.ComplexityRoot.CreateUserPayload.UserErrors(childComplexity), true
+
+	case "DeleteUserResult.deleted":
+		if e.ComplexityRoot.DeleteUserResult.Deleted == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteApplicationPayload.UserErrors(childComplexity), true
-
-	case "DeleteFilePayload.deletedFileId":
-		if e.ComplexityRoot.DeleteFilePayload.DeletedFileID == nil {
+		return e.ComplexityRoot.DeleteUserResult.Deleted(childComplexity), true
+	case "DeleteUserResult.deletedInvitationIds":
+		if e.ComplexityRoot.DeleteUserResult.DeletedInvitationIds == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteFilePayload.DeletedFileID(childComplexity), true
-	case "DeleteFilePayload.endedDeployments":
-		if e.ComplexityRoot.DeleteFilePayload.EndedDeployments == nil {
+		return e.ComplexityRoot.DeleteUserResult.DeletedInvitationIds(childComplexity), true
+	case "DeleteUserResult.id":
+		if e.ComplexityRoot.DeleteUserResult.ID == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteFilePayload.EndedDeployments(childComplexity), true
-	case "DeleteFilePayload.userErrors":
-		if e.ComplexityRoot.DeleteFilePayload.UserErrors == nil {
+		return e.ComplexityRoot.DeleteUserResult.ID(childComplexity), true
+	case "DeleteUserResult.userErrors":
+		if e.ComplexityRoot.DeleteUserResult.UserErrors == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteFilePayload.UserErrors(childComplexity), true
+		return e.ComplexityRoot.DeleteUserResult.UserErrors(childComplexity), true
+
+	case "DeleteUsersPayload.results":
+		if e.ComplexityRoot.DeleteUsersPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUsersPayload.Results(childComplexity), true
+	case "DeleteUsersPayload.userErrors":
+		if e.ComplexityRoot.DeleteUsersPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUsersPayload.UserErrors(childComplexity), true
 
 	case "DeployedApplication.applicationId":
 		if e.ComplexityRoot.DeployedApplication.ApplicationID == nil {
@@ -1526,25 +1520,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
-
-	case "EndedDeployment.removedFromDevices":
-		if e.ComplexityRoot.EndedDeployment.RemovedFromDevices == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EndedDeployment.RemovedFromDevices(childComplexity), true
-	case "EndedDeployment.target":
-		if e.ComplexityRoot.EndedDeployment.Target == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EndedDeployment.Target(childComplexity), true
-	case "EndedDeployment.taskId":
-		if e.ComplexityRoot.EndedDeployment.TaskID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EndedDeployment.TaskID(childComplexity), true
 
 	case "EnrollStatusCount.count":
 		if e.ComplexityRoot.EnrollStatusCount.Count == nil {
@@ -1590,24 +1565,146 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Entity.Name(childComplexity), true
 
+	case "EntityContact.address":
+		if e.ComplexityRoot.EntityContact.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Address(childComplexity), true
+	case "EntityContact.country":
+		if e.ComplexityRoot.EntityContact.Country == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Country(childComplexity), true
+	case "EntityContact.email":
+		if e.ComplexityRoot.EntityContact.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Email(childComplexity), true
+	case "EntityContact.phone":
+		if e.ComplexityRoot.EntityContact.Phone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Phone(childComplexity), true
+	case "EntityContact.postcode":
+		if e.ComplexityRoot.EntityContact.Postcode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Postcode(childComplexity), true
+	case "EntityContact.state":
+		if e.ComplexityRoot.EntityContact.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.State(childComplexity), true
+	case "EntityContact.town":
+		if e.ComplexityRoot.EntityContact.Town == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Town(childComplexity), true
+	case "EntityContact.website":
+		if e.ComplexityRoot.EntityContact.Website == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Website(childComplexity), true
+
+	case "EntitySettings.agentTokenLife":
+		if e.ComplexityRoot.EntitySettings.AgentTokenLife == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.AgentTokenLife(childComplexity), true
+	case "EntitySettings.canEdit":
+		if e.ComplexityRoot.EntitySettings.CanEdit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.CanEdit(childComplexity), true
+	case "EntitySettings.canEditContact":
+		if e.ComplexityRoot.EntitySettings.CanEditContact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.CanEditContact(childComplexity), true
+	case "EntitySettings.contact":
+		if e.ComplexityRoot.EntitySettings.Contact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.Contact(childComplexity), true
+	case "EntitySettings.deviceCount":
+		if e.ComplexityRoot.EntitySettings.DeviceCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.DeviceCount(childComplexity), true
+	case "EntitySettings.deviceLimit":
+		if e.ComplexityRoot.EntitySettings.DeviceLimit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.DeviceLimit(childComplexity), true
+	case "EntitySettings.downloadUrl":
+		if e.ComplexityRoot.EntitySettings.DownloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.DownloadURL(childComplexity), true
+	case "EntitySettings.entity":
+		if e.ComplexityRoot.EntitySettings.Entity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.Entity(childComplexity), true
+	case "EntitySettings.missingRights":
+		if e.ComplexityRoot.EntitySettings.MissingRights == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.MissingRights(childComplexity), true
+	case "EntitySettings.supportAddress":
+		if e.ComplexityRoot.EntitySettings.SupportAddress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportAddress(childComplexity), true
+	case "EntitySettings.supportEmail":
+		if e.ComplexityRoot.EntitySettings.SupportEmail == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportEmail(childComplexity), true
+	case "EntitySettings.supportName":
+		if e.ComplexityRoot.EntitySettings.SupportName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportName(childComplexity), true
+	case "EntitySettings.supportPhone":
+		if e.ComplexityRoot.EntitySettings.SupportPhone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportPhone(childComplexity), true
+	case "EntitySettings.supportWebsite":
+		if e.ComplexityRoot.EntitySettings.SupportWebsite == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportWebsite(childComplexity), true
+
 	case "File.comment":
 		if e.ComplexityRoot.File.Comment == nil {
 			break
 		}
 
 		return e.ComplexityRoot.File.Comment(childComplexity), true
-	case "File.deployments":
-		if e.ComplexityRoot.File.Deployments == nil {
-			break
-		}
-
-		return e.ComplexityRoot.File.Deployments(childComplexity), true
-	case "File.downloadUrl":
-		if e.ComplexityRoot.File.DownloadURL == nil {
-			break
-		}
-
-		return e.ComplexityRoot.File.DownloadURL(childComplexity), true
 	case "File.entity":
 		if e.ComplexityRoot.File.Entity == nil {
 			break
@@ -1818,12 +1915,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GatewayStatus.Glpi(childComplexity), true
-	case "GatewayStatus.maxUploadSize":
-		if e.ComplexityRoot.GatewayStatus.MaxUploadSize == nil {
-			break
-		}
-
-		return e.ComplexityRoot.GatewayStatus.MaxUploadSize(childComplexity), true
 	case "GatewayStatus.version":
 		if e.ComplexityRoot.GatewayStatus.Version == nil {
 			break
@@ -1879,6 +1970,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GrantedEntity.Recursive(childComplexity), true
+
+	case "IntSetting.source":
+		if e.ComplexityRoot.IntSetting.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntSetting.Source(childComplexity), true
+	case "IntSetting.value":
+		if e.ComplexityRoot.IntSetting.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntSetting.Value(childComplexity), true
 
 	case "IntegerValue.integer":
 		if e.ComplexityRoot.IntegerValue.Integer == nil {
@@ -1999,43 +2103,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationEdge.Node(childComplexity), true
 
-	case "LocateAgentPayload.answered":
-		if e.ComplexityRoot.LocateAgentPayload.Answered == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.Answered(childComplexity), true
-	case "LocateAgentPayload.answeredBy":
-		if e.ComplexityRoot.LocateAgentPayload.AnsweredBy == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.AnsweredBy(childComplexity), true
-	case "LocateAgentPayload.position":
-		if e.ComplexityRoot.LocateAgentPayload.Position == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.Position(childComplexity), true
-	case "LocateAgentPayload.presence":
-		if e.ComplexityRoot.LocateAgentPayload.Presence == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.Presence(childComplexity), true
-	case "LocateAgentPayload.roundTripMs":
-		if e.ComplexityRoot.LocateAgentPayload.RoundTripMs == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.RoundTripMs(childComplexity), true
-	case "LocateAgentPayload.userErrors":
-		if e.ComplexityRoot.LocateAgentPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.UserErrors(childComplexity), true
-
 	case "LoginPayload.token":
 		if e.ComplexityRoot.LoginPayload.Token == nil {
 			break
@@ -2087,39 +2154,41 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LogoutPayload.UserErrors(childComplexity), true
 
-	case "Mutation.deleteApplication":
-		if e.ComplexityRoot.Mutation.DeleteApplication == nil {
+	case "MissingSettingsRight.explanation":
+		if e.ComplexityRoot.MissingSettingsRight.Explanation == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_deleteApplication_args(ctx, rawArgs)
+		return e.ComplexityRoot.MissingSettingsRight.Explanation(childComplexity), true
+	case "MissingSettingsRight.right":
+		if e.ComplexityRoot.MissingSettingsRight.Right == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MissingSettingsRight.Right(childComplexity), true
+
+	case "Mutation.createUser":
+		if e.ComplexityRoot.Mutation.CreateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createUser_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DeleteApplication(childComplexity, args["input"].(model.DeleteApplicationInput)), true
-	case "Mutation.deleteFile":
-		if e.ComplexityRoot.Mutation.DeleteFile == nil {
+		return e.ComplexityRoot.Mutation.CreateUser(childComplexity, args["input"].(model.CreateUserInput)), true
+	case "Mutation.deleteUsers":
+		if e.ComplexityRoot.Mutation.DeleteUsers == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_deleteFile_args(ctx, rawArgs)
+		args, err := ec.field_Mutation_deleteUsers_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DeleteFile(childComplexity, args["input"].(model.DeleteFileInput)), true
-	case "Mutation.locateAgent":
-		if e.ComplexityRoot.Mutation.LocateAgent == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_locateAgent_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.LocateAgent(childComplexity, args["input"].(model.LocateAgentInput)), true
+		return e.ComplexityRoot.Mutation.DeleteUsers(childComplexity, args["input"].(model.DeleteUsersInput)), true
 	case "Mutation.login":
 		if e.ComplexityRoot.Mutation.Login == nil {
 			break
@@ -2148,28 +2217,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Logout(childComplexity), true
-	case "Mutation.pingAgent":
-		if e.ComplexityRoot.Mutation.PingAgent == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_pingAgent_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
-	case "Mutation.requestInventory":
-		if e.ComplexityRoot.Mutation.RequestInventory == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_requestInventory_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.RequestInventory(childComplexity, args["input"].(model.RequestInventoryInput)), true
 	case "Mutation.requestPasswordReset":
 		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
 			break
@@ -2214,50 +2261,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(model.SwitchProfileInput)), true
-	case "Mutation.updateApplication":
-		if e.ComplexityRoot.Mutation.UpdateApplication == nil {
+	case "Mutation.updateUser":
+		if e.ComplexityRoot.Mutation.UpdateUser == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_updateApplication_args(ctx, rawArgs)
+		args, err := ec.field_Mutation_updateUser_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.UpdateApplication(childComplexity, args["input"].(model.UpdateApplicationInput)), true
-	case "Mutation.updateFile":
-		if e.ComplexityRoot.Mutation.UpdateFile == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_updateFile_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.UpdateFile(childComplexity, args["input"].(model.UpdateFileInput)), true
-	case "Mutation.uploadApplication":
-		if e.ComplexityRoot.Mutation.UploadApplication == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_uploadApplication_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.UploadApplication(childComplexity, args["input"].(model.UploadApplicationInput)), true
-	case "Mutation.uploadFile":
-		if e.ComplexityRoot.Mutation.UploadFile == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_uploadFile_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.UploadFile(childComplexity, args["input"].(model.UploadFileInput)), true
+		return e.ComplexityRoot.Mutation.UpdateUser(childComplexity, args["input"].(model.UpdateUserInput)), true
 
 	case "NamedEntry.databaseId":
 		if e.ComplexityRoot.NamedEntry.DatabaseID == nil {
@@ -2456,37 +2470,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
-
-	case "PingAgentPayload.answered":
-		if e.ComplexityRoot.PingAgentPayload.Answered == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PingAgentPayload.Answered(childComplexity), true
-	case "PingAgentPayload.answeredBy":
-		if e.ComplexityRoot.PingAgentPayload.AnsweredBy == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PingAgentPayload.AnsweredBy(childComplexity), true
-	case "PingAgentPayload.presence":
-		if e.ComplexityRoot.PingAgentPayload.Presence == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PingAgentPayload.Presence(childComplexity), true
-	case "PingAgentPayload.roundTripMs":
-		if e.ComplexityRoot.PingAgentPayload.RoundTripMs == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PingAgentPayload.RoundTripMs(childComplexity), true
-	case "PingAgentPayload.userErrors":
-		if e.ComplexityRoot.PingAgentPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PingAgentPayload.UserErrors(childComplexity), true
 
 	case "PlatformCount.count":
 		if e.ComplexityRoot.PlatformCount.Count == nil {
@@ -2978,6 +2961,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Applications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.ApplicationFilter), args["orderBy"].(*model.ApplicationOrder)), true
+	case "Query.entitySettings":
+		if e.ComplexityRoot.Query.EntitySettings == nil {
+			break
+		}
+
+		args, err := ec.field_Query_entitySettings_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.EntitySettings(childComplexity, args["entityId"].(string)), true
 	case "Query.file":
 		if e.ComplexityRoot.Query.File == nil {
 			break
@@ -3145,43 +3139,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RemovedFile.Path(childComplexity), true
-
-	case "RequestInventoryPayload.answered":
-		if e.ComplexityRoot.RequestInventoryPayload.Answered == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.Answered(childComplexity), true
-	case "RequestInventoryPayload.answeredBy":
-		if e.ComplexityRoot.RequestInventoryPayload.AnsweredBy == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.AnsweredBy(childComplexity), true
-	case "RequestInventoryPayload.presence":
-		if e.ComplexityRoot.RequestInventoryPayload.Presence == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.Presence(childComplexity), true
-	case "RequestInventoryPayload.receivedAt":
-		if e.ComplexityRoot.RequestInventoryPayload.ReceivedAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.ReceivedAt(childComplexity), true
-	case "RequestInventoryPayload.roundTripMs":
-		if e.ComplexityRoot.RequestInventoryPayload.RoundTripMs == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.RoundTripMs(childComplexity), true
-	case "RequestInventoryPayload.userErrors":
-		if e.ComplexityRoot.RequestInventoryPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.UserErrors(childComplexity), true
 
 	case "RequestPasswordResetPayload.accepted":
 		if e.ComplexityRoot.RequestPasswordResetPayload.Accepted == nil {
@@ -3512,6 +3469,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TaskStatusEdge.Node(childComplexity), true
 
+	case "TextSetting.inheritedFrom":
+		if e.ComplexityRoot.TextSetting.InheritedFrom == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSetting.InheritedFrom(childComplexity), true
+	case "TextSetting.source":
+		if e.ComplexityRoot.TextSetting.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSetting.Source(childComplexity), true
+	case "TextSetting.value":
+		if e.ComplexityRoot.TextSetting.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSetting.Value(childComplexity), true
+
 	case "TextValue.text":
 		if e.ComplexityRoot.TextValue.Text == nil {
 			break
@@ -3519,57 +3495,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TextValue.Text(childComplexity), true
 
-	case "UpdateApplicationPayload.application":
-		if e.ComplexityRoot.UpdateApplicationPayload.Application == nil {
+	case "UpdateUserPayload.user":
+		if e.ComplexityRoot.UpdateUserPayload.User == nil {
 			break
 		}
 
-		return e.ComplexityRoot.UpdateApplicationPayload.Application(childComplexity), true
-	case "UpdateApplicationPayload.userErrors":
-		if e.ComplexityRoot.UpdateApplicationPayload.UserErrors == nil {
+		return e.ComplexityRoot.UpdateUserPayload.User(childComplexity), true
+	case "UpdateUserPayload.userErrors":
+		if e.ComplexityRoot.UpdateUserPayload.UserErrors == nil {
 			break
 		}
 
-		return e.ComplexityRoot.UpdateApplicationPayload.UserErrors(childComplexity), true
-
-	case "UpdateFilePayload.file":
-		if e.ComplexityRoot.UpdateFilePayload.File == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UpdateFilePayload.File(childComplexity), true
-	case "UpdateFilePayload.userErrors":
-		if e.ComplexityRoot.UpdateFilePayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UpdateFilePayload.UserErrors(childComplexity), true
-
-	case "UploadApplicationPayload.application":
-		if e.ComplexityRoot.UploadApplicationPayload.Application == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UploadApplicationPayload.Application(childComplexity), true
-	case "UploadApplicationPayload.userErrors":
-		if e.ComplexityRoot.UploadApplicationPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UploadApplicationPayload.UserErrors(childComplexity), true
-
-	case "UploadFilePayload.file":
-		if e.ComplexityRoot.UploadFilePayload.File == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UploadFilePayload.File(childComplexity), true
-	case "UploadFilePayload.userErrors":
-		if e.ComplexityRoot.UploadFilePayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UploadFilePayload.UserErrors(childComplexity), true
+		return e.ComplexityRoot.UpdateUserPayload.UserErrors(childComplexity), true
 
 	case "User.isActive":
 		if e.ComplexityRoot.User.Active == nil {
@@ -4097,24 +4034,19 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputAgentOrder,
 		ec.unmarshalInputApplicationFilter,
 		ec.unmarshalInputApplicationOrder,
-		ec.unmarshalInputDeleteApplicationInput,
-		ec.unmarshalInputDeleteFileInput,
+		ec.unmarshalInputCreateUserInput,
+		ec.unmarshalInputDeleteUsersInput,
 		ec.unmarshalInputDeviceEventFilter,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
-		ec.unmarshalInputLocateAgentInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
-		ec.unmarshalInputPingAgentInput,
-		ec.unmarshalInputRequestInventoryInput,
+		ec.unmarshalInputProfileGrantInput,
 		ec.unmarshalInputRequestPasswordResetInput,
 		ec.unmarshalInputResetPasswordInput,
 		ec.unmarshalInputSwitchEntityInput,
 		ec.unmarshalInputSwitchProfileInput,
-		ec.unmarshalInputUpdateApplicationInput,
-		ec.unmarshalInputUpdateFileInput,
-		ec.unmarshalInputUploadApplicationInput,
-		ec.unmarshalInputUploadFileInput,
+		ec.unmarshalInputUpdateUserInput,
 		ec.unmarshalInputUserFilter,
 		ec.unmarshalInputUserOrder,
 	)
@@ -4524,14 +4456,6 @@ type Application implements Node {
   mimeType: String
   "The entity that owns the application."
   entity: Entity
-  "What deploys the application to fleets and devices that the viewer may see."
-  deployments: [Task!]!
-  """
-  Where its bytes are, on the gateway's own address: ` + "`" + `/applications/17/content?ticket=…` + "`" + `. A browser can follow it
-  without any header, for five minutes and as long as the viewer is signed in. It takes ranges of bytes.
-  Without the ticket the address is good for ever, for requests with an Authorization header.
-  """
-  downloadUrl: String!
 }
 
 "Whether GLPI has read a package, which it does about a minute after the upload."
@@ -4542,66 +4466,6 @@ enum ApplicationParseStatus {
   PARSED
   "GLPI could not read it."
   FAILED
-}
-
-extend type Mutation {
-  """
-  Uploads an Android package (.apk, .upk) to the active entity, for devices to install. GLPI reads its name, version and
-  icon about a minute later: see ` + "`" + `parseStatus` + "`" + `.
-  """
-  uploadApplication("The application." input: UploadApplicationInput!): UploadApplicationPayload!
-  "Changes what an application is called. GLPI overwrites it once, when it has read the package."
-  updateApplication("The application and what is to change." input: UpdateApplicationInput!): UpdateApplicationPayload!
-  "Deletes an application for good, after all that deploys it."
-  deleteApplication("The application." input: DeleteApplicationInput!): DeleteApplicationPayload!
-}
-
-"An application to upload."
-input UploadApplicationInput {
-  "The package, in a multipart request; its name ends in .apk or .upk."
-  file: Upload!
-  "What people shall call it until GLPI has read the package, at most 255 characters; the file's name without its ending unless told."
-  alias: String
-}
-
-"An application that was uploaded."
-type UploadApplicationPayload {
-  "The new application; null where it was refused."
-  application: Application
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
-}
-
-"What is to change of an application."
-input UpdateApplicationInput {
-  "The application's global id."
-  id: ID!
-  "What people shall call it, at most 255 characters; left out or null: as it is."
-  alias: String
-}
-
-"An application after a change."
-type UpdateApplicationPayload {
-  "The application as it is now; null where nothing was changed."
-  application: Application
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
-}
-
-"Which application to delete."
-input DeleteApplicationInput {
-  "The application's global id."
-  id: ID!
-}
-
-"What became of an application that was to be deleted."
-type DeleteApplicationPayload {
-  "The global id that the application had; null where it is still there."
-  deletedApplicationId: ID
-  "What deployed the application and was removed before it, whether or not the application could be deleted."
-  endedDeployments: [EndedDeployment!]!
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
 }
 
 "What applications are picked by."
@@ -4644,99 +4508,6 @@ type ApplicationEdge {
   node: Application!
   "Its place in the list, to go on from."
   cursor: String!
-}
-`, BuiltIn: false},
-	{Name: "../schema/command.graphqls", Input: `extend type Mutation {
-  """
-  Asks a device for a sign of life and answers as soon as it gave one. Over MQTT that takes milliseconds; an agent that
-  answers over HTTP is seen by what it writes to GLPI. A device that stays silent is no error: ` + "`" + `answered` + "`" + ` is false then.
-  """
-  pingAgent("Which device, and how long to wait." input: PingAgentInput!): PingAgentPayload!
-  "Asks a device where it is, and waits for its answer."
-  locateAgent("Which device, and how long to wait." input: LocateAgentInput!): LocateAgentPayload!
-  "Asks a device for its inventory, and waits until it has come."
-  requestInventory("Which device, and how long to wait." input: RequestInventoryInput!): RequestInventoryPayload!
-}
-
-"Which device to ask for a sign of life."
-input PingAgentInput {
-  "The agent's global id."
-  agentId: ID!
-  "How long to wait for the answer, in milliseconds; 10,000 unless told, 100 to 60,000."
-  timeoutMs: Int
-}
-
-"Which device to ask where it is."
-input LocateAgentInput {
-  "The agent's global id."
-  agentId: ID!
-  "How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000."
-  timeoutMs: Int
-}
-
-"Which device to ask for its inventory."
-input RequestInventoryInput {
-  "The agent's global id."
-  agentId: ID!
-  "How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000."
-  timeoutMs: Int
-}
-
-"The road by which a device was asked or answered."
-enum CommandRoad {
-  "The MQTT broker."
-  MQTT
-  "GLPI's REST API."
-  GLPI
-}
-
-"What came of asking a device for a sign of life."
-type PingAgentPayload {
-  "Whether the device answered in time."
-  answered: Boolean!
-  """
-  From the question to the answer, in milliseconds; null without an answer. Over MQTT as the gateway saw both; of an
-  answer to GLPI, until the gateway saw it there: up to a second more than it took.
-  """
-  roundTripMs: Float
-  "Where the answer came; null without one."
-  answeredBy: CommandRoad
-  "What is known of the device's presence now, answered or not; null when nothing was asked."
-  presence: Presence
-  "What was wrong with the input."
-  userErrors: [UserError!]!
-}
-
-"What came of asking a device where it is."
-type LocateAgentPayload {
-  "Whether the device answered in time."
-  answered: Boolean!
-  "From the question to the answer, in milliseconds; null without an answer."
-  roundTripMs: Float
-  "Where the answer came; null without one."
-  answeredBy: CommandRoad
-  "Where the device says it is; null without an answer, and where it answered that its GPS is off."
-  position: Position
-  "What is known of the device's presence now, answered or not; null when nothing was asked."
-  presence: Presence
-  "What was wrong with the input."
-  userErrors: [UserError!]!
-}
-
-"What came of asking a device for its inventory."
-type RequestInventoryPayload {
-  "Whether the inventory came in time."
-  answered: Boolean!
-  "From the question to the answer, in milliseconds; null without an answer."
-  roundTripMs: Float
-  "Where the answer came; null without one."
-  answeredBy: CommandRoad
-  "When the inventory came; null when it didn't."
-  receivedAt: DateTime
-  "What is known of the device's presence now, answered or not; null when nothing was asked."
-  presence: Presence
-  "What was wrong with the input."
-  userErrors: [UserError!]!
 }
 `, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"Something that happened to a device."
@@ -4973,18 +4744,7 @@ input DeviceEventFilter {
   kinds: [DeviceEventKind!]
 }
 `, BuiltIn: false},
-	{Name: "../schema/file.graphqls", Input: `"""
-A file that comes along with a mutation, by the GraphQL multipart request specification
-(https://github.com/jaydenseric/graphql-multipart-request-spec): one file a request, passed on to GLPI while it comes in.
-"""
-scalar Upload
-
-extend type GatewayStatus {
-  "The largest file that can be uploaded, in bytes. GLPI's PHP may take less."
-  maxUploadSize: Int!
-}
-
-extend type Query {
+	{Name: "../schema/file.graphqls", Input: `extend type Query {
   "The files that the viewer may see, for devices to store."
   files(
     "How many, from the front; 50 unless told, at most 500."
@@ -5024,88 +4784,6 @@ type File implements Node {
   mimeType: String
   "The entity that owns the file."
   entity: Entity
-  "What deploys the file to fleets and devices that the viewer may see."
-  deployments: [Task!]!
-  """
-  Where its bytes are, on the gateway's own address: ` + "`" + `/files/17/content?ticket=…` + "`" + `. A browser can follow it without any
-  header, for five minutes and as long as the viewer is signed in. It takes ranges of bytes.
-  Without the ticket the address is good for ever, for requests with an Authorization header.
-  """
-  downloadUrl: String!
-}
-
-extend type Mutation {
-  """
-  Uploads a file to the active entity, for devices to store. What GLPI refuses (kinds of files that it does not know,
-  sizes beyond its own limits) is told in its words.
-  """
-  uploadFile("The file." input: UploadFileInput!): UploadFilePayload!
-  "Renames a file, or changes what is remarked of it. Devices that have it already keep it under the old name."
-  updateFile("The file and what is to change." input: UpdateFileInput!): UpdateFilePayload!
-  "Deletes a file for good, after all that deploys it."
-  deleteFile("The file." input: DeleteFileInput!): DeleteFilePayload!
-}
-
-"A file to upload."
-input UploadFileInput {
-  "The file, in a multipart request. Its name, without folders, is the one that devices store it under unless ` + "`" + `name` + "`" + ` tells another."
-  file: Upload!
-  "The name to keep it under, without folders, at most 255 characters."
-  name: String
-  "A remark."
-  comment: String
-}
-
-"A file that was uploaded."
-type UploadFilePayload {
-  "The new file; null where it was refused."
-  file: File
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
-}
-
-"What is to change of a file. What is left out or null stays as it is."
-input UpdateFileInput {
-  "The file's global id."
-  id: ID!
-  "Its new name, without folders, at most 255 characters."
-  name: String
-  "The new remark; empty for none."
-  comment: String
-}
-
-"A file after a change."
-type UpdateFilePayload {
-  "The file as it is now; null where nothing was changed."
-  file: File
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
-}
-
-"Which file to delete."
-input DeleteFileInput {
-  "The file's global id."
-  id: ID!
-}
-
-"What became of a file that was to be deleted."
-type DeleteFilePayload {
-  "The global id that the file had; null where it is still there."
-  deletedFileId: ID
-  "What deployed the file and was removed before it, whether or not the file could be deleted."
-  endedDeployments: [EndedDeployment!]!
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
-}
-
-"A task that deployed something which was deleted."
-type EndedDeployment {
-  "The global id that the task had."
-  taskId: ID!
-  "What it was applied to."
-  target: TaskTarget
-  "Whether devices were told to remove what they had; otherwise they keep it."
-  removedFromDevices: Boolean!
 }
 
 "What files are picked by."
@@ -5693,10 +5371,117 @@ enum UserErrorCode {
   CAPABILITY_MISSING
   "GLPI failed at this one item; what is said of the others stands."
   UPSTREAM_ERROR
-  "The file is larger than ` + "`" + `gateway.maxUploadSize` + "`" + `."
-  TOO_LARGE
   "Too many tries; wait and try again."
   RATE_LIMITED
+}
+`, BuiltIn: false},
+	{Name: "../schema/settings.graphqls", Input: `"""
+What Flyve MDM is set to for an entity, with where each value comes from. These are the values that invitations and
+devices show; ` + "`" + `contact` + "`" + ` holds the entity's own address in GLPI, which they don't.
+"""
+type EntitySettings {
+  "The entity."
+  entity: Entity!
+  "How long a new invitation holds, in days, 1 to 180. Not inherited. Null where GLPI holds something that is no number of days."
+  agentTokenLife: IntSetting!
+  "How many devices the entity itself may have, those of the entities below not counted; 0 for no limit. Not inherited."
+  deviceLimit: IntSetting!
+  "How many devices the entity itself has."
+  deviceCount: Int
+  "Where phones download the agent application."
+  downloadUrl: TextSetting!
+  "The name of whoever supports the users."
+  supportName: TextSetting!
+  "Their telephone."
+  supportPhone: TextSetting!
+  "Their web site."
+  supportWebsite: TextSetting!
+  "Their e-mail address."
+  supportEmail: TextSetting!
+  "Their postal address, of several lines."
+  supportAddress: TextSetting!
+  "The entity's own address in GLPI. Devices don't show it."
+  contact: EntityContact!
+  "Whether the viewer may change the settings of Flyve MDM. GLPI wants all three of its rights for any change."
+  canEdit: Boolean!
+  "Whether the viewer may change the contact."
+  canEditContact: Boolean!
+  "What the viewer lacks to change everything, in words."
+  missingRights: [MissingSettingsRight!]!
+}
+
+"A setting that is a number."
+type IntSetting {
+  "The value in force."
+  value: Int
+  "Where it comes from."
+  source: SettingSource!
+}
+
+"A setting that is text."
+type TextSetting {
+  "The value in force; null for none."
+  value: String
+  "Where it comes from."
+  source: SettingSource!
+  "The entity above that it is inherited from; null for an own value, and where the viewer doesn't see that entity."
+  inheritedFrom: Entity
+}
+
+"Where the value of a setting comes from."
+enum SettingSource {
+  "It was set for this entity."
+  OWN
+  "It is that of an entity above, or GLPI's own; it follows when that changes."
+  INHERITED
+}
+
+"An entity's own address in GLPI."
+type EntityContact {
+  "Telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone."
+  phone: String
+  "Web site."
+  website: String
+  "E-mail address."
+  email: String
+  "Street, of several lines."
+  address: String
+  "Postal code. GLPI answers one made of digits as a number: leading zeros may be gone."
+  postcode: String
+  "Town."
+  town: String
+  "State or region."
+  state: String
+  "Country."
+  country: String
+}
+
+"A right that the viewer's profile lacks to change settings."
+type MissingSettingsRight {
+  "Which right."
+  right: SettingsRight!
+  "What it is for and how to get it, for a person."
+  explanation: String!
+}
+
+"The rights that changing settings takes."
+enum SettingsRight {
+  "Flyve MDM: set the limit of devices."
+  SET_DEVICE_LIMIT
+  "Flyve MDM: set the download URL of the agent."
+  SET_DOWNLOAD_URL
+  "Flyve MDM: set how long invitations hold."
+  SET_INVITATION_LIFE
+  "GLPI: update entities."
+  UPDATE_ENTITY
+}
+
+extend type Query {
+  """
+  The settings of Flyve MDM for an entity. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know the entity, or where
+  Flyve MDM has made no settings for it yet, which it does with the first enrolment.
+  """
+  entitySettings("The entity's global id." entityId: ID!): EntitySettings
 }
 `, BuiltIn: false},
 	{Name: "../schema/task.graphqls", Input: `"A policy that is applied to a fleet or to one device, with its value."
@@ -5987,7 +5772,7 @@ type User implements Node {
 "An e-mail address of a person."
 type UserEmail {
   "The address."
-  address: String!
+  address: EmailAddress!
   "Whether GLPI writes to this one. Exactly one of a person's addresses is the default."
   isDefault: Boolean!
 }
@@ -6105,6 +5890,175 @@ extend type Query {
   user("The user's global id." id: ID!): User
   "What forms about people offer to choose from."
   userFormChoices: UserFormChoices!
+}
+
+"A profile to give to a person."
+input ProfileGrantInput {
+  "Which profile: one that allows nothing which the viewer's own does not. See ` + "`" + `userFormChoices.profiles` + "`" + `."
+  profileId: ID!
+  "In which entity; the viewer must see it. The viewer's active one unless told."
+  entityId: ID
+  "Whether it holds in the entities below too. Only for a viewer who sees those."
+  isRecursive: Boolean! = false
+}
+
+"What ` + "`" + `createUser` + "`" + ` needs."
+input CreateUserInput {
+  "The name at sign-in: letters, digits, spaces and ` + "`" + `' . @ - _` + "`" + `. Unique in the whole GLPI."
+  username: String!
+  "The password; without one the person can't sign in until there is one."
+  password: String
+  "First name."
+  firstName: String
+  "Last name."
+  lastName: String
+  "Telephone."
+  phone: String
+  "Second telephone."
+  phone2: String
+  "Mobile telephone."
+  mobile: String
+  "E-mail addresses, at most 20; the first becomes the default one."
+  emails: [EmailAddress!]
+  "The administrative number."
+  registrationNumber: String
+  "The title."
+  titleId: ID
+  "The category."
+  categoryId: ID
+  "Where the person works."
+  locationId: ID
+  "The language that GLPI speaks to the person, such as ` + "`" + `en_GB` + "`" + `; the server's own unless told."
+  language: String
+  "Remarks."
+  comment: String
+  "Whether the account may sign in."
+  isActive: Boolean! = true
+  "No sign-in before."
+  validFrom: DateTime
+  "No sign-in after."
+  validUntil: DateTime
+  "The profile that the person gets; GLPI's profile for new users in the viewer's active entity unless told."
+  grant: ProfileGrantInput
+}
+
+"What ` + "`" + `createUser` + "`" + ` answers."
+type CreateUserPayload {
+  "The new person; null when refused. With ` + "`" + `userErrors` + "`" + ` beside it, that part alone was not saved."
+  user: User
+  "What was refused."
+  userErrors: [UserError!]!
+}
+
+"What to change of a person. What is left out or null stays as it is; an empty text clears."
+input UpdateUserInput {
+  "The user's global id."
+  id: ID!
+  "The name at sign-in."
+  username: String
+  "A new password. Sessions that are open go on."
+  password: String
+  "First name."
+  firstName: String
+  "Last name."
+  lastName: String
+  "Telephone."
+  phone: String
+  "Second telephone."
+  phone2: String
+  "Mobile telephone."
+  mobile: String
+  "The administrative number."
+  registrationNumber: String
+  "The title; an empty text for none."
+  titleId: ID
+  "The category; an empty text for none."
+  categoryId: ID
+  "Where the person works; an empty text for nowhere."
+  locationId: ID
+  "The language that GLPI speaks to the person, such as ` + "`" + `en_GB` + "`" + `; an empty text for the server's own."
+  language: String
+  "Remarks."
+  comment: String
+  "Whether the account may sign in. Sessions that are open go on."
+  isActive: Boolean
+  "No sign-in before."
+  validFrom: DateTime
+  "No sign-in after. Sessions that are open go on."
+  validUntil: DateTime
+  "Whether to drop the date before which there is no sign-in."
+  clearValidFrom: Boolean! = false
+  "Whether to drop the date after which there is no sign-in."
+  clearValidUntil: Boolean! = false
+  "E-mail addresses to add, at most 20."
+  addEmails: [EmailAddress!]
+  "E-mail addresses to remove. When the default one goes, GLPI makes another one the default."
+  removeEmails: [String!]
+  "The address that GLPI is to write to: one that the person has, or that is being added."
+  defaultEmail: String
+  "Profiles to give, at most 20."
+  addGrants: [ProfileGrantInput!]
+  "Grants of profiles to take away. Not the last one that the viewer sees: delete the person instead."
+  removeGrantIds: [ID!]
+  "The profile that is active after signing in: one that the person holds."
+  defaultProfileId: ID
+  "The entity that is active after signing in: one in which the person holds a profile."
+  defaultEntityId: ID
+}
+
+"What ` + "`" + `updateUser` + "`" + ` answers."
+type UpdateUserPayload {
+  "The person as it is now; null when the viewer may not know them. With ` + "`" + `userErrors` + "`" + ` beside it, what they name was not saved."
+  user: User
+  "What was refused."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `deleteUsers` + "`" + ` needs."
+input DeleteUsersInput {
+  "The users' global ids, each once, at most 500."
+  ids: [ID!]!
+  """
+  Whether to delete for good what is otherwise put into GLPI's trash. Their invitations go with them, and their
+  computers stay without an owner.
+  """
+  purge: Boolean! = false
+}
+
+"What ` + "`" + `deleteUsers` + "`" + ` answers."
+type DeleteUsersPayload {
+  "What became of each person, in the order of the ids."
+  results: [DeleteUserResult!]!
+  "Why nothing at all was done."
+  userErrors: [UserError!]!
+}
+
+"What became of one person that was to be deleted."
+type DeleteUserResult {
+  "The id that was given."
+  id: ID!
+  "Whether the person is deleted, or in the trash."
+  deleted: Boolean!
+  "The invitations of the person that were deleted along, as far as the viewer sees invitations."
+  deletedInvitationIds: [ID!]!
+  "Why the person was not deleted."
+  userErrors: [UserError!]!
+}
+
+extend type Mutation {
+  """
+  Creates a person with one profile. The viewer can't give a profile that allows more than their own, nor one in an
+  entity that they don't see.
+  """
+  createUser("The person." input: CreateUserInput!): CreateUserPayload!
+  """
+  Changes a person. What opens the account to somebody else (user name, password, addresses, whether and when it may
+  sign in, profiles) is refused for people who have more rights than the viewer, or rights in entities that the viewer
+  doesn't see.
+  """
+  updateUser("The changes." input: UpdateUserInput!): UpdateUserPayload!
+  "Puts people into GLPI's trash, or deletes them for good. Never oneself, nor the account of a device or of the gateway."
+  deleteUsers("Whom." input: DeleteUsersInput!): DeleteUsersPayload!
 }
 `, BuiltIn: false},
 	{Name: "../schema/viewer.graphqls", Input: `"Who is signed in."
@@ -6402,10 +6356,6 @@ func (ec *executionContext) childFields_Application(ctx context.Context, field g
 		return ec.fieldContext_Application_mimeType(ctx, field)
 	case "entity":
 		return ec.fieldContext_Application_entity(ctx, field)
-	case "deployments":
-		return ec.fieldContext_Application_deployments(ctx, field)
-	case "downloadUrl":
-		return ec.fieldContext_Application_downloadUrl(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Application", field.Name)
 }
@@ -6482,40 +6432,38 @@ func (ec *executionContext) childFields_Computer(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Computer", field.Name)
 }
 
-func (ec *executionContext) childFields_DeleteApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "deletedApplicationId":
-		return ec.fieldContext_DeleteApplicationPayload_deletedApplicationId(ctx, field)
-	case "endedDeployments":
-		return ec.fieldContext_DeleteApplicationPayload_endedDeployments(ctx, field)
+	case "user":
+		return ec.fieldContext_CreateUserPayload_user(ctx, field)
 	case "userErrors":
-		return ec.fieldContext_DeleteApplicationPayload_userErrors(ctx, field)
+		return ec.fieldContext_CreateUserPayload_userErrors(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type DeleteApplicationPayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_DeleteFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_DeleteUserResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "deletedFileId":
-		return ec.fieldContext_DeleteFilePayload_deletedFileId(ctx, field)
-	case "endedDeployments":
-		return ec.fieldContext_DeleteFilePayload_endedDeployments(ctx, field)
+	case "id":
+		return ec.fieldContext_DeleteUserResult_id(ctx, field)
+	case "deleted":
+		return ec.fieldContext_DeleteUserResult_deleted(ctx, field)
+	case "deletedInvitationIds":
+		return ec.fieldContext_DeleteUserResult_deletedInvitationIds(ctx, field)
 	case "userErrors":
-		return ec.fieldContext_DeleteFilePayload_userErrors(ctx, field)
+		return ec.fieldContext_DeleteUserResult_userErrors(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type DeleteFilePayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type DeleteUserResult", field.Name)
 }
 
-func (ec *executionContext) childFields_EndedDeployment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_DeleteUsersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "taskId":
-		return ec.fieldContext_EndedDeployment_taskId(ctx, field)
-	case "target":
-		return ec.fieldContext_EndedDeployment_target(ctx, field)
-	case "removedFromDevices":
-		return ec.fieldContext_EndedDeployment_removedFromDevices(ctx, field)
+	case "results":
+		return ec.fieldContext_DeleteUsersPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteUsersPayload_userErrors(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type EndedDeployment", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type DeleteUsersPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6544,6 +6492,62 @@ func (ec *executionContext) childFields_Entity(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Entity", field.Name)
 }
 
+func (ec *executionContext) childFields_EntityContact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "phone":
+		return ec.fieldContext_EntityContact_phone(ctx, field)
+	case "website":
+		return ec.fieldContext_EntityContact_website(ctx, field)
+	case "email":
+		return ec.fieldContext_EntityContact_email(ctx, field)
+	case "address":
+		return ec.fieldContext_EntityContact_address(ctx, field)
+	case "postcode":
+		return ec.fieldContext_EntityContact_postcode(ctx, field)
+	case "town":
+		return ec.fieldContext_EntityContact_town(ctx, field)
+	case "state":
+		return ec.fieldContext_EntityContact_state(ctx, field)
+	case "country":
+		return ec.fieldContext_EntityContact_country(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EntityContact", field.Name)
+}
+
+func (ec *executionContext) childFields_EntitySettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entity":
+		return ec.fieldContext_EntitySettings_entity(ctx, field)
+	case "agentTokenLife":
+		return ec.fieldContext_EntitySettings_agentTokenLife(ctx, field)
+	case "deviceLimit":
+		return ec.fieldContext_EntitySettings_deviceLimit(ctx, field)
+	case "deviceCount":
+		return ec.fieldContext_EntitySettings_deviceCount(ctx, field)
+	case "downloadUrl":
+		return ec.fieldContext_EntitySettings_downloadUrl(ctx, field)
+	case "supportName":
+		return ec.fieldContext_EntitySettings_supportName(ctx, field)
+	case "supportPhone":
+		return ec.fieldContext_EntitySettings_supportPhone(ctx, field)
+	case "supportWebsite":
+		return ec.fieldContext_EntitySettings_supportWebsite(ctx, field)
+	case "supportEmail":
+		return ec.fieldContext_EntitySettings_supportEmail(ctx, field)
+	case "supportAddress":
+		return ec.fieldContext_EntitySettings_supportAddress(ctx, field)
+	case "contact":
+		return ec.fieldContext_EntitySettings_contact(ctx, field)
+	case "canEdit":
+		return ec.fieldContext_EntitySettings_canEdit(ctx, field)
+	case "canEditContact":
+		return ec.fieldContext_EntitySettings_canEditContact(ctx, field)
+	case "missingRights":
+		return ec.fieldContext_EntitySettings_missingRights(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EntitySettings", field.Name)
+}
+
 func (ec *executionContext) childFields_File(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -6562,10 +6566,6 @@ func (ec *executionContext) childFields_File(ctx context.Context, field graphql.
 		return ec.fieldContext_File_mimeType(ctx, field)
 	case "entity":
 		return ec.fieldContext_File_entity(ctx, field)
-	case "deployments":
-		return ec.fieldContext_File_deployments(ctx, field)
-	case "downloadUrl":
-		return ec.fieldContext_File_downloadUrl(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type File", field.Name)
 }
@@ -6662,8 +6662,6 @@ func (ec *executionContext) childFields_GatewayStatus(ctx context.Context, field
 		return ec.fieldContext_GatewayStatus_broker(ctx, field)
 	case "capabilities":
 		return ec.fieldContext_GatewayStatus_capabilities(ctx, field)
-	case "maxUploadSize":
-		return ec.fieldContext_GatewayStatus_maxUploadSize(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GatewayStatus", field.Name)
 }
@@ -6688,6 +6686,16 @@ func (ec *executionContext) childFields_GrantedEntity(ctx context.Context, field
 		return ec.fieldContext_GrantedEntity_active(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GrantedEntity", field.Name)
+}
+
+func (ec *executionContext) childFields_IntSetting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "value":
+		return ec.fieldContext_IntSetting_value(ctx, field)
+	case "source":
+		return ec.fieldContext_IntSetting_source(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IntSetting", field.Name)
 }
 
 func (ec *executionContext) childFields_Invitation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6732,24 +6740,6 @@ func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type InvitationEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_LocateAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "answered":
-		return ec.fieldContext_LocateAgentPayload_answered(ctx, field)
-	case "roundTripMs":
-		return ec.fieldContext_LocateAgentPayload_roundTripMs(ctx, field)
-	case "answeredBy":
-		return ec.fieldContext_LocateAgentPayload_answeredBy(ctx, field)
-	case "position":
-		return ec.fieldContext_LocateAgentPayload_position(ctx, field)
-	case "presence":
-		return ec.fieldContext_LocateAgentPayload_presence(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_LocateAgentPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type LocateAgentPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_LoginPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "token":
@@ -6782,6 +6772,16 @@ func (ec *executionContext) childFields_LogoutPayload(ctx context.Context, field
 		return ec.fieldContext_LogoutPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LogoutPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_MissingSettingsRight(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "right":
+		return ec.fieldContext_MissingSettingsRight_right(ctx, field)
+	case "explanation":
+		return ec.fieldContext_MissingSettingsRight_explanation(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MissingSettingsRight", field.Name)
 }
 
 func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6872,22 +6872,6 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
-}
-
-func (ec *executionContext) childFields_PingAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "answered":
-		return ec.fieldContext_PingAgentPayload_answered(ctx, field)
-	case "roundTripMs":
-		return ec.fieldContext_PingAgentPayload_roundTripMs(ctx, field)
-	case "answeredBy":
-		return ec.fieldContext_PingAgentPayload_answeredBy(ctx, field)
-	case "presence":
-		return ec.fieldContext_PingAgentPayload_presence(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_PingAgentPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type PingAgentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_PlatformCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7078,24 +7062,6 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
 }
 
-func (ec *executionContext) childFields_RequestInventoryPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "answered":
-		return ec.fieldContext_RequestInventoryPayload_answered(ctx, field)
-	case "roundTripMs":
-		return ec.fieldContext_RequestInventoryPayload_roundTripMs(ctx, field)
-	case "answeredBy":
-		return ec.fieldContext_RequestInventoryPayload_answeredBy(ctx, field)
-	case "receivedAt":
-		return ec.fieldContext_RequestInventoryPayload_receivedAt(ctx, field)
-	case "presence":
-		return ec.fieldContext_RequestInventoryPayload_presence(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_RequestInventoryPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type RequestInventoryPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_RequestPasswordResetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "accepted":
@@ -7248,44 +7214,26 @@ func (ec *executionContext) childFields_TaskStatusEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type TaskStatusEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_UpdateApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_TextSetting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "application":
-		return ec.fieldContext_UpdateApplicationPayload_application(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_UpdateApplicationPayload_userErrors(ctx, field)
+	case "value":
+		return ec.fieldContext_TextSetting_value(ctx, field)
+	case "source":
+		return ec.fieldContext_TextSetting_source(ctx, field)
+	case "inheritedFrom":
+		return ec.fieldContext_TextSetting_inheritedFrom(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type UpdateApplicationPayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type TextSetting", field.Name)
 }
 
-func (ec *executionContext) childFields_UpdateFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_UpdateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "file":
-		return ec.fieldContext_UpdateFilePayload_file(ctx, field)
+	case "user":
+		return ec.fieldContext_UpdateUserPayload_user(ctx, field)
 	case "userErrors":
-		return ec.fieldContext_UpdateFilePayload_userErrors(ctx, field)
+		return ec.fieldContext_UpdateUserPayload_userErrors(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type UpdateFilePayload", field.Name)
-}
-
-func (ec *executionContext) childFields_UploadApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "application":
-		return ec.fieldContext_UploadApplicationPayload_application(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_UploadApplicationPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UploadApplicationPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_UploadFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "file":
-		return ec.fieldContext_UploadFilePayload_file(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_UploadFilePayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UploadFilePayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type UpdateUserPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -77,6 +77,9 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		Mails:           graph.NewWishes(),
 		Logger:          log,
 	}
+	if g.service != nil {
+		resolver.Service = g.service.Session
+	}
 	g.front, err = front.New(front.Options{
 		Schema: resolver.Schema(), SignIn: g.desk,
 		ErrorPresenter: resolver.PresentError, AroundResponses: graph.AroundResponse,

@@ -1,6 +1,7 @@
 package glpi
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -114,7 +115,7 @@ func (r *request) initSession() (*reply, error) {
 func (tx *Tx) authenticate(login, password, token string) (user *Row, reason string) {
 	if token != "" {
 		user = tx.First("User", "api_token", token)
-	} else if user = tx.First("User", "name", login); user != nil && user.Str("password") != hashPassword(password) {
+	} else if user = tx.First("User", "name", login); user != nil && !isPassword(user.Str("password"), password) {
 		user = nil
 	}
 	if user == nil {
@@ -128,10 +129,22 @@ func (tx *Tx) authenticate(login, password, token string) (user *Row, reason str
 	return user, ""
 }
 
-// hashPassword is how the store holds a password; "" for none, which no password matches.
+// hashPassword is how the store holds a password: with a salt, so that setting the same one again is a change.
 func hashPassword(password string) string {
-	sum := sha256.Sum256([]byte("glpi:" + password))
-	return hex.EncodeToString(sum[:])
+	salt := make([]byte, 8)
+	_, _ = rand.Read(salt) // never fails
+	return saltedHash(hex.EncodeToString(salt), password)
+}
+
+func saltedHash(salt, password string) string {
+	sum := sha256.Sum256([]byte(salt + password))
+	return salt + ":" + hex.EncodeToString(sum[:])
+}
+
+// isPassword tells whether a password is the one that is stored; "" is none, which no password matches.
+func isPassword(stored, password string) bool {
+	salt, _, found := strings.Cut(stored, ":")
+	return found && stored == saltedHash(salt, password)
 }
 
 // signIn begins a session with the user's default profile, else the first by name.
