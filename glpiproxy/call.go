@@ -42,7 +42,7 @@ type answer struct {
 func (c *Client) attempt(ctx context.Context, k call) (*answer, error) {
 	done, err := c.admit(ctx, k)
 	if err != nil {
-		return nil, err
+		return nil, unsent(err)
 	}
 	started := time.Now()
 	a, err := c.send(ctx, k)
@@ -182,6 +182,15 @@ func (a *answer) json(operation string) (json.RawMessage, error) {
 		return nil, unexpected(operation, a.status, err)
 	}
 	return raw, nil
+}
+
+// unsent marks the error of a call that GLPI never saw.
+func unsent(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.unsent = true
+	}
+	return err
 }
 
 // unexpected is an answer that GLPI should not have given.

@@ -76,6 +76,8 @@ type Error struct {
 
 	Items  []Outcome // what became of each item of a write; of Partial and some refusals
 	Fields []string  // the columns that did not take their values; of Unchanged
+
+	unsent bool // GLPI never saw the call
 }
 
 // Error tells the operation, the kind and what GLPI said, in one line.

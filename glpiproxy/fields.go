@@ -17,9 +17,10 @@ type fields struct {
 	homes []int       // entities that must be active ones
 	zone  *time.Location
 	// secret: a message that comes with a success is a refusal.
-	secret bool
-	slow   bool // GLPI waits for the device
-	err    error
+	secret  bool
+	secrets []string // what no message may repeat
+	slow    bool     // GLPI waits for the device
+	err     error
 }
 
 // sentField is a column and the value that was asked for: string, int, bool or
@@ -50,9 +51,8 @@ func (f *fields) text(column string, value *string) {
 	if value == nil {
 		return
 	}
-	odd := strings.ContainsFunc(*value, unicode.IsControl)
 	switch {
-	case odd || !utf8.ValidString(*value):
+	case strings.ContainsFunc(*value, unicode.IsControl) || !utf8.ValidString(*value):
 		f.fail(column + ": control characters can't be stored")
 	case stored(*value) > maxLine:
 		f.fail(fmt.Sprintf("%s: longer than the %d bytes that GLPI keeps", column, maxLine))
@@ -93,12 +93,16 @@ func stored(text string) int {
 }
 
 func (f *fields) put(column, value string) {
-	if value == "NULL" {
+	switch {
+	case value == "NULL":
 		f.fail(column + ": GLPI takes the text NULL for no text")
-		return
+	case strings.ContainsFunc(value, func(r rune) bool { return r > '\uffff' }):
+		// MySQL's older utf8, that of GLPI 9, ends the text there without a word.
+		f.fail(column + ": emoji and other characters beyond U+FFFF can't be stored")
+	default:
+		f.input[column] = value
+		f.sent = append(f.sent, sentField{column, value})
 	}
-	f.input[column] = value
-	f.sent = append(f.sent, sentField{column, value})
 }
 
 // required is text that must not be empty.
@@ -197,7 +201,7 @@ func (f *fields) password(value *string) {
 		return
 	}
 	f.input["password"], f.input["password2"] = *value, *value
-	f.secret = true
+	f.secret, f.secrets = true, append(f.secrets, *value)
 }
 
 // fail keeps the first thing that is wrong.

@@ -69,13 +69,13 @@ func TestEveryKindOfError(t *testing.T) {
 			late, cancel := context.WithTimeout(ctx, 1)
 			defer cancel()
 			<-late.Done()
-			_, err := glpiproxy.Get[glpiproxy.Fleet](late, d.acme, fleet.ID)
+			_, err := glpiproxy.List[glpiproxy.Fleet](late, d.acme, glpiproxy.ListOptions{Fresh: true})
 			return err
 		},
 		glpiproxy.Canceled: func() error {
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
-			_, err := glpiproxy.Get[glpiproxy.Fleet](gone, d.acme, fleet.ID)
+			_, err := glpiproxy.List[glpiproxy.Fleet](gone, d.acme, glpiproxy.ListOptions{Fresh: true})
 			return err
 		},
 	} {

@@ -142,6 +142,10 @@ const silentRefusal = "GLPI refused it without saying why"
 
 // uncertain tells of an error after which a write may have been carried out.
 func uncertain(err error) bool {
+	var e *Error
+	if errors.As(err, &e) && e.unsent {
+		return false
+	}
 	switch KindOf(err) {
 	case Upstream, Timeout, Unavailable, Canceled:
 		return true

@@ -214,6 +214,7 @@ func (w *writer) call(batch []int) call {
 	inputs := make([]map[string]any, len(batch))
 	for n, i := range batch {
 		inputs[n] = w.fields[i].input
+		k.secrets = append(k.secrets, w.fields[i].secrets...)
 		if w.operation != "create" {
 			inputs[n]["id"] = w.outcomes[i].ID
 		}

@@ -119,7 +119,7 @@ func TestTextsThatGLPIWouldSpoil(t *testing.T) {
 	d.takeCalls(false)
 	for name, text := range map[string]string{
 		"empty": " ", "two lines": "a\nb", "a zero byte": "a\x00b", "broken": "\xff", "too long": strings.Repeat("x", 256),
-		"too long when escaped": strings.Repeat("<", 64), "NULL": "NULL",
+		"too long when escaped": strings.Repeat("<", 64), "NULL": "NULL", "emoji": "Paris 😀",
 	} {
 		err := glpiproxy.UpdateItem(ctx, d.acme, fleet.ID, glpiproxy.FleetChange{Name: &text})
 		if glpiproxy.KindOf(err) != glpiproxy.Invalid {
@@ -371,6 +371,36 @@ func TestSuccessThatChangedNothing(t *testing.T) {
 	var e *glpiproxy.Error
 	if !errors.As(err, &e) || e.Kind != glpiproxy.Unchanged || !slices.Equal(e.Fields, []string{"name"}) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A password that breaks GLPI's rules is refused in a 200, by a message alone.
+func TestPasswordsThatGLPIRefusesInPassing(t *testing.T) {
+	ctx := context.Background()
+	d := newDemo(t, 0)
+	id := must(d.acme.Scope(ctx))(t).UserID
+	d.meddle(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		_, _ = fmt.Fprintf(w, `[{"%d":true,"message":"Password too short! weak.pw"}]`, id)
+	})
+	err := glpiproxy.UpdateItem(ctx, d.acme, id, glpiproxy.UserChange{Password: ptr("weak.pw")})
+	wantKind(t, err, glpiproxy.Invalid)
+	if !strings.Contains(err.Error(), "Password too short!") {
+		t.Error(err)
+	}
+	err = glpiproxy.UpdateItem(ctx, d.acme, id, glpiproxy.UserChange{Password: ptr("")})
+	wantKind(t, err, glpiproxy.Invalid)
+}
+
+// What was never sent is not in doubt.
+func TestWritesThatWereNotSent(t *testing.T) {
+	ctx := context.Background()
+	d := newDemo(t, 0)
+	must(d.acme.Scope(ctx))(t)
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err := glpiproxy.CreateItem(gone, d.acme, glpiproxy.FleetInput{Name: "x", EntityID: d.acmeID})
+	if glpiproxy.KindOf(err) != glpiproxy.Canceled || strings.Contains(err.Error(), "may have been") {
+		t.Error(err)
 	}
 }
 
