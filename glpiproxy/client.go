@@ -92,10 +92,14 @@ type Client struct {
 	rows      *cache // items, lists, searches
 	flights   flights
 	batches   batches
-	clock     serverClock
-	health    healthRecord
-	uploads   sync.Map // names of the files under way
-	metrics   *metrics
+
+	accountsMu sync.Mutex
+	accounts   map[string]*Account
+
+	clock   serverClock
+	health  healthRecord
+	uploads sync.Map // names of the files under way
+	metrics *metrics
 
 	base  context.Context // ends with Close
 	close context.CancelFunc
@@ -162,6 +166,7 @@ func New(o Options) (*Client, error) {
 	}
 	c.base, c.close = context.WithCancel(context.Background())
 	c.batches.open = map[string]*batch{}
+	c.accounts = map[string]*Account{}
 	c.flights = flights{active: map[string]*flight{}, base: c.base}
 	c.openCaches(o)
 	c.health.since = c.now()
@@ -191,7 +196,7 @@ func (c *Client) openCaches(o Options) {
 }
 
 // Close ends the calls under way, waits for those that are shared and frees the
-// connections.
+// connections. It makes no call: close accounts before.
 func (c *Client) Close() error {
 	c.close()
 	c.flights.end()

@@ -16,6 +16,7 @@ type Session struct {
 	client *Client
 	token  string
 	tag    string // names the session in keys, without giving its token away
+	guise  *guise // of an account's session, which has no token of its own; else nil
 }
 
 // SignIn opens a session with a user name and a password. Errors: BadCredentials,
@@ -72,8 +73,14 @@ func (c *Client) Resume(token string) *Session {
 	return &Session{client: c, token: token, tag: "session:" + hex.EncodeToString(sum[:16])}
 }
 
-// Token is the Session-Token. Keep it out of logs and browsers.
-func (s *Session) Token() string { return s.token }
+// Token is the Session-Token, of an account's session the one of this moment ("": it
+// is not open). Keep it out of logs and browsers.
+func (s *Session) Token() string {
+	if s.guise != nil {
+		return s.openToken()
+	}
+	return s.token
+}
 
 // String names the session without its token.
 func (s Session) String() string { return s.tag }
@@ -84,10 +91,17 @@ func (s Session) GoString() string { return s.tag }
 // call sends a request of this session. A session that turns out to have ended
 // is forgotten at once.
 func (s *Session) call(ctx context.Context, k call) (*answer, error) {
-	if s.token == "" || !printable(s.token) {
+	if s.guise != nil {
+		return s.callAnew(ctx, k)
+	}
+	return s.callWith(ctx, s.token, k)
+}
+
+func (s *Session) callWith(ctx context.Context, token string, k call) (*answer, error) {
+	if token == "" || !printable(token) {
 		return nil, &Error{Kind: Unauthenticated, Operation: k.operation, Message: "this can't be a session token"}
 	}
-	k.session = s.token
+	k.session = token
 	a, err := s.client.do(ctx, k)
 	if err == nil {
 		meter(ctx, a)
@@ -107,6 +121,9 @@ func (s *Session) forget() {
 // End closes the session in GLPI and forgets everything cached for it. A session
 // that had already ended is no error.
 func (s *Session) End(ctx context.Context) error {
+	if s.guise != nil {
+		return &Error{Kind: Invalid, Operation: "killSession", Message: "an account's sessions end with the account"}
+	}
 	defer s.forget()
 	_, err := s.call(ctx, call{operation: "killSession", path: "/killSession", once: true})
 	if err != nil && KindOf(err) == Unauthenticated {
@@ -175,6 +192,9 @@ func (s *Session) SwitchToAllEntities(ctx context.Context) error {
 // change alters what the session is. Reads of the session that are under way may
 // see either state, so nothing of it is cached until the change is over.
 func (s *Session) change(ctx context.Context, operation string, body any) error {
+	if s.guise != nil {
+		return &Error{Kind: Invalid, Operation: operation, Message: "an account's session keeps its profile and entity"}
+	}
 	s.client.scopes.hold(s.tag)
 	s.client.rows.hold(s.tag)
 	defer s.forget()

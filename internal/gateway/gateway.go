@@ -21,7 +21,6 @@ import (
 	"fleetgate/internal/download"
 	"fleetgate/internal/front"
 	"fleetgate/internal/roster"
-	"fleetgate/internal/serviceaccount"
 	"fleetgate/internal/settings"
 	"fleetgate/internal/signin"
 	"fleetgate/internal/store"
@@ -36,7 +35,7 @@ const (
 // Gateway is the whole service.
 type Gateway struct {
 	glpi    *glpiproxy.Client
-	service *serviceaccount.Account // nil without a service token
+	service *glpiproxy.Account // nil without a service token
 	store   store.Store
 	leader  *store.Lease // nil: this gateway is alone
 	bridge  *bridge.Bridge
@@ -108,7 +107,7 @@ func (g *Gateway) connectGLPI(s settings.Gateway, version string, metrics promet
 		return fmt.Errorf("--glpi-url: %w", err)
 	}
 	if s.GLPIServiceToken != "" {
-		g.service = serviceaccount.New(g.glpi, s.GLPIServiceToken)
+		g.service = g.glpi.Account(glpiproxy.UserToken(s.GLPIServiceToken))
 	}
 	return nil
 }
@@ -123,7 +122,7 @@ func (g *Gateway) connectBroker(s settings.Gateway, secret string, metrics prome
 		options.Leads = g.leader.Held
 	}
 	if g.service != nil {
-		options.Lookup = roster.Lookup(g.service.Session)
+		options.Lookup = roster.Lookup(g.serviceSession)
 	}
 	if g.bridge, err = bridge.New(options); err != nil {
 		return fmt.Errorf("--mqtt-url: %w", err)
@@ -132,7 +131,7 @@ func (g *Gateway) connectBroker(s settings.Gateway, secret string, metrics prome
 		return nil
 	}
 	g.roster, err = roster.New(roster.Options{
-		Bridge: g.bridge, Session: g.service.Session, Invalidate: g.glpi.Invalidate, Logger: g.log,
+		Bridge: g.bridge, Session: g.serviceSession, Invalidate: g.glpi.Invalidate, Logger: g.log,
 	})
 	return err
 }
@@ -209,6 +208,11 @@ func (g *Gateway) WaitReady(ctx context.Context) error {
 	}
 }
 
+// serviceSession is the service account's session, with the profile and entity that GLPI gives it.
+func (g *Gateway) serviceSession(ctx context.Context) (*glpiproxy.Session, error) {
+	return g.service.Session(ctx, glpiproxy.As{})
+}
+
 // checkGLPI says whether GLPI answers, and takes the service token where there is one.
 func (g *Gateway) checkGLPI(ctx context.Context) error {
 	if err := g.glpi.Check(ctx); err != nil {
@@ -217,7 +221,10 @@ func (g *Gateway) checkGLPI(ctx context.Context) error {
 	if g.service == nil {
 		return nil
 	}
-	return g.service.Check(ctx)
+	if err := g.service.Check(ctx); err != nil {
+		return fmt.Errorf("the service account: %w", err)
+	}
+	return nil
 }
 
 // checkBroker says whether the bridge is connected.
