@@ -152,7 +152,7 @@ func (g *Gateway) openDesk(s settings.Gateway, secret string) error {
 	}
 	options := signin.Options{GLPI: g.glpi, Sealer: sealer, AcceptSessionTokens: s.AcceptSessionTokens, Logger: g.log}
 	if g.service != nil {
-		options.Service = g.service.Session
+		options.Service = g.serviceSession
 	}
 	g.desk, err = signin.NewDesk(options)
 	return err
