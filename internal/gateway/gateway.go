@@ -77,7 +77,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		Logger:          log,
 	}
 	if g.service != nil {
-		resolver.Service = g.service.Session
+		resolver.Service = g.serviceSession
 	}
 	g.front, err = front.New(front.Options{
 		Schema: resolver.Schema(), SignIn: g.desk,
