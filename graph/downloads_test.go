@@ -42,7 +42,7 @@ func TestRangesOfADownload(t *testing.T) {
 	bearer := "Bearer " + token
 	const size = 40000
 	content := noise(size)
-	a := w.mustUpload(token, uploadFile, map[string]any{"name": `a "b" ü.html`}, "page.html", content)
+	a := w.mustUpload(token, uploadFile, map[string]any{"name": `a "b" ü.html`}, "page.txt", content)
 	path := fmt.Sprintf("/files/%v/content", a.at("uploadFile", "file", "databaseId"))
 	whole, got := w.download(path, "Authorization", bearer)
 	for name, want := range map[string]string{
@@ -152,5 +152,40 @@ func TestWhoMayDownload(t *testing.T) {
 	}
 	if log := w.log.String(); strings.Contains(log, "ticket=") || strings.Contains(log, acme) {
 		t.Error("a ticket or a token is in the log")
+	}
+}
+
+// failing stands for a GLPI that gives out in the middle of a download.
+type failing struct{ next http.Handler }
+
+func (f failing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if asked := r.Header.Get("Range"); asked != "" && !strings.HasPrefix(asked, "bytes=0-") {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	f.next.ServeHTTP(w, r)
+}
+
+// A client must not take a part for the whole.
+func TestADownloadThatBreaksOffIsNoShortFile(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	a := w.mustUpload(token, uploadFile, nil, "large.bin", noise(3<<20))
+	w.mu.Lock()
+	w.stand = failing{w.glpi}
+	w.mu.Unlock()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("%s/files/%v/content", w.url, a.at("uploadFile", "file", "databaseId")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	got, err := io.ReadAll(response.Body)
+	if response.StatusCode != 200 || len(got) == 0 || err == nil {
+		t.Errorf("got %d, %d bytes and %v", response.StatusCode, len(got), err)
 	}
 }

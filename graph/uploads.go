@@ -89,8 +89,11 @@ func send[T glpiproxy.Uploadable](ctx context.Context, file upload.File, sent gl
 		if file.Failure() != nil {
 			err = file.Failure()
 		}
-		wrong, err := uploadRefusal(err)
-		return none, wrong, err
+		wrong, refused := uploadRefusal(err)
+		if wrong != nil && glpiproxy.KindOf(err) == glpiproxy.Invalid {
+			wrong.Message += fmt.Sprintf(" GLPI takes only the kinds of files on its list of document types: is %q on it?", path.Ext(file.Name))
+		}
+		return none, wrong, refused
 	}
 	made, err := glpiproxy.Get[T](ctx, s, id)
 	return made, nil, err

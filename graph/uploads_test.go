@@ -145,20 +145,21 @@ func TestUploadsThatAreRefused(t *testing.T) {
 		field string
 		words string
 	}{
-		"empty":                {uploadFile, nil, "a.txt", 0, "BAD_USER_INPUT", "[input file]", "empty"},
-		"too large":            {uploadFile, nil, "a.txt", 4*mib + 1, "TOO_LARGE", "[input file]", "larger than 4 MiB"},
-		"much too large":       {uploadFile, nil, "a.txt", 40 * mib, "TOO_LARGE", "[input file]", "larger than 4 MiB"},
-		"too large a package":  {uploadApplication, nil, "a.apk", 4*mib + 1, "TOO_LARGE", "[input file]", "larger than 4 MiB"},
-		"folders":              {uploadFile, nil, "../a.txt", 3, "BAD_USER_INPUT", "[input file]", "folders"},
-		"backslashes":          {uploadFile, nil, `C:\a.txt`, 3, "BAD_USER_INPUT", "[input file]", "folders"},
-		"no name":              {uploadFile, nil, "", 3, "BAD_USER_INPUT", "[input file]", "name"},
-		"a hidden file":        {uploadFile, nil, ".htaccess", 3, "BAD_USER_INPUT", "[input file]", "name"},
-		"folders in the name":  {uploadFile, map[string]any{"name": "a/b"}, "a.txt", 3, "BAD_USER_INPUT", "[input name]", "folders"},
-		"an empty name":        {uploadFile, map[string]any{"name": ""}, "a.txt", 3, "BAD_USER_INPUT", "[input name]", "empty"},
-		"no package":           {uploadApplication, nil, "a.txt", 3, "BAD_USER_INPUT", "[input file]", ".apk"},
-		"no ending":            {uploadApplication, nil, "apk", 3, "BAD_USER_INPUT", "[input file]", ".apk"},
-		"an empty alias":       {uploadApplication, map[string]any{"alias": ""}, "a.apk", 3, "BAD_USER_INPUT", "[input alias]", "empty"},
-		"folders of a package": {uploadApplication, nil, "a/b.apk", 3, "BAD_USER_INPUT", "[input file]", "folders"},
+		"empty":                  {uploadFile, nil, "a.txt", 0, "BAD_USER_INPUT", "[input file]", "empty"},
+		"too large":              {uploadFile, nil, "a.txt", 4*mib + 1, "TOO_LARGE", "[input file]", "larger than 4 MiB"},
+		"much too large":         {uploadFile, nil, "a.txt", 40 * mib, "TOO_LARGE", "[input file]", "larger than 4 MiB"},
+		"too large a package":    {uploadApplication, nil, "a.apk", 4*mib + 1, "TOO_LARGE", "[input file]", "larger than 4 MiB"},
+		"folders":                {uploadFile, nil, "../a.txt", 3, "BAD_USER_INPUT", "[input file]", "folders"},
+		"backslashes":            {uploadFile, nil, `C:\a.txt`, 3, "BAD_USER_INPUT", "[input file]", "folders"},
+		"no name":                {uploadFile, nil, "", 3, "BAD_USER_INPUT", "[input file]", "name"},
+		"a hidden file":          {uploadFile, nil, ".htaccess", 3, "BAD_USER_INPUT", "[input file]", "name"},
+		"folders in the name":    {uploadFile, map[string]any{"name": "a/b"}, "a.txt", 3, "BAD_USER_INPUT", "[input name]", "folders"},
+		"an empty name":          {uploadFile, map[string]any{"name": ""}, "a.txt", 3, "BAD_USER_INPUT", "[input name]", "empty"},
+		"a kind unknown to GLPI": {uploadFile, nil, "a.exe", 3, "BAD_USER_INPUT", "[input file]", `File upload failed. GLPI takes only the kinds of files on its list of document types: is ".exe" on it?`},
+		"no package":             {uploadApplication, nil, "a.txt", 3, "BAD_USER_INPUT", "[input file]", ".apk"},
+		"no ending":              {uploadApplication, nil, "apk", 3, "BAD_USER_INPUT", "[input file]", ".apk"},
+		"an empty alias":         {uploadApplication, map[string]any{"alias": ""}, "a.apk", 3, "BAD_USER_INPUT", "[input alias]", "empty"},
+		"folders of a package":   {uploadApplication, nil, "a/b.apk", 3, "BAD_USER_INPUT", "[input file]", "folders"},
 	} {
 		a, err := w.upload(token, c.query, c.input, c.name, bytes.NewReader(noise(c.size)))
 		if err != nil || len(a.Errors) > 0 {
