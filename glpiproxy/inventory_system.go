@@ -42,7 +42,7 @@ func SystemOf(computer Row) System {
 // SystemsOf reads the operating systems of many computers in few calls, by the computer's id. A computer that the viewer
 // can't see has no entry.
 func SystemsOf(ctx context.Context, s *Session, computerIDs []int) (map[int]System, error) {
-	rows, err := searchByOwners(ctx, s, Computer{}.itemtype(), idOption, computerIDs, SystemOptions())
+	rows, err := searchByOwners(ctx, s, Computer{}.itemtype(), idOption, computerIDs, Query{Columns: SystemOptions()})
 	if err != nil {
 		return nil, err
 	}

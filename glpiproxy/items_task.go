@@ -1,6 +1,7 @@
 package glpiproxy
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -39,6 +40,26 @@ func (t Task) FileID() int { return t.deploys(File{}) }
 
 // ApplicationID is the application that the task deploys, 0 when it deploys none.
 func (t Task) ApplicationID() int { return t.deploys(Application{}) }
+
+// deployedValue is what GLPI keeps of a deployment. The flag is a text or a number.
+type deployedValue struct {
+	Destination    string          `json:"destination"`
+	RemoveOnDelete json.RawMessage `json:"remove_on_delete"`
+}
+
+func (t Task) deployed() (d deployedValue) {
+	if t.ItemType == "" || json.Unmarshal([]byte(t.Value), &d) != nil {
+		return deployedValue{}
+	}
+	return d
+}
+
+// Destination is the folder on devices that the task deploys a file into, "" when it
+// deploys none.
+func (t Task) Destination() string { return t.deployed().Destination }
+
+// RemovedOnDelete tells whether devices remove what the task deploys when it is deleted.
+func (t Task) RemovedOnDelete() bool { return boolOf(t.deployed().RemoveOnDelete) }
 
 func (t Task) deploys(kind Item) int {
 	if t.ItemType != kind.itemtype() {

@@ -77,7 +77,7 @@ func collectStatuses(ctx context.Context, s *Session, option int, owner func(Tas
 		return nil
 	}
 	columns := []int{statusCreatedOption, statusChangedOption, statusAgentOption, statusTaskOption, statusOption}
-	rows, err := searchByOwners(ctx, s, TaskStatus{}.itemtype(), option, slices.Sorted(maps.Keys(statuses)), columns)
+	rows, err := searchByOwners(ctx, s, TaskStatus{}.itemtype(), option, slices.Sorted(maps.Keys(statuses)), Query{Columns: columns})
 	if err != nil {
 		return err
 	}

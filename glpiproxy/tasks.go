@@ -61,7 +61,7 @@ func TasksOfMany(ctx context.Context, s *Session, targets []Target) (map[Target]
 	for target := range tasks {
 		owners[target.ID] = true
 	}
-	rows, err := searchByOwners(ctx, s, Task{}.itemtype(), taskTargetOption, slices.Sorted(maps.Keys(owners)), taskColumns)
+	rows, err := searchByOwners(ctx, s, Task{}.itemtype(), taskTargetOption, slices.Sorted(maps.Keys(owners)), Query{Columns: taskColumns})
 	if err != nil {
 		return nil, err
 	}
@@ -126,13 +126,13 @@ func getSome[T Item](ctx context.Context, s *Session, ids []int) ([]Result[T], e
 }
 
 // searchByOwners finds all rows of a type whose option holds one of the owners'
-// ids. The caller checks each row's owner again.
-func searchByOwners(ctx context.Context, s *Session, itemtype string, option int, owners, columns []int) ([]Row, error) {
+// ids, with the columns of a query. The caller checks each row's owner again.
+func searchByOwners(ctx context.Context, s *Session, itemtype string, option int, owners []int, wanted Query) ([]Row, error) {
 	parts := slices.Collect(slices.Chunk(owners, ownersPerSearch))
 	found := make([][]Row, len(parts))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, part := range parts {
-		q := Query{Columns: columns}
+		q := wanted
 		for _, owner := range part {
 			q.Criteria = append(q.Criteria, Criterion{Link: Or, Field: option, Type: Exactly, Value: strconv.Itoa(owner)})
 		}
@@ -177,7 +177,7 @@ func deployments(ctx context.Context, s *Session, kind Item, ids []int) (map[int
 		return nil, err
 	}
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
-	rows, err := searchByOwners(ctx, s, Task{}.itemtype(), taskItemOption, ids, taskColumns)
+	rows, err := searchByOwners(ctx, s, Task{}.itemtype(), taskItemOption, ids, Query{Columns: taskColumns})
 	if err != nil {
 		return nil, err
 	}

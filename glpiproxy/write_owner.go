@@ -128,13 +128,18 @@ func (w *writer) atHome(item Item) bool {
 func (w *writer) seeLinks(ctx context.Context, items map[int]Result[Item]) error {
 	wanted := map[string][]int{}
 	owners := map[int]reference{}
+	want := func(link reference) {
+		if _, known := w.known[link]; !known {
+			wanted[link.itemtype] = append(wanted[link.itemtype], link.id)
+		}
+	}
 	for _, i := range w.sound() {
 		for _, link := range w.fields[i].links {
-			wanted[link.itemtype] = append(wanted[link.itemtype], link.id)
+			want(link)
 		}
 		if item, ok := items[w.outcomes[i].ID].Item.(owned); ok {
 			owners[i] = item.owner()
-			wanted[owners[i].itemtype] = append(wanted[owners[i].itemtype], owners[i].id)
+			want(owners[i])
 		}
 	}
 	if err := w.know(ctx, wanted); err != nil {

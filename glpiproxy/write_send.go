@@ -80,7 +80,9 @@ func (w *writer) touched(batch []int) (tags []string) {
 			tags = append(tags, itemTag(w.itemtype, id))
 		}
 		for _, link := range w.fields[i].links {
-			tags = append(tags, itemTag(link.itemtype, link.id))
+			if !traitsOf(link.itemtype).catalogue { // naming a policy doesn't change it
+				tags = append(tags, itemTag(link.itemtype, link.id))
+			}
 		}
 	}
 	return append(tags, listTag(w.itemtype))

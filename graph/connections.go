@@ -102,7 +102,7 @@ func agentConnection(l *loaders, p page[glpiproxy.Agent]) *model.AgentConnection
 		l.computers.expect(item.ComputerID)
 		l.fleets.expect(item.FleetID)
 		l.entities.expect(item.EntityID)
-		l.expectTasks(targetsOf(item)...)
+		l.agentTasks.expect(item)
 		l.agentStatuses.expect(item.ID)
 		node := &model.Agent{Agent: item}
 		c.Nodes = append(c.Nodes, node)
@@ -127,7 +127,7 @@ func fleetPage(ctx context.Context, a pageArguments) (*model.FleetConnection, er
 	c := &model.FleetConnection{Edges: []*model.FleetEdge{}, Nodes: []*model.Fleet{}, PageInfo: p.info(), TotalCount: p.total}
 	for i, item := range p.items {
 		l.entities.expect(item.EntityID)
-		l.expectTasks(glpiproxy.Target{Kind: glpiproxy.TargetFleet, ID: item.ID})
+		l.fleetTasks.expect(item.ID)
 		node := &model.Fleet{Fleet: item}
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &model.FleetEdge{Node: node, Cursor: p.cursor(i)})

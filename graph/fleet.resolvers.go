@@ -7,7 +7,6 @@ package graph
 
 import (
 	"context"
-	"fleetgate/glpiproxy"
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
 )
@@ -21,11 +20,23 @@ func (r *fleetResolver) Agents(ctx context.Context, obj *model.Fleet, first *int
 }
 
 func (r *fleetResolver) Tasks(ctx context.Context, obj *model.Fleet) ([]*model.Task, error) {
-	return tasksOf(ctx, glpiproxy.Target{Kind: glpiproxy.TargetFleet, ID: obj.ID})
+	return fleetTasks(ctx, obj)
 }
 
 func (r *fleetResolver) Rollout(ctx context.Context, obj *model.Fleet) (*model.Rollout, error) {
 	return fleetRollout(ctx, obj)
+}
+
+func (r *mutationResolver) CreateFleet(ctx context.Context, input model.CreateFleetInput) (*model.CreateFleetPayload, error) {
+	return createFleet(ctx, input)
+}
+
+func (r *mutationResolver) UpdateFleet(ctx context.Context, input model.UpdateFleetInput) (*model.UpdateFleetPayload, error) {
+	return updateFleet(ctx, input)
+}
+
+func (r *mutationResolver) DeleteFleet(ctx context.Context, input model.DeleteFleetInput) (*model.DeleteFleetPayload, error) {
+	return deleteFleet(ctx, input)
 }
 
 func (r *Resolver) Fleet() generated.FleetResolver { return &fleetResolver{r} }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
 )
@@ -19,13 +21,13 @@ func statusesOf(ctx context.Context, t glpiproxy.Task) ([]*model.TaskStatus, err
 		return nil, err
 	}
 	devices := map[int]bool{t.Target.ID: true}
+	var rows []glpiproxy.TaskStatus
+	group, both := errgroup.WithContext(ctx)
 	if t.Target.Kind == glpiproxy.TargetFleet {
-		if devices, err = l.fleetDevices.load(ctx, t.Target.ID); err != nil {
-			return nil, err
-		}
+		group.Go(func() (err error) { devices, err = l.fleetDevices.load(both, t.Target.ID); return err })
 	}
-	rows, err := l.taskStatuses.load(ctx, t)
-	if err != nil {
+	group.Go(func() (err error) { rows, err = l.taskStatuses.load(both, t); return err })
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	rows = slices.DeleteFunc(slices.Clone(rows), func(row glpiproxy.TaskStatus) bool { return !devices[row.AgentID] })
@@ -94,7 +96,7 @@ func taskRollout(ctx context.Context, t *model.Task) (*model.TaskRollout, error)
 
 // fleetRollout counts the states of all tasks of a fleet.
 func fleetRollout(ctx context.Context, f *model.Fleet) (*model.Rollout, error) {
-	found, err := tasksOf(ctx, glpiproxy.Target{Kind: glpiproxy.TargetFleet, ID: f.ID})
+	found, err := fleetTasks(ctx, f)
 	if err != nil {
 		return nil, err
 	}

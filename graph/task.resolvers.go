@@ -23,6 +23,26 @@ func (r *agentTaskResolver) Status(ctx context.Context, obj *model.AgentTask) (*
 	return agentTaskStatus(ctx, obj.Agent, obj.Task.ID)
 }
 
+func (r *deployedApplicationResolver) Application(ctx context.Context, obj *model.DeployedApplication) (*model.Application, error) {
+	return loaded(ctx, applications, obj.ID)
+}
+
+func (r *deployedFileResolver) File(ctx context.Context, obj *model.DeployedFile) (*model.File, error) {
+	return loaded(ctx, files, obj.ID)
+}
+
+func (r *mutationResolver) ApplyPolicies(ctx context.Context, input model.ApplyPoliciesInput) (*model.ApplyPoliciesPayload, error) {
+	return applyPolicies(ctx, input)
+}
+
+func (r *mutationResolver) UpdateTask(ctx context.Context, input model.UpdateTaskInput) (*model.UpdateTaskPayload, error) {
+	return updateTask(ctx, input)
+}
+
+func (r *mutationResolver) RemoveTasks(ctx context.Context, input model.RemoveTasksInput) (*model.RemoveTasksPayload, error) {
+	return removeTasks(ctx, input)
+}
+
 func (r *taskResolver) Policy(ctx context.Context, obj *model.Task) (*model.Policy, error) {
 	return policyOf(ctx, obj)
 }
@@ -60,12 +80,20 @@ func (r *taskStatusResolver) Agent(ctx context.Context, obj *model.TaskStatus) (
 
 func (r *Resolver) AgentTask() generated.AgentTaskResolver { return &agentTaskResolver{r} }
 
+func (r *Resolver) DeployedApplication() generated.DeployedApplicationResolver {
+	return &deployedApplicationResolver{r}
+}
+
+func (r *Resolver) DeployedFile() generated.DeployedFileResolver { return &deployedFileResolver{r} }
+
 func (r *Resolver) Task() generated.TaskResolver { return &taskResolver{r} }
 
 func (r *Resolver) TaskStatus() generated.TaskStatusResolver { return &taskStatusResolver{r} }
 
 type (
-	agentTaskResolver  struct{ *Resolver }
-	taskResolver       struct{ *Resolver }
-	taskStatusResolver struct{ *Resolver }
+	agentTaskResolver           struct{ *Resolver }
+	deployedApplicationResolver struct{ *Resolver }
+	deployedFileResolver        struct{ *Resolver }
+	taskResolver                struct{ *Resolver }
+	taskStatusResolver          struct{ *Resolver }
 )

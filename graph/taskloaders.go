@@ -16,7 +16,9 @@ type taskLoaders struct {
 	policies      *loader[*model.Policy]
 	agents        *loader[*model.Agent]
 	tasks         *loader[*model.Task]
-	targetTasks   *keyed[glpiproxy.Target, []glpiproxy.Task]
+	files         *loader[*model.File]
+	fleetTasks    *loader[[]glpiproxy.Task]
+	agentTasks    *keyed[glpiproxy.Agent, map[glpiproxy.Target][]glpiproxy.Task] // its own, and those of its fleet
 	taskStatuses  *keyed[glpiproxy.Task, []glpiproxy.TaskStatus]
 	agentStatuses *loader[[]glpiproxy.TaskStatus]
 	// fleetDevices are the devices of a fleet that the viewer may see. GLPI keeps the statuses of devices that
@@ -28,10 +30,13 @@ func policies(l *loaders) *loader[*model.Policy] { return l.policies }
 func agents(l *loaders) *loader[*model.Agent]    { return l.agents }
 func tasks(l *loaders) *loader[*model.Task]      { return l.tasks }
 
+func files(l *loaders) *loader[*model.File] { return l.files }
+
 func newTaskLoaders(s *glpiproxy.Session) taskLoaders {
 	l := taskLoaders{
 		agents: newLoader(s, func(a glpiproxy.Agent) *model.Agent { return &model.Agent{Agent: a} }),
 		tasks:  newLoader(s, func(t glpiproxy.Task) *model.Task { return &model.Task{Task: t} }),
+		files:  newLoader(s, func(f glpiproxy.File) *model.File { return &model.File{File: f} }),
 		agentStatuses: newKeyed(func(ctx context.Context, ids []int) (map[int][]glpiproxy.TaskStatus, error) {
 			return glpiproxy.StatusesOfAgents(ctx, s, ids)
 		}),
@@ -43,15 +48,16 @@ func newTaskLoaders(s *glpiproxy.Session) taskLoaders {
 	l.taskStatuses = newKeyed(func(ctx context.Context, tasks []glpiproxy.Task) (map[glpiproxy.Task][]glpiproxy.TaskStatus, error) {
 		return statusesOfTasks(ctx, s, tasks)
 	})
-	l.targetTasks = newKeyed(func(ctx context.Context, targets []glpiproxy.Target) (map[glpiproxy.Target][]glpiproxy.Task, error) {
-		found, err := glpiproxy.TasksOfMany(ctx, s, targets)
-		for target, tasks := range found {
+	l.fleetTasks = newKeyed(func(ctx context.Context, ids []int) (map[int][]glpiproxy.Task, error) {
+		found, err := tasksOfFleets(ctx, s, ids)
+		for id, tasks := range found {
 			l.taskStatuses.expect(tasks...)
-			if target.Kind == glpiproxy.TargetFleet {
-				l.fleetDevices.expect(target.ID)
-			}
+			l.fleetDevices.expect(id)
 		}
 		return found, err
+	})
+	l.agentTasks = newKeyed(func(ctx context.Context, agents []glpiproxy.Agent) (map[glpiproxy.Agent]map[glpiproxy.Target][]glpiproxy.Task, error) {
+		return tasksOfAgents(ctx, s, agents)
 	})
 	return l
 }
@@ -77,8 +83,43 @@ func newKeyed[K comparable, M any](read func(context.Context, []K) (map[K]M, err
 	}, dataloadgen.WithWait(gather))}
 }
 
-// expectTasks tells whose tasks may be asked for soon.
-func (l *taskLoaders) expectTasks(targets ...glpiproxy.Target) { l.targetTasks.expect(targets...) }
+// tasksOfFleets reads what is applied to fleets.
+func tasksOfFleets(ctx context.Context, s *glpiproxy.Session, ids []int) (map[int][]glpiproxy.Task, error) {
+	targets := make([]glpiproxy.Target, len(ids))
+	for i, id := range ids {
+		targets[i] = glpiproxy.Target{Kind: glpiproxy.TargetFleet, ID: id}
+	}
+	found, err := glpiproxy.TasksOfMany(ctx, s, targets)
+	if err != nil {
+		return nil, err
+	}
+	byFleet := make(map[int][]glpiproxy.Task, len(found))
+	for target, tasks := range found {
+		byFleet[target.ID] = tasks
+	}
+	return byFleet, nil
+}
+
+// tasksOfAgents reads what devices have to obey, by what it is applied to. What the viewer can't see has no entry.
+func tasksOfAgents(ctx context.Context, s *glpiproxy.Session, agents []glpiproxy.Agent) (map[glpiproxy.Agent]map[glpiproxy.Target][]glpiproxy.Task, error) {
+	var targets []glpiproxy.Target
+	for _, agent := range agents {
+		for _, target := range targetsOf(agent) {
+			if !slices.Contains(targets, target) {
+				targets = append(targets, target)
+			}
+		}
+	}
+	found, err := glpiproxy.TasksOfMany(ctx, s, targets)
+	if err != nil {
+		return nil, err
+	}
+	byAgent := make(map[glpiproxy.Agent]map[glpiproxy.Target][]glpiproxy.Task, len(agents))
+	for _, agent := range agents {
+		byAgent[agent] = found
+	}
+	return byAgent, nil
+}
 
 // statusesOfTasks reads the statuses of many tasks, by the task.
 func statusesOfTasks(ctx context.Context, s *glpiproxy.Session, tasks []glpiproxy.Task) (map[glpiproxy.Task][]glpiproxy.TaskStatus, error) {
@@ -95,8 +136,20 @@ func statusesOfTasks(ctx context.Context, s *glpiproxy.Session, tasks []glpiprox
 	return found, nil
 }
 
-// devicesOfFleets finds the devices of fleets that the viewer may see, in one search for up to mostChoices fleets.
+// devicesOfFleets finds the devices of fleets that the viewer may see, in one search for up to mostChoices fleets. Those
+// of one fleet are mostly on the page that is shown beside, which is read once for both.
 func devicesOfFleets(ctx context.Context, s *glpiproxy.Session, fleetIDs []int) (map[int]map[int]bool, error) {
+	if len(fleetIDs) == 1 {
+		devices := map[int]bool{}
+		order := model.AgentOrder{Field: model.AgentOrderFieldDatabaseID, Direction: model.OrderDirectionAsc}
+		shown, total, err := listAgents(s, agentDemands{fleets: fleetIDs}.columns(), order).rows(ctx, 0, defaultPage)
+		for _, agent := range shown {
+			devices[agent.ID] = true
+		}
+		if err != nil || len(shown) == total {
+			return map[int]map[int]bool{fleetIDs[0]: devices}, err
+		}
+	}
 	slices.Sort(fleetIDs) // the same page is the same search, which the cache knows
 	devices := make(map[int]map[int]bool, len(fleetIDs))
 	for _, id := range fleetIDs {

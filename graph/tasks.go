@@ -19,8 +19,8 @@ func targetsOf(a glpiproxy.Agent) []glpiproxy.Target {
 	return targets
 }
 
-// tasksOf reads what is applied to a fleet or a device itself, by id.
-func tasksOf(ctx context.Context, target glpiproxy.Target) ([]*model.Task, error) {
+// fleetTasks reads what is applied to a fleet, by id.
+func fleetTasks(ctx context.Context, f *model.Fleet) ([]*model.Task, error) {
 	if _, err := readable[glpiproxy.Task](ctx); err != nil {
 		return nil, err
 	}
@@ -28,39 +28,44 @@ func tasksOf(ctx context.Context, target glpiproxy.Target) ([]*model.Task, error
 	if err != nil {
 		return nil, err
 	}
-	found, err := l.targetTasks.load(ctx, target)
+	found, err := l.fleetTasks.load(ctx, f.ID)
 	if err != nil {
 		return nil, err
 	}
-	tasks := make([]*model.Task, 0, len(found))
-	for _, task := range found {
-		tasks = append(tasks, &model.Task{Task: task})
+	tasks := make([]*model.Task, len(found))
+	for i, task := range byID(found) {
+		tasks[i] = &model.Task{Task: task}
 	}
-	slices.SortFunc(tasks, func(a, b *model.Task) int { return a.ID - b.ID })
 	return tasks, nil
+}
+
+// byID are tasks in the order in which they were made.
+func byID(tasks []glpiproxy.Task) []glpiproxy.Task {
+	return slices.SortedFunc(slices.Values(tasks), func(a, b glpiproxy.Task) int { return a.ID - b.ID })
 }
 
 // agentTasks reads what a device has to obey, its own tasks before those of its fleet. A fleet that the viewer can't
 // see, which a fresh device can be in, is an error beside the device's own tasks.
 func agentTasks(ctx context.Context, a *model.Agent) ([]*model.AgentTask, error) {
-	targets := targetsOf(a.Agent)
+	if _, err := readable[glpiproxy.Task](ctx); err != nil {
+		return nil, err
+	}
 	l, err := load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l.expectTasks(targets...)
-	l.agentStatuses.expect(a.ID)
+	found, err := l.agentTasks.load(ctx, a.Agent)
+	if err != nil {
+		return nil, err
+	}
 	all := []*model.AgentTask{}
-	for i, target := range targets {
-		found, err := tasksOf(ctx, target)
-		if err != nil && (i == 0 || !isUnseen(err)) {
-			return nil, err
+	for _, target := range targetsOf(a.Agent) {
+		tasks, seen := found[target]
+		if !seen {
+			graphql.AddError(ctx, notFound())
 		}
-		if err != nil {
-			graphql.AddError(ctx, err)
-		}
-		for _, task := range found {
-			all = append(all, &model.AgentTask{Agent: a, Task: task, Via: viaOf(target)})
+		for _, task := range byID(tasks) {
+			all = append(all, &model.AgentTask{Agent: a, Task: &model.Task{Task: task}, Via: viaOf(target)})
 		}
 	}
 	return all, describeAgentTasks(ctx, a, all)

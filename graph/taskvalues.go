@@ -1,11 +1,9 @@
 package graph
 
 import (
-	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
@@ -50,29 +48,13 @@ func presentOption(p *model.Policy, key string) model.TaskValue {
 	return &model.OptionValue{Option: key, Label: &choices[at].Label}
 }
 
-// deployment is what GLPI keeps of a deployment, as JSON text. The flag is a number or a text.
-type deployment struct {
-	Destination    string `json:"destination"`
-	RemoveOnDelete any    `json:"remove_on_delete"`
-}
-
-// deploymentOf reads the value of a task that deploys something.
-func deploymentOf(t glpiproxy.Task) (destination string, removeOnDelete, ok bool) {
-	var d deployment
-	if json.NewDecoder(strings.NewReader(t.Value)).Decode(&d) != nil {
-		return "", false, false
-	}
-	return d.Destination, d.RemoveOnDelete == "1" || d.RemoveOnDelete == 1.0 || d.RemoveOnDelete == true, true
-}
-
 // presentDeployment is nil where the value is none of a deployment.
 func presentDeployment(t glpiproxy.Task) model.TaskValue {
-	destination, remove, ok := deploymentOf(t)
 	switch {
-	case ok && t.ApplicationID() > 0:
-		return &model.DeployedApplication{ApplicationID: model.GlobalID("Application", t.ApplicationID()), RemoveOnDelete: remove}
-	case ok && t.FileID() > 0:
-		return &model.DeployedFile{FileID: model.GlobalID("File", t.FileID()), Destination: destination, RemoveOnDelete: remove}
+	case t.ApplicationID() > 0:
+		return &model.DeployedApplication{ID: t.ApplicationID(), RemoveOnDelete: t.RemovedOnDelete()}
+	case t.FileID() > 0 && t.Destination() != "":
+		return &model.DeployedFile{ID: t.FileID(), Destination: t.Destination(), RemoveOnDelete: t.RemovedOnDelete()}
 	}
 	return nil
 }

@@ -90,8 +90,24 @@ func refusal(err error, field ...string) (*model.UserError, error) {
 		return userError(model.UserErrorCodeConflict, said(failed), field...), nil
 	case glpiproxy.Invalid:
 		return badAt(said(failed), field...), nil
+	case glpiproxy.Unchanged:
+		return userError(model.UserErrorCodeUnchanged, "GLPI accepted it, but nothing has changed.", field...), nil
 	}
 	return nil, err
+}
+
+// itemRefusal is why one item of many was not written. What nobody can help by another input is told in its place
+// too, since the other items stand.
+func itemRefusal(err error, field ...string) *model.UserError {
+	wrong, err := refusal(err, field...)
+	if wrong != nil {
+		return wrong
+	}
+	failed, known := glpiCodes[glpiproxy.KindOf(err)]
+	if !known {
+		failed = glpiCodes[glpiproxy.Upstream]
+	}
+	return userError(model.UserErrorCodeUpstreamError, sentence(failed.message), field...)
 }
 
 // said is GLPI's reason, where it gave one.

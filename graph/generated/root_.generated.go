@@ -26,12 +26,10 @@ type ResolverRoot interface {
 	AgentTask() AgentTaskResolver
 	Application() ApplicationResolver
 	Computer() ComputerResolver
-	EndedDeployment() EndedDeploymentResolver
-	EntitySettings() EntitySettingsResolver
+	DeployedApplication() DeployedApplicationResolver
+	DeployedFile() DeployedFileResolver
 	File() FileResolver
 	Fleet() FleetResolver
-	FleetCount() FleetCountResolver
-	GatewayStatus() GatewayStatusResolver
 	Invitation() InvitationResolver
 	Mutation() MutationResolver
 	Overview() OverviewResolver
@@ -42,7 +40,6 @@ type ResolverRoot interface {
 	Subscription() SubscriptionResolver
 	Task() TaskResolver
 	TaskStatus() TaskStatusResolver
-	TextSetting() TextSettingResolver
 	User() UserResolver
 	UserFormChoices() UserFormChoicesResolver
 	Viewer() ViewerResolver
@@ -80,28 +77,9 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
-	AgentDeleted struct {
-		Agent    func(childComplexity int) int
-		AgentID  func(childComplexity int) int
-		At       func(childComplexity int) int
-		Cursor   func(childComplexity int) int
-		EntityID func(childComplexity int) int
-		Kind     func(childComplexity int) int
-		Serial   func(childComplexity int) int
-	}
-
 	AgentEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
-	}
-
-	AgentEnrolled struct {
-		Agent    func(childComplexity int) int
-		At       func(childComplexity int) int
-		Cursor   func(childComplexity int) int
-		EntityID func(childComplexity int) int
-		Kind     func(childComplexity int) int
-		Serial   func(childComplexity int) int
 	}
 
 	AgentTask struct {
@@ -123,8 +101,6 @@ type ComplexityRoot struct {
 
 	Application struct {
 		Alias       func(childComplexity int) int
-		Deployments func(childComplexity int) int
-		DownloadURL func(childComplexity int) int
 		Entity      func(childComplexity int) int
 		FileName    func(childComplexity int) int
 		GlobalID    func(childComplexity int) int
@@ -148,6 +124,12 @@ type ComplexityRoot struct {
 	ApplicationEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	ApplyPoliciesPayload struct {
+		Results    func(childComplexity int) int
+		Target     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	BackendHealth struct {
@@ -199,55 +181,30 @@ type ComplexityRoot struct {
 		UUID         func(childComplexity int) int
 	}
 
-	CreateUserPayload struct {
-		User       func(childComplexity int) int
-		UserErrors func(childComplexity int) int
-	}
-
-	DeleteApplicationPayload struct {
-		DeletedApplicationID func(childComplexity int) int
-		EndedDeployments     func(childComplexity int) int
-		UserErrors           func(childComplexity int) int
-	}
-
-	DeleteFilePayload struct {
-		DeletedFileID    func(childComplexity int) int
-		EndedDeployments func(childComplexity int) int
-		UserErrors       func(childComplexity int) int
-	}
-
-	DeleteUserResult struct {
-		Deleted              func(childComplexity int) int
-		DeletedInvitationIds func(childComplexity int) int
-		ID                   func(childComplexity int) int
-		UserErrors           func(childComplexity int) int
-	}
-
-	DeleteUsersPayload struct {
+	CreateFleetPayload struct {
+		Fleet      func(childComplexity int) int
 		Results    func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
+	DeleteFleetPayload struct {
+		DeletedID       func(childComplexity int) int
+		MovedAgentCount func(childComplexity int) int
+		MovedTo         func(childComplexity int) int
+		UserErrors      func(childComplexity int) int
+	}
+
 	DeployedApplication struct {
+		Application    func(childComplexity int) int
 		ApplicationID  func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
 	}
 
 	DeployedFile struct {
 		Destination    func(childComplexity int) int
+		File           func(childComplexity int) int
 		FileID         func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
-	}
-
-	EndedDeployment struct {
-		RemovedFromDevices func(childComplexity int) int
-		Target             func(childComplexity int) int
-		TaskID             func(childComplexity int) int
-	}
-
-	EnrollStatusCount struct {
-		Count        func(childComplexity int) int
-		EnrollStatus func(childComplexity int) int
 	}
 
 	Entity struct {
@@ -258,45 +215,15 @@ type ComplexityRoot struct {
 		Name         func(childComplexity int) int
 	}
 
-	EntityContact struct {
-		Address  func(childComplexity int) int
-		Country  func(childComplexity int) int
-		Email    func(childComplexity int) int
-		Phone    func(childComplexity int) int
-		Postcode func(childComplexity int) int
-		State    func(childComplexity int) int
-		Town     func(childComplexity int) int
-		Website  func(childComplexity int) int
-	}
-
-	EntitySettings struct {
-		AgentTokenLife func(childComplexity int) int
-		CanEdit        func(childComplexity int) int
-		CanEditContact func(childComplexity int) int
-		Contact        func(childComplexity int) int
-		DeviceCount    func(childComplexity int) int
-		DeviceLimit    func(childComplexity int) int
-		DownloadURL    func(childComplexity int) int
-		Entity         func(childComplexity int) int
-		MissingRights  func(childComplexity int) int
-		SupportAddress func(childComplexity int) int
-		SupportEmail   func(childComplexity int) int
-		SupportName    func(childComplexity int) int
-		SupportPhone   func(childComplexity int) int
-		SupportWebsite func(childComplexity int) int
-	}
-
 	File struct {
-		Comment     func(childComplexity int) int
-		Deployments func(childComplexity int) int
-		DownloadURL func(childComplexity int) int
-		Entity      func(childComplexity int) int
-		GlobalID    func(childComplexity int) int
-		ID          func(childComplexity int) int
-		MimeType    func(childComplexity int) int
-		Name        func(childComplexity int) int
-		Size        func(childComplexity int) int
-		Version     func(childComplexity int) int
+		Comment  func(childComplexity int) int
+		Entity   func(childComplexity int) int
+		GlobalID func(childComplexity int) int
+		ID       func(childComplexity int) int
+		MimeType func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Size     func(childComplexity int) int
+		Version  func(childComplexity int) int
 	}
 
 	FileConnection struct {
@@ -330,22 +257,16 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
-	FleetCount struct {
-		Count func(childComplexity int) int
-		Fleet func(childComplexity int) int
-	}
-
 	FleetEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
 	}
 
 	GatewayStatus struct {
-		Broker        func(childComplexity int) int
-		Capabilities  func(childComplexity int) int
-		Glpi          func(childComplexity int) int
-		MaxUploadSize func(childComplexity int) int
-		Version       func(childComplexity int) int
+		Broker       func(childComplexity int) int
+		Capabilities func(childComplexity int) int
+		Glpi         func(childComplexity int) int
+		Version      func(childComplexity int) int
 	}
 
 	GrantedEntity struct {
@@ -357,11 +278,6 @@ type ComplexityRoot struct {
 		Name         func(childComplexity int) int
 		ParentID     func(childComplexity int) int
 		Recursive    func(childComplexity int) int
-	}
-
-	IntSetting struct {
-		Source func(childComplexity int) int
-		Value  func(childComplexity int) int
 	}
 
 	IntegerValue struct {
@@ -398,15 +314,6 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
-	LocateAgentPayload struct {
-		Answered    func(childComplexity int) int
-		AnsweredBy  func(childComplexity int) int
-		Position    func(childComplexity int) int
-		Presence    func(childComplexity int) int
-		RoundTripMs func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
-	}
-
 	LoginPayload struct {
 		Token      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -424,31 +331,18 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
-	MissingSettingsRight struct {
-		Explanation func(childComplexity int) int
-		Right       func(childComplexity int) int
-	}
-
 	Mutation struct {
-		CreateUser           func(childComplexity int, input model.CreateUserInput) int
-		DeleteApplication    func(childComplexity int, input model.DeleteApplicationInput) int
-		DeleteFile           func(childComplexity int, input model.DeleteFileInput) int
-		DeleteUsers          func(childComplexity int, input model.DeleteUsersInput) int
-		LocateAgent          func(childComplexity int, input model.LocateAgentInput) int
-		Login                func(childComplexity int, input model.LoginInput) int
-		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
-		Logout               func(childComplexity int) int
-		PingAgent            func(childComplexity int, input model.PingAgentInput) int
-		RequestInventory     func(childComplexity int, input model.RequestInventoryInput) int
-		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
-		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
-		SwitchEntity         func(childComplexity int, input model.SwitchEntityInput) int
-		SwitchProfile        func(childComplexity int, input model.SwitchProfileInput) int
-		UpdateApplication    func(childComplexity int, input model.UpdateApplicationInput) int
-		UpdateFile           func(childComplexity int, input model.UpdateFileInput) int
-		UpdateUser           func(childComplexity int, input model.UpdateUserInput) int
-		UploadApplication    func(childComplexity int, input model.UploadApplicationInput) int
-		UploadFile           func(childComplexity int, input model.UploadFileInput) int
+		ApplyPolicies      func(childComplexity int, input model.ApplyPoliciesInput) int
+		CreateFleet        func(childComplexity int, input model.CreateFleetInput) int
+		DeleteFleet        func(childComplexity int, input model.DeleteFleetInput) int
+		Login              func(childComplexity int, input model.LoginInput) int
+		LoginWithUserToken func(childComplexity int, input model.LoginWithUserTokenInput) int
+		Logout             func(childComplexity int) int
+		RemoveTasks        func(childComplexity int, input model.RemoveTasksInput) int
+		SwitchEntity       func(childComplexity int, input model.SwitchEntityInput) int
+		SwitchProfile      func(childComplexity int, input model.SwitchProfileInput) int
+		UpdateFleet        func(childComplexity int, input model.UpdateFleetInput) int
+		UpdateTask         func(childComplexity int, input model.UpdateTaskInput) int
 	}
 
 	NamedEntry struct {
@@ -471,26 +365,13 @@ type ComplexityRoot struct {
 		Option func(childComplexity int) int
 	}
 
-	OsCount struct {
-		Count    func(childComplexity int) int
-		Name     func(childComplexity int) int
-		Versions func(childComplexity int) int
-	}
-
 	Overview struct {
 		AgentCount             func(childComplexity int) int
 		ApplicationCount       func(childComplexity int) int
-		DevicesByEnrollStatus  func(childComplexity int) int
-		DevicesByFleet         func(childComplexity int) int
-		DevicesByOs            func(childComplexity int) int
-		DevicesByPlatform      func(childComplexity int) int
-		DevicesByPresence      func(childComplexity int) int
-		DevicesByVersion       func(childComplexity int) int
 		FileCount              func(childComplexity int) int
 		FleetCount             func(childComplexity int) int
 		InvitationCount        func(childComplexity int) int
 		PendingInvitationCount func(childComplexity int) int
-		TasksByStatus          func(childComplexity int) int
 		UserCount              func(childComplexity int) int
 	}
 
@@ -499,19 +380,6 @@ type ComplexityRoot struct {
 		HasNextPage     func(childComplexity int) int
 		HasPreviousPage func(childComplexity int) int
 		StartCursor     func(childComplexity int) int
-	}
-
-	PingAgentPayload struct {
-		Answered    func(childComplexity int) int
-		AnsweredBy  func(childComplexity int) int
-		Presence    func(childComplexity int) int
-		RoundTripMs func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
-	}
-
-	PlatformCount struct {
-		Count   func(childComplexity int) int
-		MdmType func(childComplexity int) int
 	}
 
 	Policy struct {
@@ -581,7 +449,6 @@ type ComplexityRoot struct {
 	}
 
 	Presence struct {
-		Ambiguous   func(childComplexity int) int
 		LastContact func(childComplexity int) int
 		Since       func(childComplexity int) int
 		Source      func(childComplexity int) int
@@ -596,11 +463,6 @@ type ComplexityRoot struct {
 		Kind     func(childComplexity int) int
 		Presence func(childComplexity int) int
 		Serial   func(childComplexity int) int
-	}
-
-	PresenceCount struct {
-		Count func(childComplexity int) int
-		State func(childComplexity int) int
 	}
 
 	Profile struct {
@@ -628,7 +490,6 @@ type ComplexityRoot struct {
 		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
 		Application      func(childComplexity int, id string) int
 		Applications     func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
-		EntitySettings   func(childComplexity int, entityID string) int
 		File             func(childComplexity int, id string) int
 		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
 		Fleet            func(childComplexity int, id string) int
@@ -648,31 +509,17 @@ type ComplexityRoot struct {
 		WellKnownPaths   func(childComplexity int) int
 	}
 
+	RemoveTasksPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	RemovedApplication struct {
 		PackageName func(childComplexity int) int
 	}
 
 	RemovedFile struct {
 		Path func(childComplexity int) int
-	}
-
-	RequestInventoryPayload struct {
-		Answered    func(childComplexity int) int
-		AnsweredBy  func(childComplexity int) int
-		Presence    func(childComplexity int) int
-		ReceivedAt  func(childComplexity int) int
-		RoundTripMs func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
-	}
-
-	RequestPasswordResetPayload struct {
-		Accepted   func(childComplexity int) int
-		UserErrors func(childComplexity int) int
-	}
-
-	ResetPasswordPayload struct {
-		Reset      func(childComplexity int) int
-		UserErrors func(childComplexity int) int
 	}
 
 	Rollout struct {
@@ -705,6 +552,19 @@ type ComplexityRoot struct {
 		Target    func(childComplexity int) int
 		Value     func(childComplexity int) int
 		ValueText func(childComplexity int) int
+	}
+
+	TaskRemoval struct {
+		RemovalTask func(childComplexity int) int
+		Removed     func(childComplexity int) int
+		TaskID      func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
+	TaskResult struct {
+		Outcome    func(childComplexity int) int
+		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	TaskRollout struct {
@@ -755,38 +615,19 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
-	TextSetting struct {
-		InheritedFrom func(childComplexity int) int
-		Source        func(childComplexity int) int
-		Value         func(childComplexity int) int
-	}
-
 	TextValue struct {
 		Text func(childComplexity int) int
 	}
 
-	UpdateApplicationPayload struct {
-		Application func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
-	}
-
-	UpdateFilePayload struct {
-		File       func(childComplexity int) int
+	UpdateFleetPayload struct {
+		Fleet      func(childComplexity int) int
+		Removed    func(childComplexity int) int
+		Results    func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
-	UpdateUserPayload struct {
-		User       func(childComplexity int) int
-		UserErrors func(childComplexity int) int
-	}
-
-	UploadApplicationPayload struct {
-		Application func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
-	}
-
-	UploadFilePayload struct {
-		File       func(childComplexity int) int
+	UpdateTaskPayload struct {
+		Task       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -846,11 +687,6 @@ type ComplexityRoot struct {
 		Locations  func(childComplexity int) int
 		Profiles   func(childComplexity int) int
 		Titles     func(childComplexity int) int
-	}
-
-	VersionCount struct {
-		Count   func(childComplexity int) int
-		Version func(childComplexity int) int
 	}
 
 	Viewer struct {
@@ -1053,49 +889,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AgentConnection.TotalCount(childComplexity), true
 
-	case "AgentDeleted.agent":
-		if e.ComplexityRoot.AgentDeleted.Agent == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentDeleted.Agent(childComplexity), true
-	case "AgentDeleted.agentId":
-		if e.ComplexityRoot.AgentDeleted.AgentID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentDeleted.AgentID(childComplexity), true
-	case "AgentDeleted.at":
-		if e.ComplexityRoot.AgentDeleted.At == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentDeleted.At(childComplexity), true
-	case "AgentDeleted.cursor":
-		if e.ComplexityRoot.AgentDeleted.Cursor == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentDeleted.Cursor(childComplexity), true
-	case "AgentDeleted.entityId":
-		if e.ComplexityRoot.AgentDeleted.EntityID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentDeleted.EntityID(childComplexity), true
-	case "AgentDeleted.kind":
-		if e.ComplexityRoot.AgentDeleted.Kind == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentDeleted.Kind(childComplexity), true
-	case "AgentDeleted.serial":
-		if e.ComplexityRoot.AgentDeleted.Serial == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentDeleted.Serial(childComplexity), true
-
 	case "AgentEdge.cursor":
 		if e.ComplexityRoot.AgentEdge.Cursor == nil {
 			break
@@ -1108,43 +901,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AgentEdge.Node(childComplexity), true
-
-	case "AgentEnrolled.agent":
-		if e.ComplexityRoot.AgentEnrolled.Agent == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentEnrolled.Agent(childComplexity), true
-	case "AgentEnrolled.at":
-		if e.ComplexityRoot.AgentEnrolled.At == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentEnrolled.At(childComplexity), true
-	case "AgentEnrolled.cursor":
-		if e.ComplexityRoot.AgentEnrolled.Cursor == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentEnrolled.Cursor(childComplexity), true
-	case "AgentEnrolled.entityId":
-		if e.ComplexityRoot.AgentEnrolled.EntityID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentEnrolled.EntityID(childComplexity), true
-	case "AgentEnrolled.kind":
-		if e.ComplexityRoot.AgentEnrolled.Kind == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentEnrolled.Kind(childComplexity), true
-	case "AgentEnrolled.serial":
-		if e.ComplexityRoot.AgentEnrolled.Serial == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AgentEnrolled.Serial(childComplexity), true
 
 	case "AgentTask.effect":
 		if e.ComplexityRoot.AgentTask.Effect == nil {
@@ -1220,18 +976,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Application.Alias(childComplexity), true
-	case "Application.deployments":
-		if e.ComplexityRoot.Application.Deployments == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Application.Deployments(childComplexity), true
-	case "Application.downloadUrl":
-		if e.ComplexityRoot.Application.DownloadURL == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Application.DownloadURL(childComplexity), true
 	case "Application.entity":
 		if e.ComplexityRoot.Application.Entity == nil {
 			break
@@ -1336,6 +1080,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApplicationEdge.Node(childComplexity), true
+
+	case "ApplyPoliciesPayload.results":
+		if e.ComplexityRoot.ApplyPoliciesPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPoliciesPayload.Results(childComplexity), true
+	case "ApplyPoliciesPayload.target":
+		if e.ComplexityRoot.ApplyPoliciesPayload.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPoliciesPayload.Target(childComplexity), true
+	case "ApplyPoliciesPayload.userErrors":
+		if e.ComplexityRoot.ApplyPoliciesPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPoliciesPayload.UserErrors(childComplexity), true
 
 	case "BackendHealth.reachable":
 		if e.ComplexityRoot.BackendHealth.Reachable == nil {
@@ -1529,95 +1292,56 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Computer.UUID(childComplexity), true
 
-	case "CreateUserPayload.user":
-		if e.ComplexityRoot.CreateUserPayload.User == nil {
+	case "CreateFleetPayload.fleet":
+		if e.ComplexityRoot.CreateFleetPayload.Fleet == nil {
 			break
 		}
 
-		return e.ComplexityRoot.CreateUserPayload.User(childComplexity), true
-	case "CreateUserPayload.userErrors":
-		if e.ComplexityRoot.CreateUserPayload.UserErrors == nil {
+		return e.ComplexityRoot.CreateFleetPayload.Fleet(childComplexity), true
+	case "CreateFleetPayload.results":
+		if e.ComplexityRoot.CreateFleetPayload.Results == nil {
 			break
 		}
 
-		return e.ComplexityRoot.CreateUserPayload.UserErrors(childComplexity), true
-
-	case "DeleteApplicationPayload.deletedApplicationId":
-		if e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID == nil {
+		return e.ComplexityRoot.CreateFleetPayload.Results(childComplexity), true
+	case "CreateFleetPayload.userErrors":
+		if e.ComplexityRoot.CreateFleetPayload.UserErrors == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID(childComplexity), true
-	case "DeleteApplicationPayload.endedDeployments":
-		if e.ComplexityRoot.DeleteApplicationPayload.EndedDeployments == nil {
+		return e.ComplexityRoot.CreateFleetPayload.UserErrors(childComplexity), true
+
+	case "DeleteFleetPayload.deletedId":
+		if e.ComplexityRoot.DeleteFleetPayload.DeletedID == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteApplicationPayload.EndedDeployments(childComplexity), true
-	case "DeleteApplicationPayload.userErrors":
-		if e.ComplexityRoot.DeleteApplicationPayload.UserErrors == nil {
+		return e.ComplexityRoot.DeleteFleetPayload.DeletedID(childComplexity), true
+	case "DeleteFleetPayload.movedAgentCount":
+		if e.ComplexityRoot.DeleteFleetPayload.MovedAgentCount == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteApplicationPayload.UserErrors(childComplexity), true
-
-	case "DeleteFilePayload.deletedFileId":
-		if e.ComplexityRoot.DeleteFilePayload.DeletedFileID == nil {
+		return e.ComplexityRoot.DeleteFleetPayload.MovedAgentCount(childComplexity), true
+	case "DeleteFleetPayload.movedTo":
+		if e.ComplexityRoot.DeleteFleetPayload.MovedTo == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteFilePayload.DeletedFileID(childComplexity), true
-	case "DeleteFilePayload.endedDeployments":
-		if e.ComplexityRoot.DeleteFilePayload.EndedDeployments == nil {
+		return e.ComplexityRoot.DeleteFleetPayload.MovedTo(childComplexity), true
+	case "DeleteFleetPayload.userErrors":
+		if e.ComplexityRoot.DeleteFleetPayload.UserErrors == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteFilePayload.EndedDeployments(childComplexity), true
-	case "DeleteFilePayload.userErrors":
-		if e.ComplexityRoot.DeleteFilePayload.UserErrors == nil {
+		return e.ComplexityRoot.DeleteFleetPayload.UserErrors(childComplexity), true
+
+	case "DeployedApplication.application":
+		if e.ComplexityRoot.DeployedApplication.Application == nil {
 			break
 		}
 
-		return e.ComplexityRoot.DeleteFilePayload.UserErrors(childComplexity), true
-
-	case "DeleteUserResult.deleted":
-		if e.ComplexityRoot.DeleteUserResult.Deleted == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeleteUserResult.Deleted(childComplexity), true
-	case "DeleteUserResult.deletedInvitationIds":
-		if e.ComplexityRoot.DeleteUserResult.DeletedInvitationIds == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeleteUserResult.DeletedInvitationIds(childComplexity), true
-	case "DeleteUserResult.id":
-		if e.ComplexityRoot.DeleteUserResult.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeleteUserResult.ID(childComplexity), true
-	case "DeleteUserResult.userErrors":
-		if e.ComplexityRoot.DeleteUserResult.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeleteUserResult.UserErrors(childComplexity), true
-
-	case "DeleteUsersPayload.results":
-		if e.ComplexityRoot.DeleteUsersPayload.Results == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeleteUsersPayload.Results(childComplexity), true
-	case "DeleteUsersPayload.userErrors":
-		if e.ComplexityRoot.DeleteUsersPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeleteUsersPayload.UserErrors(childComplexity), true
-
+		return e.ComplexityRoot.DeployedApplication.Application(childComplexity), true
 	case "DeployedApplication.applicationId":
 		if e.ComplexityRoot.DeployedApplication.ApplicationID == nil {
 			break
@@ -1637,6 +1361,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeployedFile.Destination(childComplexity), true
+	case "DeployedFile.file":
+		if e.ComplexityRoot.DeployedFile.File == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployedFile.File(childComplexity), true
 	case "DeployedFile.fileId":
 		if e.ComplexityRoot.DeployedFile.FileID == nil {
 			break
@@ -1649,38 +1379,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
-
-	case "EndedDeployment.removedFromDevices":
-		if e.ComplexityRoot.EndedDeployment.RemovedFromDevices == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EndedDeployment.RemovedFromDevices(childComplexity), true
-	case "EndedDeployment.target":
-		if e.ComplexityRoot.EndedDeployment.Target == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EndedDeployment.Target(childComplexity), true
-	case "EndedDeployment.taskId":
-		if e.ComplexityRoot.EndedDeployment.TaskID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EndedDeployment.TaskID(childComplexity), true
-
-	case "EnrollStatusCount.count":
-		if e.ComplexityRoot.EnrollStatusCount.Count == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrollStatusCount.Count(childComplexity), true
-	case "EnrollStatusCount.enrollStatus":
-		if e.ComplexityRoot.EnrollStatusCount.EnrollStatus == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrollStatusCount.EnrollStatus(childComplexity), true
 
 	case "Entity.completeName":
 		if e.ComplexityRoot.Entity.CompleteName == nil {
@@ -1713,158 +1411,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Entity.Name(childComplexity), true
 
-	case "EntityContact.address":
-		if e.ComplexityRoot.EntityContact.Address == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntityContact.Address(childComplexity), true
-	case "EntityContact.country":
-		if e.ComplexityRoot.EntityContact.Country == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntityContact.Country(childComplexity), true
-	case "EntityContact.email":
-		if e.ComplexityRoot.EntityContact.Email == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntityContact.Email(childComplexity), true
-	case "EntityContact.phone":
-		if e.ComplexityRoot.EntityContact.Phone == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntityContact.Phone(childComplexity), true
-	case "EntityContact.postcode":
-		if e.ComplexityRoot.EntityContact.Postcode == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntityContact.Postcode(childComplexity), true
-	case "EntityContact.state":
-		if e.ComplexityRoot.EntityContact.State == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntityContact.State(childComplexity), true
-	case "EntityContact.town":
-		if e.ComplexityRoot.EntityContact.Town == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntityContact.Town(childComplexity), true
-	case "EntityContact.website":
-		if e.ComplexityRoot.EntityContact.Website == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntityContact.Website(childComplexity), true
-
-	case "EntitySettings.agentTokenLife":
-		if e.ComplexityRoot.EntitySettings.AgentTokenLife == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.AgentTokenLife(childComplexity), true
-	case "EntitySettings.canEdit":
-		if e.ComplexityRoot.EntitySettings.CanEdit == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.CanEdit(childComplexity), true
-	case "EntitySettings.canEditContact":
-		if e.ComplexityRoot.EntitySettings.CanEditContact == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.CanEditContact(childComplexity), true
-	case "EntitySettings.contact":
-		if e.ComplexityRoot.EntitySettings.Contact == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.Contact(childComplexity), true
-	case "EntitySettings.deviceCount":
-		if e.ComplexityRoot.EntitySettings.DeviceCount == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.DeviceCount(childComplexity), true
-	case "EntitySettings.deviceLimit":
-		if e.ComplexityRoot.EntitySettings.DeviceLimit == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.DeviceLimit(childComplexity), true
-	case "EntitySettings.downloadUrl":
-		if e.ComplexityRoot.EntitySettings.DownloadURL == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.DownloadURL(childComplexity), true
-	case "EntitySettings.entity":
-		if e.ComplexityRoot.EntitySettings.Entity == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.Entity(childComplexity), true
-	case "EntitySettings.missingRights":
-		if e.ComplexityRoot.EntitySettings.MissingRights == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.MissingRights(childComplexity), true
-	case "EntitySettings.supportAddress":
-		if e.ComplexityRoot.EntitySettings.SupportAddress == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.SupportAddress(childComplexity), true
-	case "EntitySettings.supportEmail":
-		if e.ComplexityRoot.EntitySettings.SupportEmail == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.SupportEmail(childComplexity), true
-	case "EntitySettings.supportName":
-		if e.ComplexityRoot.EntitySettings.SupportName == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.SupportName(childComplexity), true
-	case "EntitySettings.supportPhone":
-		if e.ComplexityRoot.EntitySettings.SupportPhone == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.SupportPhone(childComplexity), true
-	case "EntitySettings.supportWebsite":
-		if e.ComplexityRoot.EntitySettings.SupportWebsite == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EntitySettings.SupportWebsite(childComplexity), true
-
 	case "File.comment":
 		if e.ComplexityRoot.File.Comment == nil {
 			break
 		}
 
 		return e.ComplexityRoot.File.Comment(childComplexity), true
-	case "File.deployments":
-		if e.ComplexityRoot.File.Deployments == nil {
-			break
-		}
-
-		return e.ComplexityRoot.File.Deployments(childComplexity), true
-	case "File.downloadUrl":
-		if e.ComplexityRoot.File.DownloadURL == nil {
-			break
-		}
-
-		return e.ComplexityRoot.File.DownloadURL(childComplexity), true
 	case "File.entity":
 		if e.ComplexityRoot.File.Entity == nil {
 			break
@@ -2031,19 +1583,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.FleetConnection.TotalCount(childComplexity), true
 
-	case "FleetCount.count":
-		if e.ComplexityRoot.FleetCount.Count == nil {
-			break
-		}
-
-		return e.ComplexityRoot.FleetCount.Count(childComplexity), true
-	case "FleetCount.fleet":
-		if e.ComplexityRoot.FleetCount.Fleet == nil {
-			break
-		}
-
-		return e.ComplexityRoot.FleetCount.Fleet(childComplexity), true
-
 	case "FleetEdge.cursor":
 		if e.ComplexityRoot.FleetEdge.Cursor == nil {
 			break
@@ -2075,12 +1614,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GatewayStatus.Glpi(childComplexity), true
-	case "GatewayStatus.maxUploadSize":
-		if e.ComplexityRoot.GatewayStatus.MaxUploadSize == nil {
-			break
-		}
-
-		return e.ComplexityRoot.GatewayStatus.MaxUploadSize(childComplexity), true
 	case "GatewayStatus.version":
 		if e.ComplexityRoot.GatewayStatus.Version == nil {
 			break
@@ -2136,19 +1669,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GrantedEntity.Recursive(childComplexity), true
-
-	case "IntSetting.source":
-		if e.ComplexityRoot.IntSetting.Source == nil {
-			break
-		}
-
-		return e.ComplexityRoot.IntSetting.Source(childComplexity), true
-	case "IntSetting.value":
-		if e.ComplexityRoot.IntSetting.Value == nil {
-			break
-		}
-
-		return e.ComplexityRoot.IntSetting.Value(childComplexity), true
 
 	case "IntegerValue.integer":
 		if e.ComplexityRoot.IntegerValue.Integer == nil {
@@ -2269,43 +1789,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationEdge.Node(childComplexity), true
 
-	case "LocateAgentPayload.answered":
-		if e.ComplexityRoot.LocateAgentPayload.Answered == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.Answered(childComplexity), true
-	case "LocateAgentPayload.answeredBy":
-		if e.ComplexityRoot.LocateAgentPayload.AnsweredBy == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.AnsweredBy(childComplexity), true
-	case "LocateAgentPayload.position":
-		if e.ComplexityRoot.LocateAgentPayload.Position == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.Position(childComplexity), true
-	case "LocateAgentPayload.presence":
-		if e.ComplexityRoot.LocateAgentPayload.Presence == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.Presence(childComplexity), true
-	case "LocateAgentPayload.roundTripMs":
-		if e.ComplexityRoot.LocateAgentPayload.RoundTripMs == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.RoundTripMs(childComplexity), true
-	case "LocateAgentPayload.userErrors":
-		if e.ComplexityRoot.LocateAgentPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LocateAgentPayload.UserErrors(childComplexity), true
-
 	case "LoginPayload.token":
 		if e.ComplexityRoot.LoginPayload.Token == nil {
 			break
@@ -2357,74 +1840,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LogoutPayload.UserErrors(childComplexity), true
 
-	case "MissingSettingsRight.explanation":
-		if e.ComplexityRoot.MissingSettingsRight.Explanation == nil {
+	case "Mutation.applyPolicies":
+		if e.ComplexityRoot.Mutation.ApplyPolicies == nil {
 			break
 		}
 
-		return e.ComplexityRoot.MissingSettingsRight.Explanation(childComplexity), true
-	case "MissingSettingsRight.right":
-		if e.ComplexityRoot.MissingSettingsRight.Right == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MissingSettingsRight.Right(childComplexity), true
-
-	case "Mutation.createUser":
-		if e.ComplexityRoot.Mutation.CreateUser == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_createUser_args(ctx, rawArgs)
+		args, err := ec.field_Mutation_applyPolicies_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.CreateUser(childComplexity, args["input"].(model.CreateUserInput)), true
-	case "Mutation.deleteApplication":
-		if e.ComplexityRoot.Mutation.DeleteApplication == nil {
+		return e.ComplexityRoot.Mutation.ApplyPolicies(childComplexity, args["input"].(model.ApplyPoliciesInput)), true
+	case "Mutation.createFleet":
+		if e.ComplexityRoot.Mutation.CreateFleet == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_deleteApplication_args(ctx, rawArgs)
+		args, err := ec.field_Mutation_createFleet_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DeleteApplication(childComplexity, args["input"].(model.DeleteApplicationInput)), true
-	case "Mutation.deleteFile":
-		if e.ComplexityRoot.Mutation.DeleteFile == nil {
+		return e.ComplexityRoot.Mutation.CreateFleet(childComplexity, args["input"].(model.CreateFleetInput)), true
+	case "Mutation.deleteFleet":
+		if e.ComplexityRoot.Mutation.DeleteFleet == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_deleteFile_args(ctx, rawArgs)
+		args, err := ec.field_Mutation_deleteFleet_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DeleteFile(childComplexity, args["input"].(model.DeleteFileInput)), true
-	case "Mutation.deleteUsers":
-		if e.ComplexityRoot.Mutation.DeleteUsers == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_deleteUsers_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.DeleteUsers(childComplexity, args["input"].(model.DeleteUsersInput)), true
-	case "Mutation.locateAgent":
-		if e.ComplexityRoot.Mutation.LocateAgent == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_locateAgent_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.LocateAgent(childComplexity, args["input"].(model.LocateAgentInput)), true
+		return e.ComplexityRoot.Mutation.DeleteFleet(childComplexity, args["input"].(model.DeleteFleetInput)), true
 	case "Mutation.login":
 		if e.ComplexityRoot.Mutation.Login == nil {
 			break
@@ -2453,50 +1901,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Logout(childComplexity), true
-	case "Mutation.pingAgent":
-		if e.ComplexityRoot.Mutation.PingAgent == nil {
+	case "Mutation.removeTasks":
+		if e.ComplexityRoot.Mutation.RemoveTasks == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_pingAgent_args(ctx, rawArgs)
+		args, err := ec.field_Mutation_removeTasks_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
-	case "Mutation.requestInventory":
-		if e.ComplexityRoot.Mutation.RequestInventory == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_requestInventory_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.RequestInventory(childComplexity, args["input"].(model.RequestInventoryInput)), true
-	case "Mutation.requestPasswordReset":
-		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_requestPasswordReset_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.RequestPasswordReset(childComplexity, args["input"].(model.RequestPasswordResetInput)), true
-	case "Mutation.resetPassword":
-		if e.ComplexityRoot.Mutation.ResetPassword == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_resetPassword_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.ResetPassword(childComplexity, args["input"].(model.ResetPasswordInput)), true
+		return e.ComplexityRoot.Mutation.RemoveTasks(childComplexity, args["input"].(model.RemoveTasksInput)), true
 	case "Mutation.switchEntity":
 		if e.ComplexityRoot.Mutation.SwitchEntity == nil {
 			break
@@ -2519,61 +1934,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(model.SwitchProfileInput)), true
-	case "Mutation.updateApplication":
-		if e.ComplexityRoot.Mutation.UpdateApplication == nil {
+	case "Mutation.updateFleet":
+		if e.ComplexityRoot.Mutation.UpdateFleet == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_updateApplication_args(ctx, rawArgs)
+		args, err := ec.field_Mutation_updateFleet_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.UpdateApplication(childComplexity, args["input"].(model.UpdateApplicationInput)), true
-	case "Mutation.updateFile":
-		if e.ComplexityRoot.Mutation.UpdateFile == nil {
+		return e.ComplexityRoot.Mutation.UpdateFleet(childComplexity, args["input"].(model.UpdateFleetInput)), true
+	case "Mutation.updateTask":
+		if e.ComplexityRoot.Mutation.UpdateTask == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_updateFile_args(ctx, rawArgs)
+		args, err := ec.field_Mutation_updateTask_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.UpdateFile(childComplexity, args["input"].(model.UpdateFileInput)), true
-	case "Mutation.updateUser":
-		if e.ComplexityRoot.Mutation.UpdateUser == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_updateUser_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.UpdateUser(childComplexity, args["input"].(model.UpdateUserInput)), true
-	case "Mutation.uploadApplication":
-		if e.ComplexityRoot.Mutation.UploadApplication == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_uploadApplication_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.UploadApplication(childComplexity, args["input"].(model.UploadApplicationInput)), true
-	case "Mutation.uploadFile":
-		if e.ComplexityRoot.Mutation.UploadFile == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_uploadFile_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.UploadFile(childComplexity, args["input"].(model.UploadFileInput)), true
+		return e.ComplexityRoot.Mutation.UpdateTask(childComplexity, args["input"].(model.UpdateTaskInput)), true
 
 	case "NamedEntry.databaseId":
 		if e.ComplexityRoot.NamedEntry.DatabaseID == nil {
@@ -2644,25 +2026,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.OptionValue.Option(childComplexity), true
 
-	case "OsCount.count":
-		if e.ComplexityRoot.OsCount.Count == nil {
-			break
-		}
-
-		return e.ComplexityRoot.OsCount.Count(childComplexity), true
-	case "OsCount.name":
-		if e.ComplexityRoot.OsCount.Name == nil {
-			break
-		}
-
-		return e.ComplexityRoot.OsCount.Name(childComplexity), true
-	case "OsCount.versions":
-		if e.ComplexityRoot.OsCount.Versions == nil {
-			break
-		}
-
-		return e.ComplexityRoot.OsCount.Versions(childComplexity), true
-
 	case "Overview.agentCount":
 		if e.ComplexityRoot.Overview.AgentCount == nil {
 			break
@@ -2675,42 +2038,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Overview.ApplicationCount(childComplexity), true
-	case "Overview.devicesByEnrollStatus":
-		if e.ComplexityRoot.Overview.DevicesByEnrollStatus == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Overview.DevicesByEnrollStatus(childComplexity), true
-	case "Overview.devicesByFleet":
-		if e.ComplexityRoot.Overview.DevicesByFleet == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Overview.DevicesByFleet(childComplexity), true
-	case "Overview.devicesByOs":
-		if e.ComplexityRoot.Overview.DevicesByOs == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Overview.DevicesByOs(childComplexity), true
-	case "Overview.devicesByPlatform":
-		if e.ComplexityRoot.Overview.DevicesByPlatform == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Overview.DevicesByPlatform(childComplexity), true
-	case "Overview.devicesByPresence":
-		if e.ComplexityRoot.Overview.DevicesByPresence == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Overview.DevicesByPresence(childComplexity), true
-	case "Overview.devicesByVersion":
-		if e.ComplexityRoot.Overview.DevicesByVersion == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Overview.DevicesByVersion(childComplexity), true
 	case "Overview.fileCount":
 		if e.ComplexityRoot.Overview.FileCount == nil {
 			break
@@ -2735,12 +2062,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Overview.PendingInvitationCount(childComplexity), true
-	case "Overview.tasksByStatus":
-		if e.ComplexityRoot.Overview.TasksByStatus == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Overview.TasksByStatus(childComplexity), true
 	case "Overview.userCount":
 		if e.ComplexityRoot.Overview.UserCount == nil {
 			break
@@ -2772,50 +2093,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
-
-	case "PingAgentPayload.answered":
-		if e.ComplexityRoot.PingAgentPayload.Answered == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PingAgentPayload.Answered(childComplexity), true
-	case "PingAgentPayload.answeredBy":
-		if e.ComplexityRoot.PingAgentPayload.AnsweredBy == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PingAgentPayload.AnsweredBy(childComplexity), true
-	case "PingAgentPayload.presence":
-		if e.ComplexityRoot.PingAgentPayload.Presence == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PingAgentPayload.Presence(childComplexity), true
-	case "PingAgentPayload.roundTripMs":
-		if e.ComplexityRoot.PingAgentPayload.RoundTripMs == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PingAgentPayload.RoundTripMs(childComplexity), true
-	case "PingAgentPayload.userErrors":
-		if e.ComplexityRoot.PingAgentPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PingAgentPayload.UserErrors(childComplexity), true
-
-	case "PlatformCount.count":
-		if e.ComplexityRoot.PlatformCount.Count == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PlatformCount.Count(childComplexity), true
-	case "PlatformCount.mdmType":
-		if e.ComplexityRoot.PlatformCount.MdmType == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PlatformCount.MdmType(childComplexity), true
 
 	case "Policy.androidMaxVersion":
 		if e.ComplexityRoot.Policy.AndroidMaxVersion == nil {
@@ -3094,12 +2371,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PositionReported.Serial(childComplexity), true
 
-	case "Presence.ambiguous":
-		if e.ComplexityRoot.Presence.Ambiguous == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Presence.Ambiguous(childComplexity), true
 	case "Presence.lastContact":
 		if e.ComplexityRoot.Presence.LastContact == nil {
 			break
@@ -3167,19 +2438,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PresenceChanged.Serial(childComplexity), true
-
-	case "PresenceCount.count":
-		if e.ComplexityRoot.PresenceCount.Count == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PresenceCount.Count(childComplexity), true
-	case "PresenceCount.state":
-		if e.ComplexityRoot.PresenceCount.State == nil {
-			break
-		}
-
-		return e.ComplexityRoot.PresenceCount.State(childComplexity), true
 
 	case "Profile.databaseId":
 		if e.ComplexityRoot.Profile.DatabaseID == nil {
@@ -3294,17 +2552,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Applications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.ApplicationFilter), args["orderBy"].(*model.ApplicationOrder)), true
-	case "Query.entitySettings":
-		if e.ComplexityRoot.Query.EntitySettings == nil {
-			break
-		}
-
-		args, err := ec.field_Query_entitySettings_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Query.EntitySettings(childComplexity, args["entityId"].(string)), true
 	case "Query.file":
 		if e.ComplexityRoot.Query.File == nil {
 			break
@@ -3459,6 +2706,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.WellKnownPaths(childComplexity), true
 
+	case "RemoveTasksPayload.results":
+		if e.ComplexityRoot.RemoveTasksPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveTasksPayload.Results(childComplexity), true
+	case "RemoveTasksPayload.userErrors":
+		if e.ComplexityRoot.RemoveTasksPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveTasksPayload.UserErrors(childComplexity), true
+
 	case "RemovedApplication.packageName":
 		if e.ComplexityRoot.RemovedApplication.PackageName == nil {
 			break
@@ -3472,69 +2732,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RemovedFile.Path(childComplexity), true
-
-	case "RequestInventoryPayload.answered":
-		if e.ComplexityRoot.RequestInventoryPayload.Answered == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.Answered(childComplexity), true
-	case "RequestInventoryPayload.answeredBy":
-		if e.ComplexityRoot.RequestInventoryPayload.AnsweredBy == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.AnsweredBy(childComplexity), true
-	case "RequestInventoryPayload.presence":
-		if e.ComplexityRoot.RequestInventoryPayload.Presence == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.Presence(childComplexity), true
-	case "RequestInventoryPayload.receivedAt":
-		if e.ComplexityRoot.RequestInventoryPayload.ReceivedAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.ReceivedAt(childComplexity), true
-	case "RequestInventoryPayload.roundTripMs":
-		if e.ComplexityRoot.RequestInventoryPayload.RoundTripMs == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.RoundTripMs(childComplexity), true
-	case "RequestInventoryPayload.userErrors":
-		if e.ComplexityRoot.RequestInventoryPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestInventoryPayload.UserErrors(childComplexity), true
-
-	case "RequestPasswordResetPayload.accepted":
-		if e.ComplexityRoot.RequestPasswordResetPayload.Accepted == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestPasswordResetPayload.Accepted(childComplexity), true
-	case "RequestPasswordResetPayload.userErrors":
-		if e.ComplexityRoot.RequestPasswordResetPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RequestPasswordResetPayload.UserErrors(childComplexity), true
-
-	case "ResetPasswordPayload.reset":
-		if e.ComplexityRoot.ResetPasswordPayload.Reset == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ResetPasswordPayload.Reset(childComplexity), true
-	case "ResetPasswordPayload.userErrors":
-		if e.ComplexityRoot.ResetPasswordPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ResetPasswordPayload.UserErrors(childComplexity), true
 
 	case "Rollout.counts":
 		if e.ComplexityRoot.Rollout.Counts == nil {
@@ -3652,6 +2849,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Task.ValueText(childComplexity), true
+
+	case "TaskRemoval.removalTask":
+		if e.ComplexityRoot.TaskRemoval.RemovalTask == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.RemovalTask(childComplexity), true
+	case "TaskRemoval.removed":
+		if e.ComplexityRoot.TaskRemoval.Removed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.Removed(childComplexity), true
+	case "TaskRemoval.taskId":
+		if e.ComplexityRoot.TaskRemoval.TaskID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.TaskID(childComplexity), true
+	case "TaskRemoval.userErrors":
+		if e.ComplexityRoot.TaskRemoval.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.UserErrors(childComplexity), true
+
+	case "TaskResult.outcome":
+		if e.ComplexityRoot.TaskResult.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskResult.Outcome(childComplexity), true
+	case "TaskResult.task":
+		if e.ComplexityRoot.TaskResult.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskResult.Task(childComplexity), true
+	case "TaskResult.userErrors":
+		if e.ComplexityRoot.TaskResult.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskResult.UserErrors(childComplexity), true
 
 	case "TaskRollout.counts":
 		if e.ComplexityRoot.TaskRollout.Counts == nil {
@@ -3839,25 +3080,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TaskStatusEdge.Node(childComplexity), true
 
-	case "TextSetting.inheritedFrom":
-		if e.ComplexityRoot.TextSetting.InheritedFrom == nil {
-			break
-		}
-
-		return e.ComplexityRoot.TextSetting.InheritedFrom(childComplexity), true
-	case "TextSetting.source":
-		if e.ComplexityRoot.TextSetting.Source == nil {
-			break
-		}
-
-		return e.ComplexityRoot.TextSetting.Source(childComplexity), true
-	case "TextSetting.value":
-		if e.ComplexityRoot.TextSetting.Value == nil {
-			break
-		}
-
-		return e.ComplexityRoot.TextSetting.Value(childComplexity), true
-
 	case "TextValue.text":
 		if e.ComplexityRoot.TextValue.Text == nil {
 			break
@@ -3865,70 +3087,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TextValue.Text(childComplexity), true
 
-	case "UpdateApplicationPayload.application":
-		if e.ComplexityRoot.UpdateApplicationPayload.Application == nil {
+	case "UpdateFleetPayload.fleet":
+		if e.ComplexityRoot.UpdateFleetPayload.Fleet == nil {
 			break
 		}
 
-		return e.ComplexityRoot.UpdateApplicationPayload.Application(childComplexity), true
-	case "UpdateApplicationPayload.userErrors":
-		if e.ComplexityRoot.UpdateApplicationPayload.UserErrors == nil {
+		return e.ComplexityRoot.UpdateFleetPayload.Fleet(childComplexity), true
+	case "UpdateFleetPayload.removed":
+		if e.ComplexityRoot.UpdateFleetPayload.Removed == nil {
 			break
 		}
 
-		return e.ComplexityRoot.UpdateApplicationPayload.UserErrors(childComplexity), true
-
-	case "UpdateFilePayload.file":
-		if e.ComplexityRoot.UpdateFilePayload.File == nil {
+		return e.ComplexityRoot.UpdateFleetPayload.Removed(childComplexity), true
+	case "UpdateFleetPayload.results":
+		if e.ComplexityRoot.UpdateFleetPayload.Results == nil {
 			break
 		}
 
-		return e.ComplexityRoot.UpdateFilePayload.File(childComplexity), true
-	case "UpdateFilePayload.userErrors":
-		if e.ComplexityRoot.UpdateFilePayload.UserErrors == nil {
+		return e.ComplexityRoot.UpdateFleetPayload.Results(childComplexity), true
+	case "UpdateFleetPayload.userErrors":
+		if e.ComplexityRoot.UpdateFleetPayload.UserErrors == nil {
 			break
 		}
 
-		return e.ComplexityRoot.UpdateFilePayload.UserErrors(childComplexity), true
+		return e.ComplexityRoot.UpdateFleetPayload.UserErrors(childComplexity), true
 
-	case "UpdateUserPayload.user":
-		if e.ComplexityRoot.UpdateUserPayload.User == nil {
+	case "UpdateTaskPayload.task":
+		if e.ComplexityRoot.UpdateTaskPayload.Task == nil {
 			break
 		}
 
-		return e.ComplexityRoot.UpdateUserPayload.User(childComplexity), true
-	case "UpdateUserPayload.userErrors":
-		if e.ComplexityRoot.UpdateUserPayload.UserErrors == nil {
+		return e.ComplexityRoot.UpdateTaskPayload.Task(childComplexity), true
+	case "UpdateTaskPayload.userErrors":
+		if e.ComplexityRoot.UpdateTaskPayload.UserErrors == nil {
 			break
 		}
 
-		return e.ComplexityRoot.UpdateUserPayload.UserErrors(childComplexity), true
-
-	case "UploadApplicationPayload.application":
-		if e.ComplexityRoot.UploadApplicationPayload.Application == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UploadApplicationPayload.Application(childComplexity), true
-	case "UploadApplicationPayload.userErrors":
-		if e.ComplexityRoot.UploadApplicationPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UploadApplicationPayload.UserErrors(childComplexity), true
-
-	case "UploadFilePayload.file":
-		if e.ComplexityRoot.UploadFilePayload.File == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UploadFilePayload.File(childComplexity), true
-	case "UploadFilePayload.userErrors":
-		if e.ComplexityRoot.UploadFilePayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.UploadFilePayload.UserErrors(childComplexity), true
+		return e.ComplexityRoot.UpdateTaskPayload.UserErrors(childComplexity), true
 
 	case "User.isActive":
 		if e.ComplexityRoot.User.Active == nil {
@@ -4175,19 +3370,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UserFormChoices.Titles(childComplexity), true
-
-	case "VersionCount.count":
-		if e.ComplexityRoot.VersionCount.Count == nil {
-			break
-		}
-
-		return e.ComplexityRoot.VersionCount.Count(childComplexity), true
-	case "VersionCount.version":
-		if e.ComplexityRoot.VersionCount.Version == nil {
-			break
-		}
-
-		return e.ComplexityRoot.VersionCount.Version(childComplexity), true
 
 	case "Viewer.activeEntity":
 		if e.ComplexityRoot.Viewer.ActiveEntity == nil {
@@ -4454,30 +3636,24 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputAgentFilter,
 		ec.unmarshalInputAgentOrder,
+		ec.unmarshalInputApplicationDeploymentInput,
 		ec.unmarshalInputApplicationFilter,
 		ec.unmarshalInputApplicationOrder,
-		ec.unmarshalInputCreateUserInput,
-		ec.unmarshalInputDeleteApplicationInput,
-		ec.unmarshalInputDeleteFileInput,
-		ec.unmarshalInputDeleteUsersInput,
+		ec.unmarshalInputApplyPoliciesInput,
+		ec.unmarshalInputCreateFleetInput,
+		ec.unmarshalInputDeleteFleetInput,
 		ec.unmarshalInputDeviceEventFilter,
+		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
-		ec.unmarshalInputLocateAgentInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
-		ec.unmarshalInputPingAgentInput,
-		ec.unmarshalInputProfileGrantInput,
-		ec.unmarshalInputRequestInventoryInput,
-		ec.unmarshalInputRequestPasswordResetInput,
-		ec.unmarshalInputResetPasswordInput,
+		ec.unmarshalInputPolicyValueInput,
+		ec.unmarshalInputRemoveTasksInput,
 		ec.unmarshalInputSwitchEntityInput,
 		ec.unmarshalInputSwitchProfileInput,
-		ec.unmarshalInputUpdateApplicationInput,
-		ec.unmarshalInputUpdateFileInput,
-		ec.unmarshalInputUpdateUserInput,
-		ec.unmarshalInputUploadApplicationInput,
-		ec.unmarshalInputUploadFileInput,
+		ec.unmarshalInputUpdateFleetInput,
+		ec.unmarshalInputUpdateTaskInput,
 		ec.unmarshalInputUserFilter,
 		ec.unmarshalInputUserOrder,
 	)
@@ -4583,13 +3759,6 @@ var sources = []*ast.Source{
   again; running subscriptions go on with the events of what is active now.
   """
   switchEntity("Which entity." input: SwitchEntityInput!): SwitchEntityPayload!
-  """
-  Has GLPI mail a link for a new password to the owner of an address. The answer is the same, and comes after the same
-  time, whether or not anybody has this address. Needs no sign-in.
-  """
-  requestPasswordReset("Whose." input: RequestPasswordResetInput!): RequestPasswordResetPayload!
-  "Sets a new password with the token that was mailed, which is good for a day. Needs no sign-in."
-  resetPassword("The token and the new password." input: ResetPasswordInput!): ResetPasswordPayload!
 }
 
 "What ` + "`" + `switchProfile` + "`" + ` needs."
@@ -4619,38 +3788,6 @@ type SwitchEntityPayload {
   "The viewer with the new entity; null when the switch was refused."
   viewer: Viewer
   "Why it was refused."
-  userErrors: [UserError!]!
-}
-
-"What ` + "`" + `requestPasswordReset` + "`" + ` needs."
-input RequestPasswordResetInput {
-  "The address that GLPI knows the person by."
-  email: EmailAddress!
-}
-
-"What ` + "`" + `requestPasswordReset` + "`" + ` answers."
-type RequestPasswordResetPayload {
-  "Whether the wish was passed on; if somebody has the address, a mail is on its way."
-  accepted: Boolean!
-  "Why it was not."
-  userErrors: [UserError!]!
-}
-
-"What ` + "`" + `resetPassword` + "`" + ` needs."
-input ResetPasswordInput {
-  "The address that the mail was sent to."
-  email: EmailAddress!
-  "The token: what follows ` + "`" + `password_forget_token=` + "`" + ` in the mailed link."
-  token: String!
-  "The new password."
-  password: String!
-}
-
-"What ` + "`" + `resetPassword` + "`" + ` answers."
-type ResetPasswordPayload {
-  "Whether the new password is in force."
-  reset: Boolean!
-  "Why it is not."
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
@@ -4726,11 +3863,6 @@ type Presence {
   lastContact: DateTime
   "Who said so; null when nobody did."
   source: PresenceSource
-  """
-  Whether several agents share the device's serial in its entity, as phones do that call themselves "unknown": then
-  nobody can tell which of them was heard. Known only with a service account.
-  """
-  ambiguous: Boolean!
 }
 
 "Whether a device is online."
@@ -4887,14 +4019,6 @@ type Application implements Node {
   mimeType: String
   "The entity that owns the application."
   entity: Entity
-  "What deploys the application to fleets and devices that the viewer may see."
-  deployments: [Task!]!
-  """
-  Where its bytes are, on the gateway's own address: ` + "`" + `/applications/17/content?ticket=…` + "`" + `. A browser can follow it
-  without any header, for five minutes and as long as the viewer is signed in. It takes ranges of bytes.
-  Without the ticket the address is good for ever, for requests with an Authorization header.
-  """
-  downloadUrl: String!
 }
 
 "Whether GLPI has read a package, which it does about a minute after the upload."
@@ -4905,66 +4029,6 @@ enum ApplicationParseStatus {
   PARSED
   "GLPI could not read it."
   FAILED
-}
-
-extend type Mutation {
-  """
-  Uploads an Android package (.apk, .upk) to the active entity, for devices to install. GLPI reads its name, version and
-  icon about a minute later: see ` + "`" + `parseStatus` + "`" + `.
-  """
-  uploadApplication("The application." input: UploadApplicationInput!): UploadApplicationPayload!
-  "Changes what an application is called. GLPI overwrites it once, when it has read the package."
-  updateApplication("The application and what is to change." input: UpdateApplicationInput!): UpdateApplicationPayload!
-  "Deletes an application for good, after all that deploys it."
-  deleteApplication("The application." input: DeleteApplicationInput!): DeleteApplicationPayload!
-}
-
-"An application to upload."
-input UploadApplicationInput {
-  "The package, in a multipart request; its name ends in .apk or .upk."
-  file: Upload!
-  "What people shall call it until GLPI has read the package, at most 255 characters; the file's name without its ending unless told."
-  alias: String
-}
-
-"An application that was uploaded."
-type UploadApplicationPayload {
-  "The new application; null where it was refused."
-  application: Application
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
-}
-
-"What is to change of an application."
-input UpdateApplicationInput {
-  "The application's global id."
-  id: ID!
-  "What people shall call it, at most 255 characters; left out or null: as it is."
-  alias: String
-}
-
-"An application after a change."
-type UpdateApplicationPayload {
-  "The application as it is now; null where nothing was changed."
-  application: Application
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
-}
-
-"Which application to delete."
-input DeleteApplicationInput {
-  "The application's global id."
-  id: ID!
-}
-
-"What became of an application that was to be deleted."
-type DeleteApplicationPayload {
-  "The global id that the application had; null where it is still there."
-  deletedApplicationId: ID
-  "What deployed the application and was removed before it, whether or not the application could be deleted."
-  endedDeployments: [EndedDeployment!]!
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
 }
 
 "What applications are picked by."
@@ -5009,99 +4073,6 @@ type ApplicationEdge {
   cursor: String!
 }
 `, BuiltIn: false},
-	{Name: "../schema/command.graphqls", Input: `extend type Mutation {
-  """
-  Asks a device for a sign of life and answers as soon as it gave one. Over MQTT that takes milliseconds; an agent that
-  answers over HTTP is seen by what it writes to GLPI. A device that stays silent is no error: ` + "`" + `answered` + "`" + ` is false then.
-  """
-  pingAgent("Which device, and how long to wait." input: PingAgentInput!): PingAgentPayload!
-  "Asks a device where it is, and waits for its answer."
-  locateAgent("Which device, and how long to wait." input: LocateAgentInput!): LocateAgentPayload!
-  "Asks a device for its inventory, and waits until it has come."
-  requestInventory("Which device, and how long to wait." input: RequestInventoryInput!): RequestInventoryPayload!
-}
-
-"Which device to ask for a sign of life."
-input PingAgentInput {
-  "The agent's global id."
-  agentId: ID!
-  "How long to wait for the answer, in milliseconds; 10,000 unless told, 100 to 60,000."
-  timeoutMs: Int
-}
-
-"Which device to ask where it is."
-input LocateAgentInput {
-  "The agent's global id."
-  agentId: ID!
-  "How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000."
-  timeoutMs: Int
-}
-
-"Which device to ask for its inventory."
-input RequestInventoryInput {
-  "The agent's global id."
-  agentId: ID!
-  "How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000."
-  timeoutMs: Int
-}
-
-"The road by which a device was asked or answered."
-enum CommandRoad {
-  "The MQTT broker."
-  MQTT
-  "GLPI's REST API."
-  GLPI
-}
-
-"What came of asking a device for a sign of life."
-type PingAgentPayload {
-  "Whether the device answered in time."
-  answered: Boolean!
-  """
-  From the question to the answer, in milliseconds; null without an answer. Over MQTT as the gateway saw both; of an
-  answer to GLPI, until the gateway saw it there: up to a second more than it took.
-  """
-  roundTripMs: Float
-  "Where the answer came; null without one."
-  answeredBy: CommandRoad
-  "What is known of the device's presence now, answered or not; null when nothing was asked."
-  presence: Presence
-  "What was wrong with the input."
-  userErrors: [UserError!]!
-}
-
-"What came of asking a device where it is."
-type LocateAgentPayload {
-  "Whether the device answered in time."
-  answered: Boolean!
-  "From the question to the answer, in milliseconds; null without an answer."
-  roundTripMs: Float
-  "Where the answer came; null without one."
-  answeredBy: CommandRoad
-  "Where the device says it is; null without an answer, and where it answered that its GPS is off."
-  position: Position
-  "What is known of the device's presence now, answered or not; null when nothing was asked."
-  presence: Presence
-  "What was wrong with the input."
-  userErrors: [UserError!]!
-}
-
-"What came of asking a device for its inventory."
-type RequestInventoryPayload {
-  "Whether the inventory came in time."
-  answered: Boolean!
-  "From the question to the answer, in milliseconds; null without an answer."
-  roundTripMs: Float
-  "Where the answer came; null without one."
-  answeredBy: CommandRoad
-  "When the inventory came; null when it didn't."
-  receivedAt: DateTime
-  "What is known of the device's presence now, answered or not; null when nothing was asked."
-  presence: Presence
-  "What was wrong with the input."
-  userErrors: [UserError!]!
-}
-`, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"Something that happened to a device."
 interface DeviceEvent {
   "The event's place in the stream, for ` + "`" + `deviceEvents(after:)` + "`" + `."
@@ -5132,10 +4103,6 @@ enum DeviceEventKind {
   INVENTORY_RECEIVED
   "It left management and said so."
   AGENT_UNENROLLED
-  "GLPI has a new agent for it. Needs a service account."
-  AGENT_ENROLLED
-  "GLPI has deleted its agent. Needs a service account."
-  AGENT_DELETED
   "It said how far it has come with a task."
   TASK_STATUS_CHANGED
 }
@@ -5246,40 +4213,6 @@ type AgentUnenrolled implements DeviceEvent {
   agent: Agent
 }
 
-"GLPI has a new agent for a device: it was enrolled."
-type AgentEnrolled implements DeviceEvent {
-  "The event's place in the stream."
-  cursor: String!
-  "When the gateway saw it."
-  at: DateTime!
-  "AGENT_ENROLLED."
-  kind: DeviceEventKind!
-  "The entity of the device."
-  entityId: ID!
-  "The serial number of the device."
-  serial: String
-  "The device."
-  agent: Agent
-}
-
-"GLPI has deleted the agent of a device."
-type AgentDeleted implements DeviceEvent {
-  "The event's place in the stream."
-  cursor: String!
-  "When the gateway saw it."
-  at: DateTime!
-  "AGENT_DELETED."
-  kind: DeviceEventKind!
-  "The entity of the device."
-  entityId: ID!
-  "The serial number of the device."
-  serial: String
-  "Always null: it is gone."
-  agent: Agent
-  "The global id that the agent had."
-  agentId: ID!
-}
-
 "A device said how far it has come with a task."
 type TaskStatusChanged implements DeviceEvent {
   "The event's place in the stream."
@@ -5336,18 +4269,7 @@ input DeviceEventFilter {
   kinds: [DeviceEventKind!]
 }
 `, BuiltIn: false},
-	{Name: "../schema/file.graphqls", Input: `"""
-A file that comes along with a mutation, by the GraphQL multipart request specification
-(https://github.com/jaydenseric/graphql-multipart-request-spec): one file a request, passed on to GLPI while it comes in.
-"""
-scalar Upload
-
-extend type GatewayStatus {
-  "The largest file that can be uploaded, in bytes. GLPI's PHP may take less."
-  maxUploadSize: Int!
-}
-
-extend type Query {
+	{Name: "../schema/file.graphqls", Input: `extend type Query {
   "The files that the viewer may see, for devices to store."
   files(
     "How many, from the front; 50 unless told, at most 500."
@@ -5387,88 +4309,6 @@ type File implements Node {
   mimeType: String
   "The entity that owns the file."
   entity: Entity
-  "What deploys the file to fleets and devices that the viewer may see."
-  deployments: [Task!]!
-  """
-  Where its bytes are, on the gateway's own address: ` + "`" + `/files/17/content?ticket=…` + "`" + `. A browser can follow it without any
-  header, for five minutes and as long as the viewer is signed in. It takes ranges of bytes.
-  Without the ticket the address is good for ever, for requests with an Authorization header.
-  """
-  downloadUrl: String!
-}
-
-extend type Mutation {
-  """
-  Uploads a file to the active entity, for devices to store. What GLPI refuses (kinds of files that it does not know,
-  sizes beyond its own limits) is told in its words.
-  """
-  uploadFile("The file." input: UploadFileInput!): UploadFilePayload!
-  "Renames a file, or changes what is remarked of it. Devices that have it already keep it under the old name."
-  updateFile("The file and what is to change." input: UpdateFileInput!): UpdateFilePayload!
-  "Deletes a file for good, after all that deploys it."
-  deleteFile("The file." input: DeleteFileInput!): DeleteFilePayload!
-}
-
-"A file to upload."
-input UploadFileInput {
-  "The file, in a multipart request. Its name, without folders, is the one that devices store it under unless ` + "`" + `name` + "`" + ` tells another."
-  file: Upload!
-  "The name to keep it under, without folders, at most 255 characters."
-  name: String
-  "A remark."
-  comment: String
-}
-
-"A file that was uploaded."
-type UploadFilePayload {
-  "The new file; null where it was refused."
-  file: File
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
-}
-
-"What is to change of a file. What is left out or null stays as it is."
-input UpdateFileInput {
-  "The file's global id."
-  id: ID!
-  "Its new name, without folders, at most 255 characters."
-  name: String
-  "The new remark; empty for none."
-  comment: String
-}
-
-"A file after a change."
-type UpdateFilePayload {
-  "The file as it is now; null where nothing was changed."
-  file: File
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
-}
-
-"Which file to delete."
-input DeleteFileInput {
-  "The file's global id."
-  id: ID!
-}
-
-"What became of a file that was to be deleted."
-type DeleteFilePayload {
-  "The global id that the file had; null where it is still there."
-  deletedFileId: ID
-  "What deployed the file and was removed before it, whether or not the file could be deleted."
-  endedDeployments: [EndedDeployment!]!
-  "What the caller did wrong; empty where all is well."
-  userErrors: [UserError!]!
-}
-
-"A task that deployed something which was deleted."
-type EndedDeployment {
-  "The global id that the task had."
-  taskId: ID!
-  "What it was applied to."
-  target: TaskTarget
-  "Whether devices were told to remove what they had; otherwise they keep it."
-  removedFromDevices: Boolean!
 }
 
 "What files are picked by."
@@ -5579,6 +4419,85 @@ type FleetEdge {
   "Its place in the list, to go on from."
   cursor: String!
 }
+
+extend type Mutation {
+  "Makes a fleet, empty or with the tasks of another one."
+  createFleet("The new fleet." input: CreateFleetInput!): CreateFleetPayload!
+  """
+  Changes a fleet and, where ` + "`" + `tasks` + "`" + ` is given, everything that is applied to it: the list is the whole wish, and tasks
+  that it does not name are removed. Nothing at all is saved where a policy or a value of the list can't be used; what
+  GLPI refuses after that is told task by task.
+  """
+  updateFleet("What to change." input: UpdateFleetInput!): UpdateFleetPayload!
+  "Deletes a fleet with its tasks. Its devices go to the default fleet of its entity."
+  deleteFleet("Which fleet." input: DeleteFleetInput!): DeleteFleetPayload!
+}
+
+"A new fleet. It is never an entity's default one."
+input CreateFleetInput {
+  "The name, not empty, at most 255 bytes. Several fleets can have the same."
+  name: String!
+  "The global id of the entity that is to own it; the active one unless told."
+  entityId: ID
+  "Whether it can be used in the entities below its own."
+  isRecursive: Boolean! = false
+  "The global id of a fleet whose tasks the new one gets too."
+  copyTasksFrom: ID
+  "The policies to apply, at most 500; where one is in ` + "`" + `copyTasksFrom` + "`" + ` too, this value holds."
+  tasks: [PolicyValueInput!]
+}
+
+"The new fleet, and what became of its tasks."
+type CreateFleetPayload {
+  "The fleet; null where it was refused."
+  fleet: Fleet
+  "What became of each of ` + "`" + `tasks` + "`" + `, in the order of the input, then of those that were copied."
+  results: [TaskResult!]!
+  "What the caller did wrong. Where there is a fleet all the same, they are about its tasks."
+  userErrors: [UserError!]!
+}
+
+"What is to become of a fleet. What is left out or null stays as it is."
+input UpdateFleetInput {
+  "The fleet's global id."
+  id: ID!
+  "The new name, not empty, at most 255 bytes. A default fleet keeps its name."
+  name: String
+  "Whether it can be used in the entities below its own. A default fleet keeps what it has."
+  isRecursive: Boolean
+  "All that is to be applied to the fleet, at most 500 policies. A default fleet takes none."
+  tasks: [PolicyValueInput!]
+}
+
+"The fleet as it is now, and what became of its tasks."
+type UpdateFleetPayload {
+  "The fleet; null where there is no such fleet."
+  fleet: Fleet
+  "What became of each of ` + "`" + `tasks` + "`" + `, in the order of the input."
+  results: [TaskResult!]!
+  "What became of the tasks that the list did not name, by databaseId."
+  removed: [TaskRemoval!]!
+  "What the caller did wrong; what is wrong with a task stands in its result too."
+  userErrors: [UserError!]!
+}
+
+"A fleet to delete."
+input DeleteFleetInput {
+  "The fleet's global id."
+  id: ID!
+}
+
+"What became of the fleet and its devices."
+type DeleteFleetPayload {
+  "The global id of the fleet that is gone; null where it is not."
+  deletedId: ID
+  "The fleet that its devices are in now: the default one of its entity; null where there is none."
+  movedTo: Fleet
+  "How many devices were in the fleet, of those that the viewer may see."
+  movedAgentCount: Int!
+  "What the caller did wrong."
+  userErrors: [UserError!]!
+}
 `, BuiltIn: false},
 	{Name: "../schema/gateway.graphqls", Input: `"The gateway and what it stands between."
 type GatewayStatus {
@@ -5598,6 +4517,24 @@ type BackendHealth {
   reachable: Boolean!
   "Since when this has been so; null before the first answer."
   since: DateTime
+}
+
+"The counters of a home screen. A counter that the viewer may not read is null with an error; the others stand."
+type Overview {
+  "Devices."
+  agentCount: Int
+  "Fleets, the default one of each entity included."
+  fleetCount: Int
+  "Invitations in any state."
+  invitationCount: Int
+  "Invitations that GLPI holds as pending, those past their date included."
+  pendingInvitationCount: Int
+  "Files that can be deployed."
+  fileCount: Int
+  "Applications that can be deployed."
+  applicationCount: Int
+  "People; the accounts of the devices themselves are left out."
+  userCount: Int
 }
 `, BuiltIn: false},
 	{Name: "../schema/inventory.graphqls", Input: `"A company, or a part of one: what separates what people may see in GLPI."
@@ -5702,92 +4639,6 @@ type InvitationEdge {
   node: Invitation!
   "Its place in the list, to go on from."
   cursor: String!
-}
-`, BuiltIn: false},
-	{Name: "../schema/overview.graphqls", Input: `"""
-The counters of a home screen. Only those asked for are counted, side by side. A counter that the viewer may not read is
-null with an error; the others stand. The ` + "`" + `devicesBy...` + "`" + ` fields look through 20,000 devices at most and are
-` + "`" + `QUERY_TOO_COMPLEX` + "`" + ` above that.
-"""
-type Overview {
-  "Devices."
-  agentCount: Int
-  "Fleets, the default one of each entity included."
-  fleetCount: Int
-  "Invitations in any state."
-  invitationCount: Int
-  "Invitations that can still be used: neither used, deactivated nor past their date."
-  pendingInvitationCount: Int
-  "Files that can be deployed."
-  fileCount: Int
-  "Applications that can be deployed."
-  applicationCount: Int
-  "People; the accounts of the devices themselves are left out."
-  userCount: Int
-  "Devices by presence, weighed as ` + "`" + `Agent.presence` + "`" + ` is: each state, those without devices too."
-  devicesByPresence: [PresenceCount!]
-  "Devices by platform, the largest first."
-  devicesByPlatform: [PlatformCount!]
-  "Devices by enrolment state: each state, those without devices too."
-  devicesByEnrollStatus: [EnrollStatusCount!]
-  "Devices by the version of the agent application, the largest first."
-  devicesByVersion: [VersionCount!]
-  "Devices by operating system, the largest first."
-  devicesByOs: [OsCount!]
-  "Devices by fleet, the largest first; fleets without devices are left out."
-  devicesByFleet: [FleetCount!]
-  "How far the devices in sight have come with their tasks: pairs of task and device, by state."
-  tasksByStatus: TaskStateCounts
-}
-
-"How many devices are in a state of presence."
-type PresenceCount {
-  "The state."
-  state: PresenceState!
-  "How many devices."
-  count: Int!
-}
-
-"How many devices a platform has."
-type PlatformCount {
-  "The platform; null for one that this API has no name for."
-  mdmType: MdmType
-  "How many devices."
-  count: Int!
-}
-
-"How many devices are in an enrolment state."
-type EnrollStatusCount {
-  "The state."
-  enrollStatus: EnrollStatus!
-  "How many devices."
-  count: Int!
-}
-
-"How many devices run a version."
-type VersionCount {
-  "The version; null where it is not known."
-  version: String
-  "How many devices."
-  count: Int!
-}
-
-"How many devices run an operating system."
-type OsCount {
-  "The system's name; null for devices that never sent an inventory."
-  name: String
-  "How many devices."
-  count: Int!
-  "The same by the system's version, the largest first."
-  versions: [VersionCount!]!
-}
-
-"How many devices a fleet has."
-type FleetCount {
-  "The fleet; null for devices in none, and with an error where the viewer may not read it."
-  fleet: Fleet
-  "How many devices."
-  count: Int!
 }
 `, BuiltIn: false},
 	{Name: "../schema/policy.graphqls", Input: `"Something that can be demanded of a device, such as a password of some length or a camera that is off."
@@ -5912,9 +4763,6 @@ type PolicyCategory implements Node {
 `, BuiltIn: false},
 	{Name: "../schema/root.graphqls", Input: `"An RFC 3339 instant in UTC, such as ` + "`" + `2026-11-21T10:15:00Z` + "`" + `."
 scalar DateTime
-
-"A plain e-mail address, such as ` + "`" + `ada@acme.example` + "`" + `, of at most 255 bytes."
-scalar EmailAddress
 
 "An object with a global identity: what ` + "`" + `node` + "`" + ` can find again."
 interface Node {
@@ -6056,119 +4904,8 @@ enum UserErrorCode {
   CAPABILITY_MISSING
   "GLPI failed at this one item; what is said of the others stands."
   UPSTREAM_ERROR
-  "The file is larger than ` + "`" + `gateway.maxUploadSize` + "`" + `."
-  TOO_LARGE
   "Too many tries; wait and try again."
   RATE_LIMITED
-}
-`, BuiltIn: false},
-	{Name: "../schema/settings.graphqls", Input: `"""
-What Flyve MDM is set to for an entity, with where each value comes from. These are the values that invitations and
-devices show; ` + "`" + `contact` + "`" + ` holds the entity's own address in GLPI, which they don't.
-"""
-type EntitySettings {
-  "The entity."
-  entity: Entity!
-  "How long a new invitation holds, in days, 1 to 180. Not inherited. Null where GLPI holds something that is no number of days."
-  agentTokenLife: IntSetting!
-  "How many devices the entity itself may have, those of the entities below not counted; 0 for no limit. Not inherited."
-  deviceLimit: IntSetting!
-  "How many devices the entity itself has."
-  deviceCount: Int
-  "Where phones download the agent application."
-  downloadUrl: TextSetting!
-  "The name of whoever supports the users."
-  supportName: TextSetting!
-  "Their telephone."
-  supportPhone: TextSetting!
-  "Their web site."
-  supportWebsite: TextSetting!
-  "Their e-mail address."
-  supportEmail: TextSetting!
-  "Their postal address, of several lines."
-  supportAddress: TextSetting!
-  "The entity's own address in GLPI. Devices don't show it."
-  contact: EntityContact!
-  "Whether the viewer may change the settings of Flyve MDM. GLPI wants all three of its rights for any change."
-  canEdit: Boolean!
-  "Whether the viewer may change the contact."
-  canEditContact: Boolean!
-  "What the viewer lacks to change everything, in words."
-  missingRights: [MissingSettingsRight!]!
-}
-
-"A setting that is a number."
-type IntSetting {
-  "The value in force."
-  value: Int
-  "Where it comes from."
-  source: SettingSource!
-}
-
-"A setting that is text."
-type TextSetting {
-  "The value in force; null for none."
-  value: String
-  "Where it comes from."
-  source: SettingSource!
-  "The entity above that it is inherited from; null for an own value, and where the viewer doesn't see that entity."
-  inheritedFrom: Entity
-}
-
-"Where the value of a setting comes from."
-enum SettingSource {
-  "It was set for this entity."
-  OWN
-  "It is that of an entity above, or GLPI's own; it follows when that changes."
-  INHERITED
-}
-
-"An entity's own address in GLPI."
-type EntityContact {
-  "Telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone."
-  phone: String
-  "Web site."
-  website: String
-  "E-mail address."
-  email: String
-  "Street, of several lines."
-  address: String
-  "Postal code. GLPI answers one made of digits as a number: leading zeros may be gone."
-  postcode: String
-  "Town."
-  town: String
-  "State or region."
-  state: String
-  "Country."
-  country: String
-}
-
-"A right that the viewer's profile lacks to change settings."
-type MissingSettingsRight {
-  "Which right."
-  right: SettingsRight!
-  "What it is for and how to get it, for a person."
-  explanation: String!
-}
-
-"The rights that changing settings takes."
-enum SettingsRight {
-  "Flyve MDM: set the limit of devices."
-  SET_DEVICE_LIMIT
-  "Flyve MDM: set the download URL of the agent."
-  SET_DOWNLOAD_URL
-  "Flyve MDM: set how long invitations hold."
-  SET_INVITATION_LIFE
-  "GLPI: update entities."
-  UPDATE_ENTITY
-}
-
-extend type Query {
-  """
-  The settings of Flyve MDM for an entity. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know the entity, or where
-  Flyve MDM has made no settings for it yet, which it does with the first enrolment.
-  """
-  entitySettings("The entity's global id." entityId: ID!): EntitySettings
 }
 `, BuiltIn: false},
 	{Name: "../schema/task.graphqls", Input: `"A policy that is applied to a fleet or to one device, with its value."
@@ -6246,6 +4983,8 @@ type OptionValue {
 type DeployedApplication {
   "The global id of the application to install."
   applicationId: ID!
+  "The application; null with an error where the viewer may not know it."
+  application: Application
   "Whether devices remove the application when the task is removed."
   removeOnDelete: Boolean!
 }
@@ -6254,6 +4993,8 @@ type DeployedApplication {
 type DeployedFile {
   "The global id of the file to store."
   fileId: ID!
+  "The file; null with an error where the viewer may not know it."
+  file: File
   "The folder on the device, below a well-known path such as ` + "`" + `%SDCARD%` + "`" + `."
   destination: String!
   "Whether devices remove the file when the task is removed."
@@ -6401,6 +5142,164 @@ extend type Agent {
   "How far the device has come with every task that it ever had and GLPI remembers, by the task's databaseId."
   taskStatuses: [TaskStatus!]!
 }
+
+"A policy and the value that it is to have: ` + "`" + `symbol` + "`" + ` or ` + "`" + `policyId` + "`" + `, and the one value that fits the policy's type."
+input PolicyValueInput {
+  "The policy's symbol, such as ` + "`" + `passwordMinLength` + "`" + `: the same on every installation."
+  symbol: String
+  "The policy's global id, instead of the symbol."
+  policyId: ID
+  "The value of a BOOLEAN policy."
+  boolean: Boolean
+  "The value of an INTEGER policy, not below the policy's minimum."
+  integer: Int
+  "The value of a STRING policy."
+  text: String
+  "The value of a DROPDOWN policy: the key of one of its choices."
+  option: String
+  "The value of a DEPLOY_APPLICATION policy."
+  application: ApplicationDeploymentInput
+  "The value of a DEPLOY_FILE policy."
+  file: FileDeploymentInput
+  "The value of a REMOVE_APPLICATION policy: the name of an Android package, such as ` + "`" + `com.example.app` + "`" + `."
+  packageName: String
+  "The value of a REMOVE_FILE policy: a path below a well-known one, such as ` + "`" + `%SDCARD%/report.pdf` + "`" + `."
+  path: String
+}
+
+"An application to deploy."
+input ApplicationDeploymentInput {
+  "The application's global id."
+  id: ID!
+  "Whether devices remove the application when the task is removed."
+  removeOnDelete: Boolean! = true
+}
+
+"A file to deploy."
+input FileDeploymentInput {
+  "The file's global id."
+  id: ID!
+  "The folder on the device, a well-known path or below one: ` + "`" + `%SDCARD%/reports` + "`" + `."
+  destination: String!
+  "Whether devices remove the file when the task is removed."
+  removeOnDelete: Boolean! = true
+}
+
+extend type Mutation {
+  """
+  Applies policies to a fleet or to one device, and leaves the tasks that it has for other policies alone. A policy that
+  is applied already gets the new value. A deployment can't be changed: to give it another ` + "`" + `removeOnDelete` + "`" + `, remove its
+  task first. Each policy is saved or refused by itself.
+  """
+  applyPolicies("What to apply to what." input: ApplyPoliciesInput!): ApplyPoliciesPayload!
+  "Gives a task another value. A deployment can't be changed: remove its task, then apply the policy again."
+  updateTask("Which task, and its value." input: UpdateTaskInput!): UpdateTaskPayload!
+  """
+  Removes tasks: devices undo the policies. What was deployed with ` + "`" + `removeOnDelete` + "`" + ` is removed from the devices by a task
+  of its own, which is in the answer. Each task is removed or refused by itself.
+  """
+  removeTasks("Which tasks." input: RemoveTasksInput!): RemoveTasksPayload!
+}
+
+"Policies for a fleet or for one device."
+input ApplyPoliciesInput {
+  "The fleet's global id; give this or ` + "`" + `agentId` + "`" + `."
+  fleetId: ID
+  "The device's global id; give this or ` + "`" + `fleetId` + "`" + `."
+  agentId: ID
+  "The policies with their values, 1 to 500."
+  policies: [PolicyValueInput!]!
+}
+
+"What became of the policies."
+type ApplyPoliciesPayload {
+  "What they were applied to; null where there is no such object."
+  target: TaskTarget
+  "What became of each policy, in the order of the input; empty where nothing was tried."
+  results: [TaskResult!]!
+  "What the caller did wrong: with the target, or with a policy, which has the same in its result."
+  userErrors: [UserError!]!
+}
+
+"What became of a policy that was to be applied."
+type TaskResult {
+  "What was done."
+  outcome: TaskOutcome!
+  "The task as it is now; null where there is none."
+  task: Task
+  "Why it was refused; empty unless it was."
+  userErrors: [UserError!]!
+}
+
+"What was done about a policy that was to be applied."
+enum TaskOutcome {
+  "There is a new task."
+  CREATED
+  "The task that was there has the new value."
+  UPDATED
+  "It was there already, with this value."
+  UNCHANGED
+  "It was not saved: ` + "`" + `userErrors` + "`" + ` say why."
+  REFUSED
+  "It was not tried, because another one was refused before anything was saved."
+  SKIPPED
+}
+
+"A task and its new value: the one that fits the policy's type."
+input UpdateTaskInput {
+  "The task's global id."
+  id: ID!
+  "The value of a BOOLEAN policy."
+  boolean: Boolean
+  "The value of an INTEGER policy, not below the policy's minimum."
+  integer: Int
+  "The value of a STRING policy."
+  text: String
+  "The value of a DROPDOWN policy: the key of one of its choices."
+  option: String
+  "The value of a DEPLOY_APPLICATION policy."
+  application: ApplicationDeploymentInput
+  "The value of a DEPLOY_FILE policy."
+  file: FileDeploymentInput
+  "The value of a REMOVE_APPLICATION policy: the name of an Android package, such as ` + "`" + `com.example.app` + "`" + `."
+  packageName: String
+  "The value of a REMOVE_FILE policy: a path below a well-known one, such as ` + "`" + `%SDCARD%/report.pdf` + "`" + `."
+  path: String
+}
+
+"The task with its new value."
+type UpdateTaskPayload {
+  "The task as it is now; null where there is no such task."
+  task: Task
+  "What the caller did wrong."
+  userErrors: [UserError!]!
+}
+
+"Tasks to remove."
+input RemoveTasksInput {
+  "The tasks' global ids, 1 to 500, each once."
+  ids: [ID!]!
+}
+
+"What became of the tasks."
+type RemoveTasksPayload {
+  "What became of each task, in the order of the input; empty where nothing was tried."
+  results: [TaskRemoval!]!
+  "What the caller did wrong: with the list, or with a task, which has the same in its result."
+  userErrors: [UserError!]!
+}
+
+"What became of a task that was to be removed."
+type TaskRemoval {
+  "The task's global id."
+  taskId: ID!
+  "Whether it is gone."
+  removed: Boolean!
+  "The task that removes from the devices what this one had deployed; null where nothing is to be removed."
+  removalTask: Task
+  "Why it was not removed; empty unless it is still there."
+  userErrors: [UserError!]!
+}
 `, BuiltIn: false},
 	{Name: "../schema/user.graphqls", Input: `"A person in GLPI. Passwords and tokens have no field here."
 type User implements Node {
@@ -6459,7 +5358,7 @@ type User implements Node {
 "An e-mail address of a person."
 type UserEmail {
   "The address."
-  address: EmailAddress!
+  address: String!
   "Whether GLPI writes to this one. Exactly one of a person's addresses is the default."
   isDefault: Boolean!
 }
@@ -6577,175 +5476,6 @@ extend type Query {
   user("The user's global id." id: ID!): User
   "What forms about people offer to choose from."
   userFormChoices: UserFormChoices!
-}
-
-"A profile to give to a person."
-input ProfileGrantInput {
-  "Which profile: one that allows nothing which the viewer's own does not. See ` + "`" + `userFormChoices.profiles` + "`" + `."
-  profileId: ID!
-  "In which entity; the viewer must see it. The viewer's active one unless told."
-  entityId: ID
-  "Whether it holds in the entities below too. Only for a viewer who sees those."
-  isRecursive: Boolean! = false
-}
-
-"What ` + "`" + `createUser` + "`" + ` needs."
-input CreateUserInput {
-  "The name at sign-in: letters, digits, spaces and ` + "`" + `' . @ - _` + "`" + `. Unique in the whole GLPI."
-  username: String!
-  "The password; without one the person can't sign in until there is one."
-  password: String
-  "First name."
-  firstName: String
-  "Last name."
-  lastName: String
-  "Telephone."
-  phone: String
-  "Second telephone."
-  phone2: String
-  "Mobile telephone."
-  mobile: String
-  "E-mail addresses, at most 20; the first becomes the default one."
-  emails: [EmailAddress!]
-  "The administrative number."
-  registrationNumber: String
-  "The title."
-  titleId: ID
-  "The category."
-  categoryId: ID
-  "Where the person works."
-  locationId: ID
-  "The language that GLPI speaks to the person, such as ` + "`" + `en_GB` + "`" + `; the server's own unless told."
-  language: String
-  "Remarks."
-  comment: String
-  "Whether the account may sign in."
-  isActive: Boolean! = true
-  "No sign-in before."
-  validFrom: DateTime
-  "No sign-in after."
-  validUntil: DateTime
-  "The profile that the person gets; GLPI's profile for new users in the viewer's active entity unless told."
-  grant: ProfileGrantInput
-}
-
-"What ` + "`" + `createUser` + "`" + ` answers."
-type CreateUserPayload {
-  "The new person; null when refused. With ` + "`" + `userErrors` + "`" + ` beside it, that part alone was not saved."
-  user: User
-  "What was refused."
-  userErrors: [UserError!]!
-}
-
-"What to change of a person. What is left out or null stays as it is; an empty text clears."
-input UpdateUserInput {
-  "The user's global id."
-  id: ID!
-  "The name at sign-in."
-  username: String
-  "A new password. Sessions that are open go on."
-  password: String
-  "First name."
-  firstName: String
-  "Last name."
-  lastName: String
-  "Telephone."
-  phone: String
-  "Second telephone."
-  phone2: String
-  "Mobile telephone."
-  mobile: String
-  "The administrative number."
-  registrationNumber: String
-  "The title; an empty text for none."
-  titleId: ID
-  "The category; an empty text for none."
-  categoryId: ID
-  "Where the person works; an empty text for nowhere."
-  locationId: ID
-  "The language that GLPI speaks to the person, such as ` + "`" + `en_GB` + "`" + `; an empty text for the server's own."
-  language: String
-  "Remarks."
-  comment: String
-  "Whether the account may sign in. Sessions that are open go on."
-  isActive: Boolean
-  "No sign-in before."
-  validFrom: DateTime
-  "No sign-in after. Sessions that are open go on."
-  validUntil: DateTime
-  "Whether to drop the date before which there is no sign-in."
-  clearValidFrom: Boolean! = false
-  "Whether to drop the date after which there is no sign-in."
-  clearValidUntil: Boolean! = false
-  "E-mail addresses to add, at most 20."
-  addEmails: [EmailAddress!]
-  "E-mail addresses to remove. When the default one goes, GLPI makes another one the default."
-  removeEmails: [String!]
-  "The address that GLPI is to write to: one that the person has, or that is being added."
-  defaultEmail: String
-  "Profiles to give, at most 20."
-  addGrants: [ProfileGrantInput!]
-  "Grants of profiles to take away. Not the last one that the viewer sees: delete the person instead."
-  removeGrantIds: [ID!]
-  "The profile that is active after signing in: one that the person holds."
-  defaultProfileId: ID
-  "The entity that is active after signing in: one in which the person holds a profile."
-  defaultEntityId: ID
-}
-
-"What ` + "`" + `updateUser` + "`" + ` answers."
-type UpdateUserPayload {
-  "The person as it is now; null when the viewer may not know them. With ` + "`" + `userErrors` + "`" + ` beside it, what they name was not saved."
-  user: User
-  "What was refused."
-  userErrors: [UserError!]!
-}
-
-"What ` + "`" + `deleteUsers` + "`" + ` needs."
-input DeleteUsersInput {
-  "The users' global ids, each once, at most 500."
-  ids: [ID!]!
-  """
-  Whether to delete for good what is otherwise put into GLPI's trash. Their invitations go with them, and their
-  computers stay without an owner.
-  """
-  purge: Boolean! = false
-}
-
-"What ` + "`" + `deleteUsers` + "`" + ` answers."
-type DeleteUsersPayload {
-  "What became of each person, in the order of the ids."
-  results: [DeleteUserResult!]!
-  "Why nothing at all was done."
-  userErrors: [UserError!]!
-}
-
-"What became of one person that was to be deleted."
-type DeleteUserResult {
-  "The id that was given."
-  id: ID!
-  "Whether the person is deleted, or in the trash."
-  deleted: Boolean!
-  "The invitations of the person that were deleted along, as far as the viewer sees invitations."
-  deletedInvitationIds: [ID!]!
-  "Why the person was not deleted."
-  userErrors: [UserError!]!
-}
-
-extend type Mutation {
-  """
-  Creates a person with one profile. The viewer can't give a profile that allows more than their own, nor one in an
-  entity that they don't see.
-  """
-  createUser("The person." input: CreateUserInput!): CreateUserPayload!
-  """
-  Changes a person. What opens the account to somebody else (user name, password, addresses, whether and when it may
-  sign in, profiles) is refused for people who have more rights than the viewer, or rights in entities that the viewer
-  doesn't see.
-  """
-  updateUser("The changes." input: UpdateUserInput!): UpdateUserPayload!
-  "Puts people into GLPI's trash, or deletes them for good. Never oneself, nor the account of a device or of the gateway."
-  deleteUsers("Whom." input: DeleteUsersInput!): DeleteUsersPayload!
 }
 `, BuiltIn: false},
 	{Name: "../schema/viewer.graphqls", Input: `"Who is signed in."
@@ -6878,10 +5608,8 @@ enum Capability {
   FLYVE_MDM
   "The FusionInventory plugin, which enrolment needs."
   FUSION_INVENTORY
-  "People who have no account may create their own: ` + "`" + `createAccount` + "`" + `."
+  "The Flyve MDM demonstration plugin: people create their own account."
   SELF_REGISTRATION
-  "GLPI mails links for new passwords: ` + "`" + `requestPasswordReset` + "`" + `."
-  PASSWORD_RESET
   "The gateway is connected to the MQTT broker: live events."
   LIVE_EVENTS
 }
@@ -7043,10 +5771,6 @@ func (ec *executionContext) childFields_Application(ctx context.Context, field g
 		return ec.fieldContext_Application_mimeType(ctx, field)
 	case "entity":
 		return ec.fieldContext_Application_entity(ctx, field)
-	case "deployments":
-		return ec.fieldContext_Application_deployments(ctx, field)
-	case "downloadUrl":
-		return ec.fieldContext_Application_downloadUrl(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Application", field.Name)
 }
@@ -7073,6 +5797,18 @@ func (ec *executionContext) childFields_ApplicationEdge(ctx context.Context, fie
 		return ec.fieldContext_ApplicationEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ApplicationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ApplyPoliciesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "target":
+		return ec.fieldContext_ApplyPoliciesPayload_target(ctx, field)
+	case "results":
+		return ec.fieldContext_ApplyPoliciesPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ApplyPoliciesPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApplyPoliciesPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_BackendHealth(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7123,84 +5859,30 @@ func (ec *executionContext) childFields_Computer(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Computer", field.Name)
 }
 
-func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_CreateFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "user":
-		return ec.fieldContext_CreateUserPayload_user(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_CreateUserPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_DeleteApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "deletedApplicationId":
-		return ec.fieldContext_DeleteApplicationPayload_deletedApplicationId(ctx, field)
-	case "endedDeployments":
-		return ec.fieldContext_DeleteApplicationPayload_endedDeployments(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_DeleteApplicationPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DeleteApplicationPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_DeleteFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "deletedFileId":
-		return ec.fieldContext_DeleteFilePayload_deletedFileId(ctx, field)
-	case "endedDeployments":
-		return ec.fieldContext_DeleteFilePayload_endedDeployments(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_DeleteFilePayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DeleteFilePayload", field.Name)
-}
-
-func (ec *executionContext) childFields_DeleteUserResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "id":
-		return ec.fieldContext_DeleteUserResult_id(ctx, field)
-	case "deleted":
-		return ec.fieldContext_DeleteUserResult_deleted(ctx, field)
-	case "deletedInvitationIds":
-		return ec.fieldContext_DeleteUserResult_deletedInvitationIds(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_DeleteUserResult_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DeleteUserResult", field.Name)
-}
-
-func (ec *executionContext) childFields_DeleteUsersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
+	case "fleet":
+		return ec.fieldContext_CreateFleetPayload_fleet(ctx, field)
 	case "results":
-		return ec.fieldContext_DeleteUsersPayload_results(ctx, field)
+		return ec.fieldContext_CreateFleetPayload_results(ctx, field)
 	case "userErrors":
-		return ec.fieldContext_DeleteUsersPayload_userErrors(ctx, field)
+		return ec.fieldContext_CreateFleetPayload_userErrors(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type DeleteUsersPayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type CreateFleetPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_EndedDeployment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_DeleteFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "taskId":
-		return ec.fieldContext_EndedDeployment_taskId(ctx, field)
-	case "target":
-		return ec.fieldContext_EndedDeployment_target(ctx, field)
-	case "removedFromDevices":
-		return ec.fieldContext_EndedDeployment_removedFromDevices(ctx, field)
+	case "deletedId":
+		return ec.fieldContext_DeleteFleetPayload_deletedId(ctx, field)
+	case "movedTo":
+		return ec.fieldContext_DeleteFleetPayload_movedTo(ctx, field)
+	case "movedAgentCount":
+		return ec.fieldContext_DeleteFleetPayload_movedAgentCount(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteFleetPayload_userErrors(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type EndedDeployment", field.Name)
-}
-
-func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "enrollStatus":
-		return ec.fieldContext_EnrollStatusCount_enrollStatus(ctx, field)
-	case "count":
-		return ec.fieldContext_EnrollStatusCount_count(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type EnrollStatusCount", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type DeleteFleetPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Entity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7217,62 +5899,6 @@ func (ec *executionContext) childFields_Entity(ctx context.Context, field graphq
 		return ec.fieldContext_Entity_level(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Entity", field.Name)
-}
-
-func (ec *executionContext) childFields_EntityContact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "phone":
-		return ec.fieldContext_EntityContact_phone(ctx, field)
-	case "website":
-		return ec.fieldContext_EntityContact_website(ctx, field)
-	case "email":
-		return ec.fieldContext_EntityContact_email(ctx, field)
-	case "address":
-		return ec.fieldContext_EntityContact_address(ctx, field)
-	case "postcode":
-		return ec.fieldContext_EntityContact_postcode(ctx, field)
-	case "town":
-		return ec.fieldContext_EntityContact_town(ctx, field)
-	case "state":
-		return ec.fieldContext_EntityContact_state(ctx, field)
-	case "country":
-		return ec.fieldContext_EntityContact_country(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type EntityContact", field.Name)
-}
-
-func (ec *executionContext) childFields_EntitySettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "entity":
-		return ec.fieldContext_EntitySettings_entity(ctx, field)
-	case "agentTokenLife":
-		return ec.fieldContext_EntitySettings_agentTokenLife(ctx, field)
-	case "deviceLimit":
-		return ec.fieldContext_EntitySettings_deviceLimit(ctx, field)
-	case "deviceCount":
-		return ec.fieldContext_EntitySettings_deviceCount(ctx, field)
-	case "downloadUrl":
-		return ec.fieldContext_EntitySettings_downloadUrl(ctx, field)
-	case "supportName":
-		return ec.fieldContext_EntitySettings_supportName(ctx, field)
-	case "supportPhone":
-		return ec.fieldContext_EntitySettings_supportPhone(ctx, field)
-	case "supportWebsite":
-		return ec.fieldContext_EntitySettings_supportWebsite(ctx, field)
-	case "supportEmail":
-		return ec.fieldContext_EntitySettings_supportEmail(ctx, field)
-	case "supportAddress":
-		return ec.fieldContext_EntitySettings_supportAddress(ctx, field)
-	case "contact":
-		return ec.fieldContext_EntitySettings_contact(ctx, field)
-	case "canEdit":
-		return ec.fieldContext_EntitySettings_canEdit(ctx, field)
-	case "canEditContact":
-		return ec.fieldContext_EntitySettings_canEditContact(ctx, field)
-	case "missingRights":
-		return ec.fieldContext_EntitySettings_missingRights(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type EntitySettings", field.Name)
 }
 
 func (ec *executionContext) childFields_File(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7293,10 +5919,6 @@ func (ec *executionContext) childFields_File(ctx context.Context, field graphql.
 		return ec.fieldContext_File_mimeType(ctx, field)
 	case "entity":
 		return ec.fieldContext_File_entity(ctx, field)
-	case "deployments":
-		return ec.fieldContext_File_deployments(ctx, field)
-	case "downloadUrl":
-		return ec.fieldContext_File_downloadUrl(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type File", field.Name)
 }
@@ -7363,16 +5985,6 @@ func (ec *executionContext) childFields_FleetConnection(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type FleetConnection", field.Name)
 }
 
-func (ec *executionContext) childFields_FleetCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "fleet":
-		return ec.fieldContext_FleetCount_fleet(ctx, field)
-	case "count":
-		return ec.fieldContext_FleetCount_count(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type FleetCount", field.Name)
-}
-
 func (ec *executionContext) childFields_FleetEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "node":
@@ -7393,8 +6005,6 @@ func (ec *executionContext) childFields_GatewayStatus(ctx context.Context, field
 		return ec.fieldContext_GatewayStatus_broker(ctx, field)
 	case "capabilities":
 		return ec.fieldContext_GatewayStatus_capabilities(ctx, field)
-	case "maxUploadSize":
-		return ec.fieldContext_GatewayStatus_maxUploadSize(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GatewayStatus", field.Name)
 }
@@ -7419,16 +6029,6 @@ func (ec *executionContext) childFields_GrantedEntity(ctx context.Context, field
 		return ec.fieldContext_GrantedEntity_active(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GrantedEntity", field.Name)
-}
-
-func (ec *executionContext) childFields_IntSetting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "value":
-		return ec.fieldContext_IntSetting_value(ctx, field)
-	case "source":
-		return ec.fieldContext_IntSetting_source(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type IntSetting", field.Name)
 }
 
 func (ec *executionContext) childFields_Invitation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7473,24 +6073,6 @@ func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type InvitationEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_LocateAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "answered":
-		return ec.fieldContext_LocateAgentPayload_answered(ctx, field)
-	case "roundTripMs":
-		return ec.fieldContext_LocateAgentPayload_roundTripMs(ctx, field)
-	case "answeredBy":
-		return ec.fieldContext_LocateAgentPayload_answeredBy(ctx, field)
-	case "position":
-		return ec.fieldContext_LocateAgentPayload_position(ctx, field)
-	case "presence":
-		return ec.fieldContext_LocateAgentPayload_presence(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_LocateAgentPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type LocateAgentPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_LoginPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "token":
@@ -7525,16 +6107,6 @@ func (ec *executionContext) childFields_LogoutPayload(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type LogoutPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_MissingSettingsRight(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "right":
-		return ec.fieldContext_MissingSettingsRight_right(ctx, field)
-	case "explanation":
-		return ec.fieldContext_MissingSettingsRight_explanation(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type MissingSettingsRight", field.Name)
-}
-
 func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7565,18 +6137,6 @@ func (ec *executionContext) childFields_OperatingSystem(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type OperatingSystem", field.Name)
 }
 
-func (ec *executionContext) childFields_OsCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "name":
-		return ec.fieldContext_OsCount_name(ctx, field)
-	case "count":
-		return ec.fieldContext_OsCount_count(ctx, field)
-	case "versions":
-		return ec.fieldContext_OsCount_versions(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type OsCount", field.Name)
-}
-
 func (ec *executionContext) childFields_Overview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "agentCount":
@@ -7593,20 +6153,6 @@ func (ec *executionContext) childFields_Overview(ctx context.Context, field grap
 		return ec.fieldContext_Overview_applicationCount(ctx, field)
 	case "userCount":
 		return ec.fieldContext_Overview_userCount(ctx, field)
-	case "devicesByPresence":
-		return ec.fieldContext_Overview_devicesByPresence(ctx, field)
-	case "devicesByPlatform":
-		return ec.fieldContext_Overview_devicesByPlatform(ctx, field)
-	case "devicesByEnrollStatus":
-		return ec.fieldContext_Overview_devicesByEnrollStatus(ctx, field)
-	case "devicesByVersion":
-		return ec.fieldContext_Overview_devicesByVersion(ctx, field)
-	case "devicesByOs":
-		return ec.fieldContext_Overview_devicesByOs(ctx, field)
-	case "devicesByFleet":
-		return ec.fieldContext_Overview_devicesByFleet(ctx, field)
-	case "tasksByStatus":
-		return ec.fieldContext_Overview_tasksByStatus(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Overview", field.Name)
 }
@@ -7623,32 +6169,6 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
-}
-
-func (ec *executionContext) childFields_PingAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "answered":
-		return ec.fieldContext_PingAgentPayload_answered(ctx, field)
-	case "roundTripMs":
-		return ec.fieldContext_PingAgentPayload_roundTripMs(ctx, field)
-	case "answeredBy":
-		return ec.fieldContext_PingAgentPayload_answeredBy(ctx, field)
-	case "presence":
-		return ec.fieldContext_PingAgentPayload_presence(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_PingAgentPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type PingAgentPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_PlatformCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "mdmType":
-		return ec.fieldContext_PlatformCount_mdmType(ctx, field)
-	case "count":
-		return ec.fieldContext_PlatformCount_count(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type PlatformCount", field.Name)
 }
 
 func (ec *executionContext) childFields_Policy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7773,20 +6293,8 @@ func (ec *executionContext) childFields_Presence(ctx context.Context, field grap
 		return ec.fieldContext_Presence_lastContact(ctx, field)
 	case "source":
 		return ec.fieldContext_Presence_source(ctx, field)
-	case "ambiguous":
-		return ec.fieldContext_Presence_ambiguous(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Presence", field.Name)
-}
-
-func (ec *executionContext) childFields_PresenceCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "state":
-		return ec.fieldContext_PresenceCount_state(ctx, field)
-	case "count":
-		return ec.fieldContext_PresenceCount_count(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type PresenceCount", field.Name)
 }
 
 func (ec *executionContext) childFields_Profile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7829,42 +6337,14 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
 }
 
-func (ec *executionContext) childFields_RequestInventoryPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_RemoveTasksPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "answered":
-		return ec.fieldContext_RequestInventoryPayload_answered(ctx, field)
-	case "roundTripMs":
-		return ec.fieldContext_RequestInventoryPayload_roundTripMs(ctx, field)
-	case "answeredBy":
-		return ec.fieldContext_RequestInventoryPayload_answeredBy(ctx, field)
-	case "receivedAt":
-		return ec.fieldContext_RequestInventoryPayload_receivedAt(ctx, field)
-	case "presence":
-		return ec.fieldContext_RequestInventoryPayload_presence(ctx, field)
+	case "results":
+		return ec.fieldContext_RemoveTasksPayload_results(ctx, field)
 	case "userErrors":
-		return ec.fieldContext_RequestInventoryPayload_userErrors(ctx, field)
+		return ec.fieldContext_RemoveTasksPayload_userErrors(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type RequestInventoryPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_RequestPasswordResetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "accepted":
-		return ec.fieldContext_RequestPasswordResetPayload_accepted(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_RequestPasswordResetPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type RequestPasswordResetPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_ResetPasswordPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "reset":
-		return ec.fieldContext_ResetPasswordPayload_reset(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_ResetPasswordPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ResetPasswordPayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type RemoveTasksPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Rollout(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7921,6 +6401,32 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_statuses(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Task", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskRemoval(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "taskId":
+		return ec.fieldContext_TaskRemoval_taskId(ctx, field)
+	case "removed":
+		return ec.fieldContext_TaskRemoval_removed(ctx, field)
+	case "removalTask":
+		return ec.fieldContext_TaskRemoval_removalTask(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TaskRemoval_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskRemoval", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "outcome":
+		return ec.fieldContext_TaskResult_outcome(ctx, field)
+	case "task":
+		return ec.fieldContext_TaskResult_task(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TaskResult_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskResult", field.Name)
 }
 
 func (ec *executionContext) childFields_TaskRollout(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7999,66 +6505,28 @@ func (ec *executionContext) childFields_TaskStatusEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type TaskStatusEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_TextSetting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_UpdateFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "value":
-		return ec.fieldContext_TextSetting_value(ctx, field)
-	case "source":
-		return ec.fieldContext_TextSetting_source(ctx, field)
-	case "inheritedFrom":
-		return ec.fieldContext_TextSetting_inheritedFrom(ctx, field)
+	case "fleet":
+		return ec.fieldContext_UpdateFleetPayload_fleet(ctx, field)
+	case "results":
+		return ec.fieldContext_UpdateFleetPayload_results(ctx, field)
+	case "removed":
+		return ec.fieldContext_UpdateFleetPayload_removed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateFleetPayload_userErrors(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type TextSetting", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type UpdateFleetPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_UpdateApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_UpdateTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "application":
-		return ec.fieldContext_UpdateApplicationPayload_application(ctx, field)
+	case "task":
+		return ec.fieldContext_UpdateTaskPayload_task(ctx, field)
 	case "userErrors":
-		return ec.fieldContext_UpdateApplicationPayload_userErrors(ctx, field)
+		return ec.fieldContext_UpdateTaskPayload_userErrors(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type UpdateApplicationPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_UpdateFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "file":
-		return ec.fieldContext_UpdateFilePayload_file(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_UpdateFilePayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UpdateFilePayload", field.Name)
-}
-
-func (ec *executionContext) childFields_UpdateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "user":
-		return ec.fieldContext_UpdateUserPayload_user(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_UpdateUserPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UpdateUserPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_UploadApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "application":
-		return ec.fieldContext_UploadApplicationPayload_application(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_UploadApplicationPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UploadApplicationPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_UploadFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "file":
-		return ec.fieldContext_UploadFilePayload_file(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_UploadFilePayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type UploadFilePayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type UpdateTaskPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8175,16 +6643,6 @@ func (ec *executionContext) childFields_UserFormChoices(ctx context.Context, fie
 		return ec.fieldContext_UserFormChoices_profiles(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserFormChoices", field.Name)
-}
-
-func (ec *executionContext) childFields_VersionCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "version":
-		return ec.fieldContext_VersionCount_version(ctx, field)
-	case "count":
-		return ec.fieldContext_VersionCount_count(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type VersionCount", field.Name)
 }
 
 func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

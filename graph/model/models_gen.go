@@ -4,7 +4,6 @@ package model
 
 import (
 	"bytes"
-	"fleetgate/internal/upload"
 	"fmt"
 	"io"
 	"strconv"
@@ -99,6 +98,14 @@ type ApplicationConnection struct {
 	TotalCount int `json:"totalCount"`
 }
 
+// An application to deploy.
+type ApplicationDeploymentInput struct {
+	// The application's global id.
+	ID string `json:"id"`
+	// Whether devices remove the application when the task is removed.
+	RemoveOnDelete bool `json:"removeOnDelete"`
+}
+
 // An application in a page.
 type ApplicationEdge struct {
 	// The application.
@@ -119,6 +126,26 @@ type ApplicationOrder struct {
 	Field ApplicationOrderField `json:"field"`
 	// Which way.
 	Direction OrderDirection `json:"direction"`
+}
+
+// Policies for a fleet or for one device.
+type ApplyPoliciesInput struct {
+	// The fleet's global id; give this or `agentId`.
+	FleetID *string `json:"fleetId,omitempty"`
+	// The device's global id; give this or `fleetId`.
+	AgentID *string `json:"agentId,omitempty"`
+	// The policies with their values, 1 to 500.
+	Policies []*PolicyValueInput `json:"policies"`
+}
+
+// What became of the policies.
+type ApplyPoliciesPayload struct {
+	// What they were applied to; null where there is no such object.
+	Target TaskTarget `json:"target,omitempty"`
+	// What became of each policy, in the order of the input; empty where nothing was tried.
+	Results []*TaskResult `json:"results"`
+	// What the caller did wrong: with the target, or with a policy, which has the same in its result.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // Whether a backend answers.
@@ -145,136 +172,47 @@ type Command struct {
 	SentAt time.Time `json:"sentAt"`
 }
 
-// What `createUser` needs.
-type CreateUserInput struct {
-	// The name at sign-in: letters, digits, spaces and `' . @ - _`. Unique in the whole GLPI.
-	Username string `json:"username"`
-	// The password; without one the person can't sign in until there is one.
-	Password *string `json:"password,omitempty"`
-	// First name.
-	FirstName *string `json:"firstName,omitempty"`
-	// Last name.
-	LastName *string `json:"lastName,omitempty"`
-	// Telephone.
-	Phone *string `json:"phone,omitempty"`
-	// Second telephone.
-	Phone2 *string `json:"phone2,omitempty"`
-	// Mobile telephone.
-	Mobile *string `json:"mobile,omitempty"`
-	// E-mail addresses, at most 20; the first becomes the default one.
-	Emails []string `json:"emails,omitempty"`
-	// The administrative number.
-	RegistrationNumber *string `json:"registrationNumber,omitempty"`
-	// The title.
-	TitleID *string `json:"titleId,omitempty"`
-	// The category.
-	CategoryID *string `json:"categoryId,omitempty"`
-	// Where the person works.
-	LocationID *string `json:"locationId,omitempty"`
-	// The language that GLPI speaks to the person, such as `en_GB`; the server's own unless told.
-	Language *string `json:"language,omitempty"`
-	// Remarks.
-	Comment *string `json:"comment,omitempty"`
-	// Whether the account may sign in.
-	IsActive bool `json:"isActive"`
-	// No sign-in before.
-	ValidFrom *time.Time `json:"validFrom,omitempty"`
-	// No sign-in after.
-	ValidUntil *time.Time `json:"validUntil,omitempty"`
-	// The profile that the person gets; GLPI's profile for new users in the viewer's active entity unless told.
-	Grant *ProfileGrantInput `json:"grant,omitempty"`
+// A new fleet. It is never an entity's default one.
+type CreateFleetInput struct {
+	// The name, not empty, at most 255 bytes. Several fleets can have the same.
+	Name string `json:"name"`
+	// The global id of the entity that is to own it; the active one unless told.
+	EntityID *string `json:"entityId,omitempty"`
+	// Whether it can be used in the entities below its own.
+	IsRecursive bool `json:"isRecursive"`
+	// The global id of a fleet whose tasks the new one gets too.
+	CopyTasksFrom *string `json:"copyTasksFrom,omitempty"`
+	// The policies to apply, at most 500; where one is in `copyTasksFrom` too, this value holds.
+	Tasks []*PolicyValueInput `json:"tasks,omitempty"`
 }
 
-// What `createUser` answers.
-type CreateUserPayload struct {
-	// The new person; null when refused. With `userErrors` beside it, that part alone was not saved.
-	User *User `json:"user,omitempty"`
-	// What was refused.
+// The new fleet, and what became of its tasks.
+type CreateFleetPayload struct {
+	// The fleet; null where it was refused.
+	Fleet *Fleet `json:"fleet,omitempty"`
+	// What became of each of `tasks`, in the order of the input, then of those that were copied.
+	Results []*TaskResult `json:"results"`
+	// What the caller did wrong. Where there is a fleet all the same, they are about its tasks.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
-// Which application to delete.
-type DeleteApplicationInput struct {
-	// The application's global id.
+// A fleet to delete.
+type DeleteFleetInput struct {
+	// The fleet's global id.
 	ID string `json:"id"`
 }
 
-// What became of an application that was to be deleted.
-type DeleteApplicationPayload struct {
-	// The global id that the application had; null where it is still there.
-	DeletedApplicationID *string `json:"deletedApplicationId,omitempty"`
-	// What deployed the application and was removed before it, whether or not the application could be deleted.
-	EndedDeployments []*EndedDeployment `json:"endedDeployments"`
-	// What the caller did wrong; empty where all is well.
+// What became of the fleet and its devices.
+type DeleteFleetPayload struct {
+	// The global id of the fleet that is gone; null where it is not.
+	DeletedID *string `json:"deletedId,omitempty"`
+	// The fleet that its devices are in now: the default one of its entity; null where there is none.
+	MovedTo *Fleet `json:"movedTo,omitempty"`
+	// How many devices were in the fleet, of those that the viewer may see.
+	MovedAgentCount int `json:"movedAgentCount"`
+	// What the caller did wrong.
 	UserErrors []*UserError `json:"userErrors"`
 }
-
-// Which file to delete.
-type DeleteFileInput struct {
-	// The file's global id.
-	ID string `json:"id"`
-}
-
-// What became of a file that was to be deleted.
-type DeleteFilePayload struct {
-	// The global id that the file had; null where it is still there.
-	DeletedFileID *string `json:"deletedFileId,omitempty"`
-	// What deployed the file and was removed before it, whether or not the file could be deleted.
-	EndedDeployments []*EndedDeployment `json:"endedDeployments"`
-	// What the caller did wrong; empty where all is well.
-	UserErrors []*UserError `json:"userErrors"`
-}
-
-// What became of one person that was to be deleted.
-type DeleteUserResult struct {
-	// The id that was given.
-	ID string `json:"id"`
-	// Whether the person is deleted, or in the trash.
-	Deleted bool `json:"deleted"`
-	// The invitations of the person that were deleted along, as far as the viewer sees invitations.
-	DeletedInvitationIds []string `json:"deletedInvitationIds"`
-	// Why the person was not deleted.
-	UserErrors []*UserError `json:"userErrors"`
-}
-
-// What `deleteUsers` needs.
-type DeleteUsersInput struct {
-	// The users' global ids, each once, at most 500.
-	Ids []string `json:"ids"`
-	// Whether to delete for good what is otherwise put into GLPI's trash. Their invitations go with them, and their
-	// computers stay without an owner.
-	Purge bool `json:"purge"`
-}
-
-// What `deleteUsers` answers.
-type DeleteUsersPayload struct {
-	// What became of each person, in the order of the ids.
-	Results []*DeleteUserResult `json:"results"`
-	// Why nothing at all was done.
-	UserErrors []*UserError `json:"userErrors"`
-}
-
-// The value of a DEPLOY_APPLICATION policy.
-type DeployedApplication struct {
-	// The global id of the application to install.
-	ApplicationID string `json:"applicationId"`
-	// Whether devices remove the application when the task is removed.
-	RemoveOnDelete bool `json:"removeOnDelete"`
-}
-
-func (DeployedApplication) IsTaskValue() {}
-
-// The value of a DEPLOY_FILE policy.
-type DeployedFile struct {
-	// The global id of the file to store.
-	FileID string `json:"fileId"`
-	// The folder on the device, below a well-known path such as `%SDCARD%`.
-	Destination string `json:"destination"`
-	// Whether devices remove the file when the task is removed.
-	RemoveOnDelete bool `json:"removeOnDelete"`
-}
-
-func (DeployedFile) IsTaskValue() {}
 
 // Which events to stream: those that match everything given.
 type DeviceEventFilter struct {
@@ -296,26 +234,6 @@ type EnrollStatusCount struct {
 	Count int `json:"count"`
 }
 
-// An entity's own address in GLPI.
-type EntityContact struct {
-	// Telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone.
-	Phone *string `json:"phone,omitempty"`
-	// Web site.
-	Website *string `json:"website,omitempty"`
-	// E-mail address.
-	Email *string `json:"email,omitempty"`
-	// Street, of several lines.
-	Address *string `json:"address,omitempty"`
-	// Postal code. GLPI answers one made of digits as a number: leading zeros may be gone.
-	Postcode *string `json:"postcode,omitempty"`
-	// Town.
-	Town *string `json:"town,omitempty"`
-	// State or region.
-	State *string `json:"state,omitempty"`
-	// Country.
-	Country *string `json:"country,omitempty"`
-}
-
 // A page of files.
 type FileConnection struct {
 	// The items with their cursors.
@@ -326,6 +244,16 @@ type FileConnection struct {
 	PageInfo *PageInfo `json:"pageInfo"`
 	// How many there are on all pages together.
 	TotalCount int `json:"totalCount"`
+}
+
+// A file to deploy.
+type FileDeploymentInput struct {
+	// The file's global id.
+	ID string `json:"id"`
+	// The folder on the device, a well-known path or below one: `%SDCARD%/reports`.
+	Destination string `json:"destination"`
+	// Whether devices remove the file when the task is removed.
+	RemoveOnDelete bool `json:"removeOnDelete"`
 }
 
 // A file in a page.
@@ -380,8 +308,6 @@ type GatewayStatus struct {
 	Broker *BackendHealth `json:"broker"`
 	// What the gateway can do at the moment.
 	Capabilities []Capability `json:"capabilities"`
-	// The largest file that can be uploaded, in bytes. GLPI's PHP may take less.
-	MaxUploadSize int `json:"maxUploadSize"`
 }
 
 // An entity that the viewer's active profile reaches.
@@ -402,14 +328,6 @@ type GrantedEntity struct {
 	Recursive bool `json:"recursive"`
 	// Whether this session sees it at the moment.
 	Active bool `json:"active"`
-}
-
-// A setting that is a number.
-type IntSetting struct {
-	// The value in force.
-	Value *int `json:"value,omitempty"`
-	// Where it comes from.
-	Source SettingSource `json:"source"`
 }
 
 // The value of an INTEGER policy.
@@ -438,30 +356,6 @@ type InvitationEdge struct {
 	Node *Invitation `json:"node"`
 	// Its place in the list, to go on from.
 	Cursor string `json:"cursor"`
-}
-
-// Which device to ask where it is.
-type LocateAgentInput struct {
-	// The agent's global id.
-	AgentID string `json:"agentId"`
-	// How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000.
-	TimeoutMs *int `json:"timeoutMs,omitempty"`
-}
-
-// What came of asking a device where it is.
-type LocateAgentPayload struct {
-	// Whether the device answered in time.
-	Answered bool `json:"answered"`
-	// From the question to the answer, in milliseconds; null without an answer.
-	RoundTripMs *float64 `json:"roundTripMs,omitempty"`
-	// Where the answer came; null without one.
-	AnsweredBy *CommandRoad `json:"answeredBy,omitempty"`
-	// Where the device says it is; null without an answer, and where it answered that its GPS is off.
-	Position *Position `json:"position,omitempty"`
-	// What is known of the device's presence now, answered or not; null when nothing was asked.
-	Presence *Presence `json:"presence,omitempty"`
-	// What was wrong with the input.
-	UserErrors []*UserError `json:"userErrors"`
 }
 
 // What `login` needs.
@@ -504,14 +398,6 @@ type LogoutPayload struct {
 	Ended bool `json:"ended"`
 	// Why it was refused.
 	UserErrors []*UserError `json:"userErrors"`
-}
-
-// A right that the viewer's profile lacks to change settings.
-type MissingSettingsRight struct {
-	// Which right.
-	Right SettingsRight `json:"right"`
-	// What it is for and how to get it, for a person.
-	Explanation string `json:"explanation"`
 }
 
 // Writes. What the caller did wrong comes back in the payload's `userErrors`.
@@ -594,29 +480,6 @@ type PageInfo struct {
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
-// Which device to ask for a sign of life.
-type PingAgentInput struct {
-	// The agent's global id.
-	AgentID string `json:"agentId"`
-	// How long to wait for the answer, in milliseconds; 10,000 unless told, 100 to 60,000.
-	TimeoutMs *int `json:"timeoutMs,omitempty"`
-}
-
-// What came of asking a device for a sign of life.
-type PingAgentPayload struct {
-	// Whether the device answered in time.
-	Answered bool `json:"answered"`
-	// From the question to the answer, in milliseconds; null without an answer. Over MQTT as the gateway saw both; of an
-	// answer to GLPI, until the gateway saw it there: up to a second more than it took.
-	RoundTripMs *float64 `json:"roundTripMs,omitempty"`
-	// Where the answer came; null without one.
-	AnsweredBy *CommandRoad `json:"answeredBy,omitempty"`
-	// What is known of the device's presence now, answered or not; null when nothing was asked.
-	Presence *Presence `json:"presence,omitempty"`
-	// What was wrong with the input.
-	UserErrors []*UserError `json:"userErrors"`
-}
-
 // How many devices a platform has.
 type PlatformCount struct {
 	// The platform; null for one that this API has no name for.
@@ -687,18 +550,22 @@ type ProfileEntity struct {
 	Recursive bool `json:"recursive"`
 }
 
-// A profile to give to a person.
-type ProfileGrantInput struct {
-	// Which profile: one that allows nothing which the viewer's own does not. See `userFormChoices.profiles`.
-	ProfileID string `json:"profileId"`
-	// In which entity; the viewer must see it. The viewer's active one unless told.
-	EntityID *string `json:"entityId,omitempty"`
-	// Whether it holds in the entities below too. Only for a viewer who sees those.
-	IsRecursive bool `json:"isRecursive"`
-}
-
 // Reads. Everything but `gateway` needs a signed-in viewer.
 type Query struct {
+}
+
+// Tasks to remove.
+type RemoveTasksInput struct {
+	// The tasks' global ids, 1 to 500, each once.
+	Ids []string `json:"ids"`
+}
+
+// What became of the tasks.
+type RemoveTasksPayload struct {
+	// What became of each task, in the order of the input; empty where nothing was tried.
+	Results []*TaskRemoval `json:"results"`
+	// What the caller did wrong: with the list, or with a task, which has the same in its result.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // The value of a REMOVE_APPLICATION policy.
@@ -716,30 +583,6 @@ type RemovedFile struct {
 }
 
 func (RemovedFile) IsTaskValue() {}
-
-// Which device to ask for its inventory.
-type RequestInventoryInput struct {
-	// The agent's global id.
-	AgentID string `json:"agentId"`
-	// How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000.
-	TimeoutMs *int `json:"timeoutMs,omitempty"`
-}
-
-// What came of asking a device for its inventory.
-type RequestInventoryPayload struct {
-	// Whether the inventory came in time.
-	Answered bool `json:"answered"`
-	// From the question to the answer, in milliseconds; null without an answer.
-	RoundTripMs *float64 `json:"roundTripMs,omitempty"`
-	// Where the answer came; null without one.
-	AnsweredBy *CommandRoad `json:"answeredBy,omitempty"`
-	// When the inventory came; null when it didn't.
-	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
-	// What is known of the device's presence now, answered or not; null when nothing was asked.
-	Presence *Presence `json:"presence,omitempty"`
-	// What was wrong with the input.
-	UserErrors []*UserError `json:"userErrors"`
-}
 
 // What `requestPasswordReset` needs.
 type RequestPasswordResetInput struct {
@@ -819,6 +662,28 @@ type SwitchProfilePayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// What became of a task that was to be removed.
+type TaskRemoval struct {
+	// The task's global id.
+	TaskID string `json:"taskId"`
+	// Whether it is gone.
+	Removed bool `json:"removed"`
+	// The task that removes from the devices what this one had deployed; null where nothing is to be removed.
+	RemovalTask *Task `json:"removalTask,omitempty"`
+	// Why it was not removed; empty unless it is still there.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What became of a policy that was to be applied.
+type TaskResult struct {
+	// What was done.
+	Outcome TaskOutcome `json:"outcome"`
+	// The task as it is now; null where there is none.
+	Task *Task `json:"task,omitempty"`
+	// Why it was refused; empty unless it was.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // How far a task has come on the devices of its target that the viewer may see.
 type TaskRollout struct {
 	// The task.
@@ -879,135 +744,35 @@ type TextValue struct {
 
 func (TextValue) IsTaskValue() {}
 
-// What is to change of an application.
-type UpdateApplicationInput struct {
-	// The application's global id.
+// What is to become of a fleet. What is left out or null stays as it is.
+type UpdateFleetInput struct {
+	// The fleet's global id.
 	ID string `json:"id"`
-	// What people shall call it, at most 255 characters; left out or null: as it is.
-	Alias *string `json:"alias,omitempty"`
-}
-
-// An application after a change.
-type UpdateApplicationPayload struct {
-	// The application as it is now; null where nothing was changed.
-	Application *Application `json:"application,omitempty"`
-	// What the caller did wrong; empty where all is well.
-	UserErrors []*UserError `json:"userErrors"`
-}
-
-// What is to change of a file. What is left out or null stays as it is.
-type UpdateFileInput struct {
-	// The file's global id.
-	ID string `json:"id"`
-	// Its new name, without folders, at most 255 characters.
+	// The new name, not empty, at most 255 bytes. A default fleet keeps its name.
 	Name *string `json:"name,omitempty"`
-	// The new remark; empty for none.
-	Comment *string `json:"comment,omitempty"`
+	// Whether it can be used in the entities below its own. A default fleet keeps what it has.
+	IsRecursive *bool `json:"isRecursive,omitempty"`
+	// All that is to be applied to the fleet, at most 500 policies. A default fleet takes none.
+	Tasks []*PolicyValueInput `json:"tasks,omitempty"`
 }
 
-// A file after a change.
-type UpdateFilePayload struct {
-	// The file as it is now; null where nothing was changed.
-	File *File `json:"file,omitempty"`
-	// What the caller did wrong; empty where all is well.
+// The fleet as it is now, and what became of its tasks.
+type UpdateFleetPayload struct {
+	// The fleet; null where there is no such fleet.
+	Fleet *Fleet `json:"fleet,omitempty"`
+	// What became of each of `tasks`, in the order of the input.
+	Results []*TaskResult `json:"results"`
+	// What became of the tasks that the list did not name, by databaseId.
+	Removed []*TaskRemoval `json:"removed"`
+	// What the caller did wrong; what is wrong with a task stands in its result too.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
-// What to change of a person. What is left out or null stays as it is; an empty text clears.
-type UpdateUserInput struct {
-	// The user's global id.
-	ID string `json:"id"`
-	// The name at sign-in.
-	Username *string `json:"username,omitempty"`
-	// A new password. Sessions that are open go on.
-	Password *string `json:"password,omitempty"`
-	// First name.
-	FirstName *string `json:"firstName,omitempty"`
-	// Last name.
-	LastName *string `json:"lastName,omitempty"`
-	// Telephone.
-	Phone *string `json:"phone,omitempty"`
-	// Second telephone.
-	Phone2 *string `json:"phone2,omitempty"`
-	// Mobile telephone.
-	Mobile *string `json:"mobile,omitempty"`
-	// The administrative number.
-	RegistrationNumber *string `json:"registrationNumber,omitempty"`
-	// The title; an empty text for none.
-	TitleID *string `json:"titleId,omitempty"`
-	// The category; an empty text for none.
-	CategoryID *string `json:"categoryId,omitempty"`
-	// Where the person works; an empty text for nowhere.
-	LocationID *string `json:"locationId,omitempty"`
-	// The language that GLPI speaks to the person, such as `en_GB`; an empty text for the server's own.
-	Language *string `json:"language,omitempty"`
-	// Remarks.
-	Comment *string `json:"comment,omitempty"`
-	// Whether the account may sign in. Sessions that are open go on.
-	IsActive *bool `json:"isActive,omitempty"`
-	// No sign-in before.
-	ValidFrom *time.Time `json:"validFrom,omitempty"`
-	// No sign-in after. Sessions that are open go on.
-	ValidUntil *time.Time `json:"validUntil,omitempty"`
-	// Whether to drop the date before which there is no sign-in.
-	ClearValidFrom bool `json:"clearValidFrom"`
-	// Whether to drop the date after which there is no sign-in.
-	ClearValidUntil bool `json:"clearValidUntil"`
-	// E-mail addresses to add, at most 20.
-	AddEmails []string `json:"addEmails,omitempty"`
-	// E-mail addresses to remove. When the default one goes, GLPI makes another one the default.
-	RemoveEmails []string `json:"removeEmails,omitempty"`
-	// The address that GLPI is to write to: one that the person has, or that is being added.
-	DefaultEmail *string `json:"defaultEmail,omitempty"`
-	// Profiles to give, at most 20.
-	AddGrants []*ProfileGrantInput `json:"addGrants,omitempty"`
-	// Grants of profiles to take away. Not the last one that the viewer sees: delete the person instead.
-	RemoveGrantIds []string `json:"removeGrantIds,omitempty"`
-	// The profile that is active after signing in: one that the person holds.
-	DefaultProfileID *string `json:"defaultProfileId,omitempty"`
-	// The entity that is active after signing in: one in which the person holds a profile.
-	DefaultEntityID *string `json:"defaultEntityId,omitempty"`
-}
-
-// What `updateUser` answers.
-type UpdateUserPayload struct {
-	// The person as it is now; null when the viewer may not know them. With `userErrors` beside it, what they name was not saved.
-	User *User `json:"user,omitempty"`
-	// What was refused.
-	UserErrors []*UserError `json:"userErrors"`
-}
-
-// An application to upload.
-type UploadApplicationInput struct {
-	// The package, in a multipart request; its name ends in .apk or .upk.
-	File upload.File `json:"file"`
-	// What people shall call it until GLPI has read the package, at most 255 characters; the file's name without its ending unless told.
-	Alias *string `json:"alias,omitempty"`
-}
-
-// An application that was uploaded.
-type UploadApplicationPayload struct {
-	// The new application; null where it was refused.
-	Application *Application `json:"application,omitempty"`
-	// What the caller did wrong; empty where all is well.
-	UserErrors []*UserError `json:"userErrors"`
-}
-
-// A file to upload.
-type UploadFileInput struct {
-	// The file, in a multipart request. Its name, without folders, is the one that devices store it under unless `name` tells another.
-	File upload.File `json:"file"`
-	// The name to keep it under, without folders, at most 255 characters.
-	Name *string `json:"name,omitempty"`
-	// A remark.
-	Comment *string `json:"comment,omitempty"`
-}
-
-// A file that was uploaded.
-type UploadFilePayload struct {
-	// The new file; null where it was refused.
-	File *File `json:"file,omitempty"`
-	// What the caller did wrong; empty where all is well.
+// The task with its new value.
+type UpdateTaskPayload struct {
+	// The task as it is now; null where there is no such task.
+	Task *Task `json:"task,omitempty"`
+	// What the caller did wrong.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
@@ -1452,64 +1217,6 @@ func (e *CommandName) UnmarshalJSON(b []byte) error {
 }
 
 func (e CommandName) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
-}
-
-// The road by which a device was asked or answered.
-type CommandRoad string
-
-const (
-	// The MQTT broker.
-	CommandRoadMqtt CommandRoad = "MQTT"
-	// GLPI's REST API.
-	CommandRoadGlpi CommandRoad = "GLPI"
-)
-
-var AllCommandRoad = []CommandRoad{
-	CommandRoadMqtt,
-	CommandRoadGlpi,
-}
-
-func (e CommandRoad) IsValid() bool {
-	switch e {
-	case CommandRoadMqtt, CommandRoadGlpi:
-		return true
-	}
-	return false
-}
-
-func (e CommandRoad) String() string {
-	return string(e)
-}
-
-func (e *CommandRoad) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = CommandRoad(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid CommandRoad", str)
-	}
-	return nil
-}
-
-func (e CommandRoad) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *CommandRoad) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e CommandRoad) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -2210,51 +1917,60 @@ func (e PresenceState) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// Where the value of a setting comes from.
-type SettingSource string
+// What was done about a policy that was to be applied.
+type TaskOutcome string
 
 const (
-	// It was set for this entity.
-	SettingSourceOwn SettingSource = "OWN"
-	// It is that of an entity above, or GLPI's own; it follows when that changes.
-	SettingSourceInherited SettingSource = "INHERITED"
+	// There is a new task.
+	TaskOutcomeCreated TaskOutcome = "CREATED"
+	// The task that was there has the new value.
+	TaskOutcomeUpdated TaskOutcome = "UPDATED"
+	// It was there already, with this value.
+	TaskOutcomeUnchanged TaskOutcome = "UNCHANGED"
+	// It was not saved: `userErrors` say why.
+	TaskOutcomeRefused TaskOutcome = "REFUSED"
+	// It was not tried, because another one was refused before anything was saved.
+	TaskOutcomeSkipped TaskOutcome = "SKIPPED"
 )
 
-var AllSettingSource = []SettingSource{
-	SettingSourceOwn,
-	SettingSourceInherited,
+var AllTaskOutcome = []TaskOutcome{
+	TaskOutcomeCreated,
+	TaskOutcomeUpdated,
+	TaskOutcomeUnchanged,
+	TaskOutcomeRefused,
+	TaskOutcomeSkipped,
 }
 
-func (e SettingSource) IsValid() bool {
+func (e TaskOutcome) IsValid() bool {
 	switch e {
-	case SettingSourceOwn, SettingSourceInherited:
+	case TaskOutcomeCreated, TaskOutcomeUpdated, TaskOutcomeUnchanged, TaskOutcomeRefused, TaskOutcomeSkipped:
 		return true
 	}
 	return false
 }
 
-func (e SettingSource) String() string {
+func (e TaskOutcome) String() string {
 	return string(e)
 }
 
-func (e *SettingSource) UnmarshalGQL(v any) error {
+func (e *TaskOutcome) UnmarshalGQL(v any) error {
 	str, ok := v.(string)
 	if !ok {
 		return fmt.Errorf("enums must be strings")
 	}
 
-	*e = SettingSource(str)
+	*e = TaskOutcome(str)
 	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid SettingSource", str)
+		return fmt.Errorf("%s is not a valid TaskOutcome", str)
 	}
 	return nil
 }
 
-func (e SettingSource) MarshalGQL(w io.Writer) {
+func (e TaskOutcome) MarshalGQL(w io.Writer) {
 	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
 }
 
-func (e *SettingSource) UnmarshalJSON(b []byte) error {
+func (e *TaskOutcome) UnmarshalJSON(b []byte) error {
 	s, err := strconv.Unquote(string(b))
 	if err != nil {
 		return err
@@ -2262,71 +1978,7 @@ func (e *SettingSource) UnmarshalJSON(b []byte) error {
 	return e.UnmarshalGQL(s)
 }
 
-func (e SettingSource) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
-}
-
-// The rights that changing settings takes.
-type SettingsRight string
-
-const (
-	// Flyve MDM: set the limit of devices.
-	SettingsRightSetDeviceLimit SettingsRight = "SET_DEVICE_LIMIT"
-	// Flyve MDM: set the download URL of the agent.
-	SettingsRightSetDownloadURL SettingsRight = "SET_DOWNLOAD_URL"
-	// Flyve MDM: set how long invitations hold.
-	SettingsRightSetInvitationLife SettingsRight = "SET_INVITATION_LIFE"
-	// GLPI: update entities.
-	SettingsRightUpdateEntity SettingsRight = "UPDATE_ENTITY"
-)
-
-var AllSettingsRight = []SettingsRight{
-	SettingsRightSetDeviceLimit,
-	SettingsRightSetDownloadURL,
-	SettingsRightSetInvitationLife,
-	SettingsRightUpdateEntity,
-}
-
-func (e SettingsRight) IsValid() bool {
-	switch e {
-	case SettingsRightSetDeviceLimit, SettingsRightSetDownloadURL, SettingsRightSetInvitationLife, SettingsRightUpdateEntity:
-		return true
-	}
-	return false
-}
-
-func (e SettingsRight) String() string {
-	return string(e)
-}
-
-func (e *SettingsRight) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = SettingsRight(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid SettingsRight", str)
-	}
-	return nil
-}
-
-func (e SettingsRight) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *SettingsRight) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e SettingsRight) MarshalJSON() ([]byte, error) {
+func (e TaskOutcome) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -2487,8 +2139,6 @@ const (
 	UserErrorCodeCapabilityMissing UserErrorCode = "CAPABILITY_MISSING"
 	// GLPI failed at this one item; what is said of the others stands.
 	UserErrorCodeUpstreamError UserErrorCode = "UPSTREAM_ERROR"
-	// The file is larger than `gateway.maxUploadSize`.
-	UserErrorCodeTooLarge UserErrorCode = "TOO_LARGE"
 	// Too many tries; wait and try again.
 	UserErrorCodeRateLimited UserErrorCode = "RATE_LIMITED"
 )
@@ -2502,13 +2152,12 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeUnchanged,
 	UserErrorCodeCapabilityMissing,
 	UserErrorCodeUpstreamError,
-	UserErrorCodeTooLarge,
 	UserErrorCodeRateLimited,
 }
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeCapabilityMissing, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited:
+	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeCapabilityMissing, UserErrorCodeUpstreamError, UserErrorCodeRateLimited:
 		return true
 	}
 	return false

@@ -2,7 +2,9 @@ package model
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fleetgate/glpiproxy"
@@ -46,15 +48,17 @@ func (p Policy) Choices() []*PolicyChoice {
 	return choices
 }
 
-// Minimum is the smallest whole number allowed, where there is one.
+// Minimum is the smallest whole number allowed, where there is one. Flyve MDM writes it as a text.
 func (p Policy) Minimum() *int {
-	var bounds struct {
-		Min *int `json:"min"`
-	}
+	var bounds map[string]any
 	if p.Type() != PolicyTypeInteger || json.Unmarshal([]byte(p.TypeData), &bounds) != nil {
 		return nil
 	}
-	return bounds.Min
+	least, err := strconv.Atoi(fmt.Sprint(bounds["min"]))
+	if err != nil {
+		return nil
+	}
+	return &least
 }
 
 // Unique says whether it can be applied only once to the same target.
@@ -103,3 +107,28 @@ func (PolicyCategory) IsNode() {}
 
 // GlobalID is the category's opaque identity.
 func (c PolicyCategory) GlobalID() string { return GlobalID("PolicyCategory", c.ID) }
+
+// TypedValue is the value that an input gives to a policy: the one field that fits the policy's type.
+type TypedValue struct {
+	Boolean     *bool
+	Integer     *int
+	Text        *string
+	Option      *string
+	Application *ApplicationDeploymentInput
+	File        *FileDeploymentInput
+	PackageName *string
+	Path        *string
+}
+
+// PolicyValueInput is a policy, by its symbol or its id, and the value that it is to have.
+type PolicyValueInput struct {
+	Symbol   *string
+	PolicyID *string
+	TypedValue
+}
+
+// UpdateTaskInput is a task and its new value.
+type UpdateTaskInput struct {
+	ID string
+	TypedValue
+}

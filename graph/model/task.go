@@ -35,6 +35,31 @@ var taskStates = map[string]TaskState{
 // TaskStateOf is the state that GLPI, or a device, has this word for; nil for a word that is none of theirs.
 func TaskStateOf(word string) *TaskState { return enum(taskStates, word) }
 
+// DeployedApplication is the value of a task that installs an application.
+type DeployedApplication struct {
+	ID             int // GLPI's, of the application
+	RemoveOnDelete bool
+}
+
+// IsTaskValue marks it as the value of a task.
+func (DeployedApplication) IsTaskValue() {}
+
+// ApplicationID is the application's opaque identity.
+func (d DeployedApplication) ApplicationID() string { return GlobalID("Application", d.ID) }
+
+// DeployedFile is the value of a task that stores a file.
+type DeployedFile struct {
+	ID             int // GLPI's, of the file
+	Destination    string
+	RemoveOnDelete bool
+}
+
+// IsTaskValue marks it as the value of a task.
+func (DeployedFile) IsTaskValue() {}
+
+// FileID is the file's opaque identity.
+func (d DeployedFile) FileID() string { return GlobalID("File", d.ID) }
+
 // TaskStatus is how far a task has come on one device. One that a device tells live has no row in GLPI yet.
 type TaskStatus struct {
 	Task  int // GLPI's id of the task
