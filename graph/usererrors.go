@@ -90,8 +90,6 @@ func refusal(err error, field ...string) (*model.UserError, error) {
 		return userError(model.UserErrorCodeConflict, said(failed), field...), nil
 	case glpiproxy.Invalid:
 		return badAt(said(failed), field...), nil
-	case glpiproxy.Unchanged:
-		return userError(model.UserErrorCodeUnchanged, "GLPI accepted it, but nothing has changed.", field...), nil
 	}
 	return nil, err
 }

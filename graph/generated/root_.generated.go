@@ -30,6 +30,8 @@ type ResolverRoot interface {
 	DeployedFile() DeployedFileResolver
 	File() FileResolver
 	Fleet() FleetResolver
+	FleetCount() FleetCountResolver
+	GatewayStatus() GatewayStatusResolver
 	Invitation() InvitationResolver
 	Mutation() MutationResolver
 	Overview() OverviewResolver
@@ -77,9 +79,28 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
+	AgentDeleted struct {
+		Agent    func(childComplexity int) int
+		AgentID  func(childComplexity int) int
+		At       func(childComplexity int) int
+		Cursor   func(childComplexity int) int
+		EntityID func(childComplexity int) int
+		Kind     func(childComplexity int) int
+		Serial   func(childComplexity int) int
+	}
+
 	AgentEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	AgentEnrolled struct {
+		Agent    func(childComplexity int) int
+		At       func(childComplexity int) int
+		Cursor   func(childComplexity int) int
+		EntityID func(childComplexity int) int
+		Kind     func(childComplexity int) int
+		Serial   func(childComplexity int) int
 	}
 
 	AgentTask struct {
@@ -207,6 +228,11 @@ type ComplexityRoot struct {
 		RemoveOnDelete func(childComplexity int) int
 	}
 
+	EnrollStatusCount struct {
+		Count        func(childComplexity int) int
+		EnrollStatus func(childComplexity int) int
+	}
+
 	Entity struct {
 		CompleteName func(childComplexity int) int
 		GlobalID     func(childComplexity int) int
@@ -255,6 +281,11 @@ type ComplexityRoot struct {
 		Nodes      func(childComplexity int) int
 		PageInfo   func(childComplexity int) int
 		TotalCount func(childComplexity int) int
+	}
+
+	FleetCount struct {
+		Count func(childComplexity int) int
+		Fleet func(childComplexity int) int
 	}
 
 	FleetEdge struct {
@@ -332,17 +363,19 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		ApplyPolicies      func(childComplexity int, input model.ApplyPoliciesInput) int
-		CreateFleet        func(childComplexity int, input model.CreateFleetInput) int
-		DeleteFleet        func(childComplexity int, input model.DeleteFleetInput) int
-		Login              func(childComplexity int, input model.LoginInput) int
-		LoginWithUserToken func(childComplexity int, input model.LoginWithUserTokenInput) int
-		Logout             func(childComplexity int) int
-		RemoveTasks        func(childComplexity int, input model.RemoveTasksInput) int
-		SwitchEntity       func(childComplexity int, input model.SwitchEntityInput) int
-		SwitchProfile      func(childComplexity int, input model.SwitchProfileInput) int
-		UpdateFleet        func(childComplexity int, input model.UpdateFleetInput) int
-		UpdateTask         func(childComplexity int, input model.UpdateTaskInput) int
+		ApplyPolicies        func(childComplexity int, input model.ApplyPoliciesInput) int
+		CreateFleet          func(childComplexity int, input model.CreateFleetInput) int
+		DeleteFleet          func(childComplexity int, input model.DeleteFleetInput) int
+		Login                func(childComplexity int, input model.LoginInput) int
+		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
+		Logout               func(childComplexity int) int
+		RemoveTasks          func(childComplexity int, input model.RemoveTasksInput) int
+		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
+		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
+		SwitchEntity         func(childComplexity int, input model.SwitchEntityInput) int
+		SwitchProfile        func(childComplexity int, input model.SwitchProfileInput) int
+		UpdateFleet          func(childComplexity int, input model.UpdateFleetInput) int
+		UpdateTask           func(childComplexity int, input model.UpdateTaskInput) int
 	}
 
 	NamedEntry struct {
@@ -365,13 +398,26 @@ type ComplexityRoot struct {
 		Option func(childComplexity int) int
 	}
 
+	OsCount struct {
+		Count    func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Versions func(childComplexity int) int
+	}
+
 	Overview struct {
 		AgentCount             func(childComplexity int) int
 		ApplicationCount       func(childComplexity int) int
+		DevicesByEnrollStatus  func(childComplexity int) int
+		DevicesByFleet         func(childComplexity int) int
+		DevicesByOs            func(childComplexity int) int
+		DevicesByPlatform      func(childComplexity int) int
+		DevicesByPresence      func(childComplexity int) int
+		DevicesByVersion       func(childComplexity int) int
 		FileCount              func(childComplexity int) int
 		FleetCount             func(childComplexity int) int
 		InvitationCount        func(childComplexity int) int
 		PendingInvitationCount func(childComplexity int) int
+		TasksByStatus          func(childComplexity int) int
 		UserCount              func(childComplexity int) int
 	}
 
@@ -380,6 +426,11 @@ type ComplexityRoot struct {
 		HasNextPage     func(childComplexity int) int
 		HasPreviousPage func(childComplexity int) int
 		StartCursor     func(childComplexity int) int
+	}
+
+	PlatformCount struct {
+		Count   func(childComplexity int) int
+		MdmType func(childComplexity int) int
 	}
 
 	Policy struct {
@@ -449,6 +500,7 @@ type ComplexityRoot struct {
 	}
 
 	Presence struct {
+		Ambiguous   func(childComplexity int) int
 		LastContact func(childComplexity int) int
 		Since       func(childComplexity int) int
 		Source      func(childComplexity int) int
@@ -463,6 +515,11 @@ type ComplexityRoot struct {
 		Kind     func(childComplexity int) int
 		Presence func(childComplexity int) int
 		Serial   func(childComplexity int) int
+	}
+
+	PresenceCount struct {
+		Count func(childComplexity int) int
+		State func(childComplexity int) int
 	}
 
 	Profile struct {
@@ -520,6 +577,16 @@ type ComplexityRoot struct {
 
 	RemovedFile struct {
 		Path func(childComplexity int) int
+	}
+
+	RequestPasswordResetPayload struct {
+		Accepted   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ResetPasswordPayload struct {
+		Reset      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Rollout struct {
@@ -687,6 +754,11 @@ type ComplexityRoot struct {
 		Locations  func(childComplexity int) int
 		Profiles   func(childComplexity int) int
 		Titles     func(childComplexity int) int
+	}
+
+	VersionCount struct {
+		Count   func(childComplexity int) int
+		Version func(childComplexity int) int
 	}
 
 	Viewer struct {
@@ -889,6 +961,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AgentConnection.TotalCount(childComplexity), true
 
+	case "AgentDeleted.agent":
+		if e.ComplexityRoot.AgentDeleted.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.Agent(childComplexity), true
+	case "AgentDeleted.agentId":
+		if e.ComplexityRoot.AgentDeleted.AgentID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.AgentID(childComplexity), true
+	case "AgentDeleted.at":
+		if e.ComplexityRoot.AgentDeleted.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.At(childComplexity), true
+	case "AgentDeleted.cursor":
+		if e.ComplexityRoot.AgentDeleted.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.Cursor(childComplexity), true
+	case "AgentDeleted.entityId":
+		if e.ComplexityRoot.AgentDeleted.EntityID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.EntityID(childComplexity), true
+	case "AgentDeleted.kind":
+		if e.ComplexityRoot.AgentDeleted.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.Kind(childComplexity), true
+	case "AgentDeleted.serial":
+		if e.ComplexityRoot.AgentDeleted.Serial == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentDeleted.Serial(childComplexity), true
+
 	case "AgentEdge.cursor":
 		if e.ComplexityRoot.AgentEdge.Cursor == nil {
 			break
@@ -901,6 +1016,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AgentEdge.Node(childComplexity), true
+
+	case "AgentEnrolled.agent":
+		if e.ComplexityRoot.AgentEnrolled.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.Agent(childComplexity), true
+	case "AgentEnrolled.at":
+		if e.ComplexityRoot.AgentEnrolled.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.At(childComplexity), true
+	case "AgentEnrolled.cursor":
+		if e.ComplexityRoot.AgentEnrolled.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.Cursor(childComplexity), true
+	case "AgentEnrolled.entityId":
+		if e.ComplexityRoot.AgentEnrolled.EntityID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.EntityID(childComplexity), true
+	case "AgentEnrolled.kind":
+		if e.ComplexityRoot.AgentEnrolled.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.Kind(childComplexity), true
+	case "AgentEnrolled.serial":
+		if e.ComplexityRoot.AgentEnrolled.Serial == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgentEnrolled.Serial(childComplexity), true
 
 	case "AgentTask.effect":
 		if e.ComplexityRoot.AgentTask.Effect == nil {
@@ -1380,6 +1532,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
 
+	case "EnrollStatusCount.count":
+		if e.ComplexityRoot.EnrollStatusCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollStatusCount.Count(childComplexity), true
+	case "EnrollStatusCount.enrollStatus":
+		if e.ComplexityRoot.EnrollStatusCount.EnrollStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollStatusCount.EnrollStatus(childComplexity), true
+
 	case "Entity.completeName":
 		if e.ComplexityRoot.Entity.CompleteName == nil {
 			break
@@ -1582,6 +1747,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.FleetConnection.TotalCount(childComplexity), true
+
+	case "FleetCount.count":
+		if e.ComplexityRoot.FleetCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FleetCount.Count(childComplexity), true
+	case "FleetCount.fleet":
+		if e.ComplexityRoot.FleetCount.Fleet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FleetCount.Fleet(childComplexity), true
 
 	case "FleetEdge.cursor":
 		if e.ComplexityRoot.FleetEdge.Cursor == nil {
@@ -1912,6 +2090,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemoveTasks(childComplexity, args["input"].(model.RemoveTasksInput)), true
+	case "Mutation.requestPasswordReset":
+		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestPasswordReset_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestPasswordReset(childComplexity, args["input"].(model.RequestPasswordResetInput)), true
+	case "Mutation.resetPassword":
+		if e.ComplexityRoot.Mutation.ResetPassword == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resetPassword_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResetPassword(childComplexity, args["input"].(model.ResetPasswordInput)), true
 	case "Mutation.switchEntity":
 		if e.ComplexityRoot.Mutation.SwitchEntity == nil {
 			break
@@ -2026,6 +2226,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.OptionValue.Option(childComplexity), true
 
+	case "OsCount.count":
+		if e.ComplexityRoot.OsCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OsCount.Count(childComplexity), true
+	case "OsCount.name":
+		if e.ComplexityRoot.OsCount.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OsCount.Name(childComplexity), true
+	case "OsCount.versions":
+		if e.ComplexityRoot.OsCount.Versions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OsCount.Versions(childComplexity), true
+
 	case "Overview.agentCount":
 		if e.ComplexityRoot.Overview.AgentCount == nil {
 			break
@@ -2038,6 +2257,42 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Overview.ApplicationCount(childComplexity), true
+	case "Overview.devicesByEnrollStatus":
+		if e.ComplexityRoot.Overview.DevicesByEnrollStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByEnrollStatus(childComplexity), true
+	case "Overview.devicesByFleet":
+		if e.ComplexityRoot.Overview.DevicesByFleet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByFleet(childComplexity), true
+	case "Overview.devicesByOs":
+		if e.ComplexityRoot.Overview.DevicesByOs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByOs(childComplexity), true
+	case "Overview.devicesByPlatform":
+		if e.ComplexityRoot.Overview.DevicesByPlatform == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByPlatform(childComplexity), true
+	case "Overview.devicesByPresence":
+		if e.ComplexityRoot.Overview.DevicesByPresence == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByPresence(childComplexity), true
+	case "Overview.devicesByVersion":
+		if e.ComplexityRoot.Overview.DevicesByVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.DevicesByVersion(childComplexity), true
 	case "Overview.fileCount":
 		if e.ComplexityRoot.Overview.FileCount == nil {
 			break
@@ -2062,6 +2317,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Overview.PendingInvitationCount(childComplexity), true
+	case "Overview.tasksByStatus":
+		if e.ComplexityRoot.Overview.TasksByStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Overview.TasksByStatus(childComplexity), true
 	case "Overview.userCount":
 		if e.ComplexityRoot.Overview.UserCount == nil {
 			break
@@ -2093,6 +2354,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
+
+	case "PlatformCount.count":
+		if e.ComplexityRoot.PlatformCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PlatformCount.Count(childComplexity), true
+	case "PlatformCount.mdmType":
+		if e.ComplexityRoot.PlatformCount.MdmType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PlatformCount.MdmType(childComplexity), true
 
 	case "Policy.androidMaxVersion":
 		if e.ComplexityRoot.Policy.AndroidMaxVersion == nil {
@@ -2371,6 +2645,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PositionReported.Serial(childComplexity), true
 
+	case "Presence.ambiguous":
+		if e.ComplexityRoot.Presence.Ambiguous == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Presence.Ambiguous(childComplexity), true
 	case "Presence.lastContact":
 		if e.ComplexityRoot.Presence.LastContact == nil {
 			break
@@ -2438,6 +2718,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PresenceChanged.Serial(childComplexity), true
+
+	case "PresenceCount.count":
+		if e.ComplexityRoot.PresenceCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PresenceCount.Count(childComplexity), true
+	case "PresenceCount.state":
+		if e.ComplexityRoot.PresenceCount.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PresenceCount.State(childComplexity), true
 
 	case "Profile.databaseId":
 		if e.ComplexityRoot.Profile.DatabaseID == nil {
@@ -2732,6 +3025,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RemovedFile.Path(childComplexity), true
+
+	case "RequestPasswordResetPayload.accepted":
+		if e.ComplexityRoot.RequestPasswordResetPayload.Accepted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestPasswordResetPayload.Accepted(childComplexity), true
+	case "RequestPasswordResetPayload.userErrors":
+		if e.ComplexityRoot.RequestPasswordResetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestPasswordResetPayload.UserErrors(childComplexity), true
+
+	case "ResetPasswordPayload.reset":
+		if e.ComplexityRoot.ResetPasswordPayload.Reset == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResetPasswordPayload.Reset(childComplexity), true
+	case "ResetPasswordPayload.userErrors":
+		if e.ComplexityRoot.ResetPasswordPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ResetPasswordPayload.UserErrors(childComplexity), true
 
 	case "Rollout.counts":
 		if e.ComplexityRoot.Rollout.Counts == nil {
@@ -3371,6 +3690,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UserFormChoices.Titles(childComplexity), true
 
+	case "VersionCount.count":
+		if e.ComplexityRoot.VersionCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.VersionCount.Count(childComplexity), true
+	case "VersionCount.version":
+		if e.ComplexityRoot.VersionCount.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.VersionCount.Version(childComplexity), true
+
 	case "Viewer.activeEntity":
 		if e.ComplexityRoot.Viewer.ActiveEntity == nil {
 			break
@@ -3650,6 +3982,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputLoginWithUserTokenInput,
 		ec.unmarshalInputPolicyValueInput,
 		ec.unmarshalInputRemoveTasksInput,
+		ec.unmarshalInputRequestPasswordResetInput,
+		ec.unmarshalInputResetPasswordInput,
 		ec.unmarshalInputSwitchEntityInput,
 		ec.unmarshalInputSwitchProfileInput,
 		ec.unmarshalInputUpdateFleetInput,
@@ -3759,6 +4093,13 @@ var sources = []*ast.Source{
   again; running subscriptions go on with the events of what is active now.
   """
   switchEntity("Which entity." input: SwitchEntityInput!): SwitchEntityPayload!
+  """
+  Has GLPI mail a link for a new password to the owner of an address. The answer is the same, and comes after the same
+  time, whether or not anybody has this address. Needs no sign-in.
+  """
+  requestPasswordReset("Whose." input: RequestPasswordResetInput!): RequestPasswordResetPayload!
+  "Sets a new password with the token that was mailed, which is good for a day. Needs no sign-in."
+  resetPassword("The token and the new password." input: ResetPasswordInput!): ResetPasswordPayload!
 }
 
 "What ` + "`" + `switchProfile` + "`" + ` needs."
@@ -3788,6 +4129,38 @@ type SwitchEntityPayload {
   "The viewer with the new entity; null when the switch was refused."
   viewer: Viewer
   "Why it was refused."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `requestPasswordReset` + "`" + ` needs."
+input RequestPasswordResetInput {
+  "The address that GLPI knows the person by."
+  email: EmailAddress!
+}
+
+"What ` + "`" + `requestPasswordReset` + "`" + ` answers."
+type RequestPasswordResetPayload {
+  "Whether the wish was passed on; if somebody has the address, a mail is on its way."
+  accepted: Boolean!
+  "Why it was not."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `resetPassword` + "`" + ` needs."
+input ResetPasswordInput {
+  "The address that the mail was sent to."
+  email: EmailAddress!
+  "The token: what follows ` + "`" + `password_forget_token=` + "`" + ` in the mailed link."
+  token: String!
+  "The new password."
+  password: String!
+}
+
+"What ` + "`" + `resetPassword` + "`" + ` answers."
+type ResetPasswordPayload {
+  "Whether the new password is in force."
+  reset: Boolean!
+  "Why it is not."
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
@@ -3863,6 +4236,11 @@ type Presence {
   lastContact: DateTime
   "Who said so; null when nobody did."
   source: PresenceSource
+  """
+  Whether several agents share the device's serial in its entity, as phones do that call themselves "unknown": then
+  nobody can tell which of them was heard. Known only with a service account.
+  """
+  ambiguous: Boolean!
 }
 
 "Whether a device is online."
@@ -4103,6 +4481,10 @@ enum DeviceEventKind {
   INVENTORY_RECEIVED
   "It left management and said so."
   AGENT_UNENROLLED
+  "GLPI has a new agent for it. Needs a service account."
+  AGENT_ENROLLED
+  "GLPI has deleted its agent. Needs a service account."
+  AGENT_DELETED
   "It said how far it has come with a task."
   TASK_STATUS_CHANGED
 }
@@ -4211,6 +4593,40 @@ type AgentUnenrolled implements DeviceEvent {
   serial: String
   "The device."
   agent: Agent
+}
+
+"GLPI has a new agent for a device: it was enrolled."
+type AgentEnrolled implements DeviceEvent {
+  "The event's place in the stream."
+  cursor: String!
+  "When the gateway saw it."
+  at: DateTime!
+  "AGENT_ENROLLED."
+  kind: DeviceEventKind!
+  "The entity of the device."
+  entityId: ID!
+  "The serial number of the device."
+  serial: String
+  "The device."
+  agent: Agent
+}
+
+"GLPI has deleted the agent of a device."
+type AgentDeleted implements DeviceEvent {
+  "The event's place in the stream."
+  cursor: String!
+  "When the gateway saw it."
+  at: DateTime!
+  "AGENT_DELETED."
+  kind: DeviceEventKind!
+  "The entity of the device."
+  entityId: ID!
+  "The serial number of the device."
+  serial: String
+  "Always null: it is gone."
+  agent: Agent
+  "The global id that the agent had."
+  agentId: ID!
 }
 
 "A device said how far it has come with a task."
@@ -4518,24 +4934,6 @@ type BackendHealth {
   "Since when this has been so; null before the first answer."
   since: DateTime
 }
-
-"The counters of a home screen. A counter that the viewer may not read is null with an error; the others stand."
-type Overview {
-  "Devices."
-  agentCount: Int
-  "Fleets, the default one of each entity included."
-  fleetCount: Int
-  "Invitations in any state."
-  invitationCount: Int
-  "Invitations that GLPI holds as pending, those past their date included."
-  pendingInvitationCount: Int
-  "Files that can be deployed."
-  fileCount: Int
-  "Applications that can be deployed."
-  applicationCount: Int
-  "People; the accounts of the devices themselves are left out."
-  userCount: Int
-}
 `, BuiltIn: false},
 	{Name: "../schema/inventory.graphqls", Input: `"A company, or a part of one: what separates what people may see in GLPI."
 type Entity implements Node {
@@ -4639,6 +5037,92 @@ type InvitationEdge {
   node: Invitation!
   "Its place in the list, to go on from."
   cursor: String!
+}
+`, BuiltIn: false},
+	{Name: "../schema/overview.graphqls", Input: `"""
+The counters of a home screen. Only those asked for are counted, side by side. A counter that the viewer may not read is
+null with an error; the others stand. The ` + "`" + `devicesBy...` + "`" + ` fields look through 20,000 devices at most and are
+` + "`" + `QUERY_TOO_COMPLEX` + "`" + ` above that.
+"""
+type Overview {
+  "Devices."
+  agentCount: Int
+  "Fleets, the default one of each entity included."
+  fleetCount: Int
+  "Invitations in any state."
+  invitationCount: Int
+  "Invitations that can still be used: neither used, deactivated nor past their date."
+  pendingInvitationCount: Int
+  "Files that can be deployed."
+  fileCount: Int
+  "Applications that can be deployed."
+  applicationCount: Int
+  "People; the accounts of the devices themselves are left out."
+  userCount: Int
+  "Devices by presence, weighed as ` + "`" + `Agent.presence` + "`" + ` is: each state, those without devices too."
+  devicesByPresence: [PresenceCount!]
+  "Devices by platform, the largest first."
+  devicesByPlatform: [PlatformCount!]
+  "Devices by enrolment state: each state, those without devices too."
+  devicesByEnrollStatus: [EnrollStatusCount!]
+  "Devices by the version of the agent application, the largest first."
+  devicesByVersion: [VersionCount!]
+  "Devices by operating system, the largest first."
+  devicesByOs: [OsCount!]
+  "Devices by fleet, the largest first; fleets without devices are left out."
+  devicesByFleet: [FleetCount!]
+  "How far the devices in sight have come with their tasks: pairs of task and device, by state."
+  tasksByStatus: TaskStateCounts
+}
+
+"How many devices are in a state of presence."
+type PresenceCount {
+  "The state."
+  state: PresenceState!
+  "How many devices."
+  count: Int!
+}
+
+"How many devices a platform has."
+type PlatformCount {
+  "The platform; null for one that this API has no name for."
+  mdmType: MdmType
+  "How many devices."
+  count: Int!
+}
+
+"How many devices are in an enrolment state."
+type EnrollStatusCount {
+  "The state."
+  enrollStatus: EnrollStatus!
+  "How many devices."
+  count: Int!
+}
+
+"How many devices run a version."
+type VersionCount {
+  "The version; null where it is not known."
+  version: String
+  "How many devices."
+  count: Int!
+}
+
+"How many devices run an operating system."
+type OsCount {
+  "The system's name; null for devices that never sent an inventory."
+  name: String
+  "How many devices."
+  count: Int!
+  "The same by the system's version, the largest first."
+  versions: [VersionCount!]!
+}
+
+"How many devices a fleet has."
+type FleetCount {
+  "The fleet; null for devices in none, and with an error where the viewer may not read it."
+  fleet: Fleet
+  "How many devices."
+  count: Int!
 }
 `, BuiltIn: false},
 	{Name: "../schema/policy.graphqls", Input: `"Something that can be demanded of a device, such as a password of some length or a camera that is off."
@@ -4763,6 +5247,9 @@ type PolicyCategory implements Node {
 `, BuiltIn: false},
 	{Name: "../schema/root.graphqls", Input: `"An RFC 3339 instant in UTC, such as ` + "`" + `2026-11-21T10:15:00Z` + "`" + `."
 scalar DateTime
+
+"A plain e-mail address, such as ` + "`" + `ada@acme.example` + "`" + `, of at most 255 bytes."
+scalar EmailAddress
 
 "An object with a global identity: what ` + "`" + `node` + "`" + ` can find again."
 interface Node {
@@ -5608,8 +6095,10 @@ enum Capability {
   FLYVE_MDM
   "The FusionInventory plugin, which enrolment needs."
   FUSION_INVENTORY
-  "The Flyve MDM demonstration plugin: people create their own account."
+  "People who have no account may create their own: ` + "`" + `createAccount` + "`" + `."
   SELF_REGISTRATION
+  "GLPI mails links for new passwords: ` + "`" + `requestPasswordReset` + "`" + `."
+  PASSWORD_RESET
   "The gateway is connected to the MQTT broker: live events."
   LIVE_EVENTS
 }
@@ -5885,6 +6374,16 @@ func (ec *executionContext) childFields_DeleteFleetPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type DeleteFleetPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enrollStatus":
+		return ec.fieldContext_EnrollStatusCount_enrollStatus(ctx, field)
+	case "count":
+		return ec.fieldContext_EnrollStatusCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollStatusCount", field.Name)
+}
+
 func (ec *executionContext) childFields_Entity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5983,6 +6482,16 @@ func (ec *executionContext) childFields_FleetConnection(ctx context.Context, fie
 		return ec.fieldContext_FleetConnection_totalCount(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FleetConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_FleetCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "fleet":
+		return ec.fieldContext_FleetCount_fleet(ctx, field)
+	case "count":
+		return ec.fieldContext_FleetCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FleetCount", field.Name)
 }
 
 func (ec *executionContext) childFields_FleetEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6137,6 +6646,18 @@ func (ec *executionContext) childFields_OperatingSystem(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type OperatingSystem", field.Name)
 }
 
+func (ec *executionContext) childFields_OsCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_OsCount_name(ctx, field)
+	case "count":
+		return ec.fieldContext_OsCount_count(ctx, field)
+	case "versions":
+		return ec.fieldContext_OsCount_versions(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type OsCount", field.Name)
+}
+
 func (ec *executionContext) childFields_Overview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "agentCount":
@@ -6153,6 +6674,20 @@ func (ec *executionContext) childFields_Overview(ctx context.Context, field grap
 		return ec.fieldContext_Overview_applicationCount(ctx, field)
 	case "userCount":
 		return ec.fieldContext_Overview_userCount(ctx, field)
+	case "devicesByPresence":
+		return ec.fieldContext_Overview_devicesByPresence(ctx, field)
+	case "devicesByPlatform":
+		return ec.fieldContext_Overview_devicesByPlatform(ctx, field)
+	case "devicesByEnrollStatus":
+		return ec.fieldContext_Overview_devicesByEnrollStatus(ctx, field)
+	case "devicesByVersion":
+		return ec.fieldContext_Overview_devicesByVersion(ctx, field)
+	case "devicesByOs":
+		return ec.fieldContext_Overview_devicesByOs(ctx, field)
+	case "devicesByFleet":
+		return ec.fieldContext_Overview_devicesByFleet(ctx, field)
+	case "tasksByStatus":
+		return ec.fieldContext_Overview_tasksByStatus(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Overview", field.Name)
 }
@@ -6169,6 +6704,16 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_PlatformCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "mdmType":
+		return ec.fieldContext_PlatformCount_mdmType(ctx, field)
+	case "count":
+		return ec.fieldContext_PlatformCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PlatformCount", field.Name)
 }
 
 func (ec *executionContext) childFields_Policy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6293,8 +6838,20 @@ func (ec *executionContext) childFields_Presence(ctx context.Context, field grap
 		return ec.fieldContext_Presence_lastContact(ctx, field)
 	case "source":
 		return ec.fieldContext_Presence_source(ctx, field)
+	case "ambiguous":
+		return ec.fieldContext_Presence_ambiguous(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Presence", field.Name)
+}
+
+func (ec *executionContext) childFields_PresenceCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_PresenceCount_state(ctx, field)
+	case "count":
+		return ec.fieldContext_PresenceCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PresenceCount", field.Name)
 }
 
 func (ec *executionContext) childFields_Profile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6345,6 +6902,26 @@ func (ec *executionContext) childFields_RemoveTasksPayload(ctx context.Context, 
 		return ec.fieldContext_RemoveTasksPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RemoveTasksPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RequestPasswordResetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "accepted":
+		return ec.fieldContext_RequestPasswordResetPayload_accepted(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestPasswordResetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestPasswordResetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ResetPasswordPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reset":
+		return ec.fieldContext_ResetPasswordPayload_reset(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ResetPasswordPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ResetPasswordPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Rollout(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6643,6 +7220,16 @@ func (ec *executionContext) childFields_UserFormChoices(ctx context.Context, fie
 		return ec.fieldContext_UserFormChoices_profiles(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserFormChoices", field.Name)
+}
+
+func (ec *executionContext) childFields_VersionCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "version":
+		return ec.fieldContext_VersionCount_version(ctx, field)
+	case "count":
+		return ec.fieldContext_VersionCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type VersionCount", field.Name)
 }
 
 func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
