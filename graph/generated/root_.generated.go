@@ -28,6 +28,7 @@ type ResolverRoot interface {
 	Computer() ComputerResolver
 	DeployedApplication() DeployedApplicationResolver
 	DeployedFile() DeployedFileResolver
+	EndedDeployment() EndedDeploymentResolver
 	File() FileResolver
 	Fleet() FleetResolver
 	FleetCount() FleetCountResolver
@@ -122,6 +123,8 @@ type ComplexityRoot struct {
 
 	Application struct {
 		Alias       func(childComplexity int) int
+		Deployments func(childComplexity int) int
+		DownloadURL func(childComplexity int) int
 		Entity      func(childComplexity int) int
 		FileName    func(childComplexity int) int
 		GlobalID    func(childComplexity int) int
@@ -208,6 +211,18 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	DeleteApplicationPayload struct {
+		DeletedApplicationID func(childComplexity int) int
+		EndedDeployments     func(childComplexity int) int
+		UserErrors           func(childComplexity int) int
+	}
+
+	DeleteFilePayload struct {
+		DeletedFileID    func(childComplexity int) int
+		EndedDeployments func(childComplexity int) int
+		UserErrors       func(childComplexity int) int
+	}
+
 	DeleteFleetPayload struct {
 		DeletedID       func(childComplexity int) int
 		MovedAgentCount func(childComplexity int) int
@@ -228,6 +243,12 @@ type ComplexityRoot struct {
 		RemoveOnDelete func(childComplexity int) int
 	}
 
+	EndedDeployment struct {
+		RemovedFromDevices func(childComplexity int) int
+		Target             func(childComplexity int) int
+		TaskID             func(childComplexity int) int
+	}
+
 	EnrollStatusCount struct {
 		Count        func(childComplexity int) int
 		EnrollStatus func(childComplexity int) int
@@ -242,14 +263,16 @@ type ComplexityRoot struct {
 	}
 
 	File struct {
-		Comment  func(childComplexity int) int
-		Entity   func(childComplexity int) int
-		GlobalID func(childComplexity int) int
-		ID       func(childComplexity int) int
-		MimeType func(childComplexity int) int
-		Name     func(childComplexity int) int
-		Size     func(childComplexity int) int
-		Version  func(childComplexity int) int
+		Comment     func(childComplexity int) int
+		Deployments func(childComplexity int) int
+		DownloadURL func(childComplexity int) int
+		Entity      func(childComplexity int) int
+		GlobalID    func(childComplexity int) int
+		ID          func(childComplexity int) int
+		MimeType    func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Size        func(childComplexity int) int
+		Version     func(childComplexity int) int
 	}
 
 	FileConnection struct {
@@ -294,10 +317,11 @@ type ComplexityRoot struct {
 	}
 
 	GatewayStatus struct {
-		Broker       func(childComplexity int) int
-		Capabilities func(childComplexity int) int
-		Glpi         func(childComplexity int) int
-		Version      func(childComplexity int) int
+		Broker        func(childComplexity int) int
+		Capabilities  func(childComplexity int) int
+		Glpi          func(childComplexity int) int
+		MaxUploadSize func(childComplexity int) int
+		Version       func(childComplexity int) int
 	}
 
 	GrantedEntity struct {
@@ -345,6 +369,15 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	LocateAgentPayload struct {
+		Answered    func(childComplexity int) int
+		AnsweredBy  func(childComplexity int) int
+		Position    func(childComplexity int) int
+		Presence    func(childComplexity int) int
+		RoundTripMs func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
 	LoginPayload struct {
 		Token      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -365,17 +398,26 @@ type ComplexityRoot struct {
 	Mutation struct {
 		ApplyPolicies        func(childComplexity int, input model.ApplyPoliciesInput) int
 		CreateFleet          func(childComplexity int, input model.CreateFleetInput) int
+		DeleteApplication    func(childComplexity int, input model.DeleteApplicationInput) int
+		DeleteFile           func(childComplexity int, input model.DeleteFileInput) int
 		DeleteFleet          func(childComplexity int, input model.DeleteFleetInput) int
+		LocateAgent          func(childComplexity int, input model.LocateAgentInput) int
 		Login                func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
 		Logout               func(childComplexity int) int
+		PingAgent            func(childComplexity int, input model.PingAgentInput) int
 		RemoveTasks          func(childComplexity int, input model.RemoveTasksInput) int
+		RequestInventory     func(childComplexity int, input model.RequestInventoryInput) int
 		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
 		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
 		SwitchEntity         func(childComplexity int, input model.SwitchEntityInput) int
 		SwitchProfile        func(childComplexity int, input model.SwitchProfileInput) int
+		UpdateApplication    func(childComplexity int, input model.UpdateApplicationInput) int
+		UpdateFile           func(childComplexity int, input model.UpdateFileInput) int
 		UpdateFleet          func(childComplexity int, input model.UpdateFleetInput) int
 		UpdateTask           func(childComplexity int, input model.UpdateTaskInput) int
+		UploadApplication    func(childComplexity int, input model.UploadApplicationInput) int
+		UploadFile           func(childComplexity int, input model.UploadFileInput) int
 	}
 
 	NamedEntry struct {
@@ -426,6 +468,14 @@ type ComplexityRoot struct {
 		HasNextPage     func(childComplexity int) int
 		HasPreviousPage func(childComplexity int) int
 		StartCursor     func(childComplexity int) int
+	}
+
+	PingAgentPayload struct {
+		Answered    func(childComplexity int) int
+		AnsweredBy  func(childComplexity int) int
+		Presence    func(childComplexity int) int
+		RoundTripMs func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
 	}
 
 	PlatformCount struct {
@@ -579,6 +629,15 @@ type ComplexityRoot struct {
 		Path func(childComplexity int) int
 	}
 
+	RequestInventoryPayload struct {
+		Answered    func(childComplexity int) int
+		AnsweredBy  func(childComplexity int) int
+		Presence    func(childComplexity int) int
+		ReceivedAt  func(childComplexity int) int
+		RoundTripMs func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
 	RequestPasswordResetPayload struct {
 		Accepted   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -686,6 +745,16 @@ type ComplexityRoot struct {
 		Text func(childComplexity int) int
 	}
 
+	UpdateApplicationPayload struct {
+		Application func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
+	UpdateFilePayload struct {
+		File       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	UpdateFleetPayload struct {
 		Fleet      func(childComplexity int) int
 		Removed    func(childComplexity int) int
@@ -695,6 +764,16 @@ type ComplexityRoot struct {
 
 	UpdateTaskPayload struct {
 		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	UploadApplicationPayload struct {
+		Application func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
+	UploadFilePayload struct {
+		File       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -1128,6 +1207,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Application.Alias(childComplexity), true
+	case "Application.deployments":
+		if e.ComplexityRoot.Application.Deployments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.Deployments(childComplexity), true
+	case "Application.downloadUrl":
+		if e.ComplexityRoot.Application.DownloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Application.DownloadURL(childComplexity), true
 	case "Application.entity":
 		if e.ComplexityRoot.Application.Entity == nil {
 			break
@@ -1463,6 +1554,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateFleetPayload.UserErrors(childComplexity), true
 
+	case "DeleteApplicationPayload.deletedApplicationId":
+		if e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID(childComplexity), true
+	case "DeleteApplicationPayload.endedDeployments":
+		if e.ComplexityRoot.DeleteApplicationPayload.EndedDeployments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteApplicationPayload.EndedDeployments(childComplexity), true
+	case "DeleteApplicationPayload.userErrors":
+		if e.ComplexityRoot.DeleteApplicationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteApplicationPayload.UserErrors(childComplexity), true
+
+	case "DeleteFilePayload.deletedFileId":
+		if e.ComplexityRoot.DeleteFilePayload.DeletedFileID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFilePayload.DeletedFileID(childComplexity), true
+	case "DeleteFilePayload.endedDeployments":
+		if e.ComplexityRoot.DeleteFilePayload.EndedDeployments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFilePayload.EndedDeployments(childComplexity), true
+	case "DeleteFilePayload.userErrors":
+		if e.ComplexityRoot.DeleteFilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFilePayload.UserErrors(childComplexity), true
+
 	case "DeleteFleetPayload.deletedId":
 		if e.ComplexityRoot.DeleteFleetPayload.DeletedID == nil {
 			break
@@ -1532,6 +1661,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
 
+	case "EndedDeployment.removedFromDevices":
+		if e.ComplexityRoot.EndedDeployment.RemovedFromDevices == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndedDeployment.RemovedFromDevices(childComplexity), true
+	case "EndedDeployment.target":
+		if e.ComplexityRoot.EndedDeployment.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndedDeployment.Target(childComplexity), true
+	case "EndedDeployment.taskId":
+		if e.ComplexityRoot.EndedDeployment.TaskID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EndedDeployment.TaskID(childComplexity), true
+
 	case "EnrollStatusCount.count":
 		if e.ComplexityRoot.EnrollStatusCount.Count == nil {
 			break
@@ -1582,6 +1730,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.File.Comment(childComplexity), true
+	case "File.deployments":
+		if e.ComplexityRoot.File.Deployments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.Deployments(childComplexity), true
+	case "File.downloadUrl":
+		if e.ComplexityRoot.File.DownloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.File.DownloadURL(childComplexity), true
 	case "File.entity":
 		if e.ComplexityRoot.File.Entity == nil {
 			break
@@ -1792,6 +1952,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GatewayStatus.Glpi(childComplexity), true
+	case "GatewayStatus.maxUploadSize":
+		if e.ComplexityRoot.GatewayStatus.MaxUploadSize == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GatewayStatus.MaxUploadSize(childComplexity), true
 	case "GatewayStatus.version":
 		if e.ComplexityRoot.GatewayStatus.Version == nil {
 			break
@@ -1967,6 +2133,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationEdge.Node(childComplexity), true
 
+	case "LocateAgentPayload.answered":
+		if e.ComplexityRoot.LocateAgentPayload.Answered == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LocateAgentPayload.Answered(childComplexity), true
+	case "LocateAgentPayload.answeredBy":
+		if e.ComplexityRoot.LocateAgentPayload.AnsweredBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LocateAgentPayload.AnsweredBy(childComplexity), true
+	case "LocateAgentPayload.position":
+		if e.ComplexityRoot.LocateAgentPayload.Position == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LocateAgentPayload.Position(childComplexity), true
+	case "LocateAgentPayload.presence":
+		if e.ComplexityRoot.LocateAgentPayload.Presence == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LocateAgentPayload.Presence(childComplexity), true
+	case "LocateAgentPayload.roundTripMs":
+		if e.ComplexityRoot.LocateAgentPayload.RoundTripMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LocateAgentPayload.RoundTripMs(childComplexity), true
+	case "LocateAgentPayload.userErrors":
+		if e.ComplexityRoot.LocateAgentPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LocateAgentPayload.UserErrors(childComplexity), true
+
 	case "LoginPayload.token":
 		if e.ComplexityRoot.LoginPayload.Token == nil {
 			break
@@ -2040,6 +2243,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateFleet(childComplexity, args["input"].(model.CreateFleetInput)), true
+	case "Mutation.deleteApplication":
+		if e.ComplexityRoot.Mutation.DeleteApplication == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteApplication_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteApplication(childComplexity, args["input"].(model.DeleteApplicationInput)), true
+	case "Mutation.deleteFile":
+		if e.ComplexityRoot.Mutation.DeleteFile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteFile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteFile(childComplexity, args["input"].(model.DeleteFileInput)), true
 	case "Mutation.deleteFleet":
 		if e.ComplexityRoot.Mutation.DeleteFleet == nil {
 			break
@@ -2051,6 +2276,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteFleet(childComplexity, args["input"].(model.DeleteFleetInput)), true
+	case "Mutation.locateAgent":
+		if e.ComplexityRoot.Mutation.LocateAgent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_locateAgent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LocateAgent(childComplexity, args["input"].(model.LocateAgentInput)), true
 	case "Mutation.login":
 		if e.ComplexityRoot.Mutation.Login == nil {
 			break
@@ -2079,6 +2315,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Logout(childComplexity), true
+	case "Mutation.pingAgent":
+		if e.ComplexityRoot.Mutation.PingAgent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_pingAgent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
 	case "Mutation.removeTasks":
 		if e.ComplexityRoot.Mutation.RemoveTasks == nil {
 			break
@@ -2090,6 +2337,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemoveTasks(childComplexity, args["input"].(model.RemoveTasksInput)), true
+	case "Mutation.requestInventory":
+		if e.ComplexityRoot.Mutation.RequestInventory == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestInventory_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestInventory(childComplexity, args["input"].(model.RequestInventoryInput)), true
 	case "Mutation.requestPasswordReset":
 		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
 			break
@@ -2134,6 +2392,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(model.SwitchProfileInput)), true
+	case "Mutation.updateApplication":
+		if e.ComplexityRoot.Mutation.UpdateApplication == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateApplication_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateApplication(childComplexity, args["input"].(model.UpdateApplicationInput)), true
+	case "Mutation.updateFile":
+		if e.ComplexityRoot.Mutation.UpdateFile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateFile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateFile(childComplexity, args["input"].(model.UpdateFileInput)), true
 	case "Mutation.updateFleet":
 		if e.ComplexityRoot.Mutation.UpdateFleet == nil {
 			break
@@ -2156,6 +2436,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateTask(childComplexity, args["input"].(model.UpdateTaskInput)), true
+	case "Mutation.uploadApplication":
+		if e.ComplexityRoot.Mutation.UploadApplication == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_uploadApplication_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UploadApplication(childComplexity, args["input"].(model.UploadApplicationInput)), true
+	case "Mutation.uploadFile":
+		if e.ComplexityRoot.Mutation.UploadFile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_uploadFile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UploadFile(childComplexity, args["input"].(model.UploadFileInput)), true
 
 	case "NamedEntry.databaseId":
 		if e.ComplexityRoot.NamedEntry.DatabaseID == nil {
@@ -2354,6 +2656,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
+
+	case "PingAgentPayload.answered":
+		if e.ComplexityRoot.PingAgentPayload.Answered == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PingAgentPayload.Answered(childComplexity), true
+	case "PingAgentPayload.answeredBy":
+		if e.ComplexityRoot.PingAgentPayload.AnsweredBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PingAgentPayload.AnsweredBy(childComplexity), true
+	case "PingAgentPayload.presence":
+		if e.ComplexityRoot.PingAgentPayload.Presence == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PingAgentPayload.Presence(childComplexity), true
+	case "PingAgentPayload.roundTripMs":
+		if e.ComplexityRoot.PingAgentPayload.RoundTripMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PingAgentPayload.RoundTripMs(childComplexity), true
+	case "PingAgentPayload.userErrors":
+		if e.ComplexityRoot.PingAgentPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PingAgentPayload.UserErrors(childComplexity), true
 
 	case "PlatformCount.count":
 		if e.ComplexityRoot.PlatformCount.Count == nil {
@@ -3026,6 +3359,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RemovedFile.Path(childComplexity), true
 
+	case "RequestInventoryPayload.answered":
+		if e.ComplexityRoot.RequestInventoryPayload.Answered == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestInventoryPayload.Answered(childComplexity), true
+	case "RequestInventoryPayload.answeredBy":
+		if e.ComplexityRoot.RequestInventoryPayload.AnsweredBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestInventoryPayload.AnsweredBy(childComplexity), true
+	case "RequestInventoryPayload.presence":
+		if e.ComplexityRoot.RequestInventoryPayload.Presence == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestInventoryPayload.Presence(childComplexity), true
+	case "RequestInventoryPayload.receivedAt":
+		if e.ComplexityRoot.RequestInventoryPayload.ReceivedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestInventoryPayload.ReceivedAt(childComplexity), true
+	case "RequestInventoryPayload.roundTripMs":
+		if e.ComplexityRoot.RequestInventoryPayload.RoundTripMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestInventoryPayload.RoundTripMs(childComplexity), true
+	case "RequestInventoryPayload.userErrors":
+		if e.ComplexityRoot.RequestInventoryPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestInventoryPayload.UserErrors(childComplexity), true
+
 	case "RequestPasswordResetPayload.accepted":
 		if e.ComplexityRoot.RequestPasswordResetPayload.Accepted == nil {
 			break
@@ -3406,6 +3776,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TextValue.Text(childComplexity), true
 
+	case "UpdateApplicationPayload.application":
+		if e.ComplexityRoot.UpdateApplicationPayload.Application == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateApplicationPayload.Application(childComplexity), true
+	case "UpdateApplicationPayload.userErrors":
+		if e.ComplexityRoot.UpdateApplicationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateApplicationPayload.UserErrors(childComplexity), true
+
+	case "UpdateFilePayload.file":
+		if e.ComplexityRoot.UpdateFilePayload.File == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFilePayload.File(childComplexity), true
+	case "UpdateFilePayload.userErrors":
+		if e.ComplexityRoot.UpdateFilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFilePayload.UserErrors(childComplexity), true
+
 	case "UpdateFleetPayload.fleet":
 		if e.ComplexityRoot.UpdateFleetPayload.Fleet == nil {
 			break
@@ -3443,6 +3839,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdateTaskPayload.UserErrors(childComplexity), true
+
+	case "UploadApplicationPayload.application":
+		if e.ComplexityRoot.UploadApplicationPayload.Application == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadApplicationPayload.Application(childComplexity), true
+	case "UploadApplicationPayload.userErrors":
+		if e.ComplexityRoot.UploadApplicationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadApplicationPayload.UserErrors(childComplexity), true
+
+	case "UploadFilePayload.file":
+		if e.ComplexityRoot.UploadFilePayload.File == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadFilePayload.File(childComplexity), true
+	case "UploadFilePayload.userErrors":
+		if e.ComplexityRoot.UploadFilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadFilePayload.UserErrors(childComplexity), true
 
 	case "User.isActive":
 		if e.ComplexityRoot.User.Active == nil {
@@ -3973,21 +4395,30 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputApplicationOrder,
 		ec.unmarshalInputApplyPoliciesInput,
 		ec.unmarshalInputCreateFleetInput,
+		ec.unmarshalInputDeleteApplicationInput,
+		ec.unmarshalInputDeleteFileInput,
 		ec.unmarshalInputDeleteFleetInput,
 		ec.unmarshalInputDeviceEventFilter,
 		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
+		ec.unmarshalInputLocateAgentInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
+		ec.unmarshalInputPingAgentInput,
 		ec.unmarshalInputPolicyValueInput,
 		ec.unmarshalInputRemoveTasksInput,
+		ec.unmarshalInputRequestInventoryInput,
 		ec.unmarshalInputRequestPasswordResetInput,
 		ec.unmarshalInputResetPasswordInput,
 		ec.unmarshalInputSwitchEntityInput,
 		ec.unmarshalInputSwitchProfileInput,
+		ec.unmarshalInputUpdateApplicationInput,
+		ec.unmarshalInputUpdateFileInput,
 		ec.unmarshalInputUpdateFleetInput,
 		ec.unmarshalInputUpdateTaskInput,
+		ec.unmarshalInputUploadApplicationInput,
+		ec.unmarshalInputUploadFileInput,
 		ec.unmarshalInputUserFilter,
 		ec.unmarshalInputUserOrder,
 	)
@@ -4397,6 +4828,14 @@ type Application implements Node {
   mimeType: String
   "The entity that owns the application."
   entity: Entity
+  "What deploys the application to fleets and devices that the viewer may see."
+  deployments: [Task!]!
+  """
+  Where its bytes are, on the gateway's own address: ` + "`" + `/applications/17/content?ticket=…` + "`" + `. A browser can follow it
+  without any header, for five minutes and as long as the viewer is signed in. It takes ranges of bytes.
+  Without the ticket the address is good for ever, for requests with an Authorization header.
+  """
+  downloadUrl: String!
 }
 
 "Whether GLPI has read a package, which it does about a minute after the upload."
@@ -4407,6 +4846,66 @@ enum ApplicationParseStatus {
   PARSED
   "GLPI could not read it."
   FAILED
+}
+
+extend type Mutation {
+  """
+  Uploads an Android package (.apk, .upk) to the active entity, for devices to install. GLPI reads its name, version and
+  icon about a minute later: see ` + "`" + `parseStatus` + "`" + `.
+  """
+  uploadApplication("The application." input: UploadApplicationInput!): UploadApplicationPayload!
+  "Changes what an application is called. GLPI overwrites it once, when it has read the package."
+  updateApplication("The application and what is to change." input: UpdateApplicationInput!): UpdateApplicationPayload!
+  "Deletes an application for good, after all that deploys it."
+  deleteApplication("The application." input: DeleteApplicationInput!): DeleteApplicationPayload!
+}
+
+"An application to upload."
+input UploadApplicationInput {
+  "The package, in a multipart request; its name ends in .apk or .upk."
+  file: Upload!
+  "What people shall call it until GLPI has read the package, at most 255 characters; the file's name without its ending unless told."
+  alias: String
+}
+
+"An application that was uploaded."
+type UploadApplicationPayload {
+  "The new application; null where it was refused."
+  application: Application
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"What is to change of an application."
+input UpdateApplicationInput {
+  "The application's global id."
+  id: ID!
+  "What people shall call it, at most 255 characters; left out or null: as it is."
+  alias: String
+}
+
+"An application after a change."
+type UpdateApplicationPayload {
+  "The application as it is now; null where nothing was changed."
+  application: Application
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"Which application to delete."
+input DeleteApplicationInput {
+  "The application's global id."
+  id: ID!
+}
+
+"What became of an application that was to be deleted."
+type DeleteApplicationPayload {
+  "The global id that the application had; null where it is still there."
+  deletedApplicationId: ID
+  "What deployed the application and was removed before it, whether or not the application could be deleted."
+  endedDeployments: [EndedDeployment!]!
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
 }
 
 "What applications are picked by."
@@ -4449,6 +4948,99 @@ type ApplicationEdge {
   node: Application!
   "Its place in the list, to go on from."
   cursor: String!
+}
+`, BuiltIn: false},
+	{Name: "../schema/command.graphqls", Input: `extend type Mutation {
+  """
+  Asks a device for a sign of life and answers as soon as it gave one. Over MQTT that takes milliseconds; an agent that
+  answers over HTTP is seen by what it writes to GLPI. A device that stays silent is no error: ` + "`" + `answered` + "`" + ` is false then.
+  """
+  pingAgent("Which device, and how long to wait." input: PingAgentInput!): PingAgentPayload!
+  "Asks a device where it is, and waits for its answer."
+  locateAgent("Which device, and how long to wait." input: LocateAgentInput!): LocateAgentPayload!
+  "Asks a device for its inventory, and waits until it has come."
+  requestInventory("Which device, and how long to wait." input: RequestInventoryInput!): RequestInventoryPayload!
+}
+
+"Which device to ask for a sign of life."
+input PingAgentInput {
+  "The agent's global id."
+  agentId: ID!
+  "How long to wait for the answer, in milliseconds; 10,000 unless told, 100 to 60,000."
+  timeoutMs: Int
+}
+
+"Which device to ask where it is."
+input LocateAgentInput {
+  "The agent's global id."
+  agentId: ID!
+  "How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000."
+  timeoutMs: Int
+}
+
+"Which device to ask for its inventory."
+input RequestInventoryInput {
+  "The agent's global id."
+  agentId: ID!
+  "How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000."
+  timeoutMs: Int
+}
+
+"The road by which a device was asked or answered."
+enum CommandRoad {
+  "The MQTT broker."
+  MQTT
+  "GLPI's REST API."
+  GLPI
+}
+
+"What came of asking a device for a sign of life."
+type PingAgentPayload {
+  "Whether the device answered in time."
+  answered: Boolean!
+  """
+  From the question to the answer, in milliseconds; null without an answer. Over MQTT as the gateway saw both; of an
+  answer to GLPI, until the gateway saw it there: up to a second more than it took.
+  """
+  roundTripMs: Float
+  "Where the answer came; null without one."
+  answeredBy: CommandRoad
+  "What is known of the device's presence now, answered or not; null when nothing was asked."
+  presence: Presence
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"What came of asking a device where it is."
+type LocateAgentPayload {
+  "Whether the device answered in time."
+  answered: Boolean!
+  "From the question to the answer, in milliseconds; null without an answer."
+  roundTripMs: Float
+  "Where the answer came; null without one."
+  answeredBy: CommandRoad
+  "Where the device says it is; null without an answer, and where it answered that its GPS is off."
+  position: Position
+  "What is known of the device's presence now, answered or not; null when nothing was asked."
+  presence: Presence
+  "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"What came of asking a device for its inventory."
+type RequestInventoryPayload {
+  "Whether the inventory came in time."
+  answered: Boolean!
+  "From the question to the answer, in milliseconds; null without an answer."
+  roundTripMs: Float
+  "Where the answer came; null without one."
+  answeredBy: CommandRoad
+  "When the inventory came; null when it didn't."
+  receivedAt: DateTime
+  "What is known of the device's presence now, answered or not; null when nothing was asked."
+  presence: Presence
+  "What was wrong with the input."
+  userErrors: [UserError!]!
 }
 `, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"Something that happened to a device."
@@ -4685,7 +5277,18 @@ input DeviceEventFilter {
   kinds: [DeviceEventKind!]
 }
 `, BuiltIn: false},
-	{Name: "../schema/file.graphqls", Input: `extend type Query {
+	{Name: "../schema/file.graphqls", Input: `"""
+A file that comes along with a mutation, by the GraphQL multipart request specification
+(https://github.com/jaydenseric/graphql-multipart-request-spec): one file a request, passed on to GLPI while it comes in.
+"""
+scalar Upload
+
+extend type GatewayStatus {
+  "The largest file that can be uploaded, in bytes. GLPI's PHP may take less."
+  maxUploadSize: Int!
+}
+
+extend type Query {
   "The files that the viewer may see, for devices to store."
   files(
     "How many, from the front; 50 unless told, at most 500."
@@ -4725,6 +5328,88 @@ type File implements Node {
   mimeType: String
   "The entity that owns the file."
   entity: Entity
+  "What deploys the file to fleets and devices that the viewer may see."
+  deployments: [Task!]!
+  """
+  Where its bytes are, on the gateway's own address: ` + "`" + `/files/17/content?ticket=…` + "`" + `. A browser can follow it without any
+  header, for five minutes and as long as the viewer is signed in. It takes ranges of bytes.
+  Without the ticket the address is good for ever, for requests with an Authorization header.
+  """
+  downloadUrl: String!
+}
+
+extend type Mutation {
+  """
+  Uploads a file to the active entity, for devices to store. What GLPI refuses (kinds of files that it does not know,
+  sizes beyond its own limits) is told in its words.
+  """
+  uploadFile("The file." input: UploadFileInput!): UploadFilePayload!
+  "Renames a file, or changes what is remarked of it. Devices that have it already keep it under the old name."
+  updateFile("The file and what is to change." input: UpdateFileInput!): UpdateFilePayload!
+  "Deletes a file for good, after all that deploys it."
+  deleteFile("The file." input: DeleteFileInput!): DeleteFilePayload!
+}
+
+"A file to upload."
+input UploadFileInput {
+  "The file, in a multipart request. Its name, without folders, is the one that devices store it under unless ` + "`" + `name` + "`" + ` tells another."
+  file: Upload!
+  "The name to keep it under, without folders, at most 255 characters."
+  name: String
+  "A remark."
+  comment: String
+}
+
+"A file that was uploaded."
+type UploadFilePayload {
+  "The new file; null where it was refused."
+  file: File
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"What is to change of a file. What is left out or null stays as it is."
+input UpdateFileInput {
+  "The file's global id."
+  id: ID!
+  "Its new name, without folders, at most 255 characters."
+  name: String
+  "The new remark; empty for none."
+  comment: String
+}
+
+"A file after a change."
+type UpdateFilePayload {
+  "The file as it is now; null where nothing was changed."
+  file: File
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"Which file to delete."
+input DeleteFileInput {
+  "The file's global id."
+  id: ID!
+}
+
+"What became of a file that was to be deleted."
+type DeleteFilePayload {
+  "The global id that the file had; null where it is still there."
+  deletedFileId: ID
+  "What deployed the file and was removed before it, whether or not the file could be deleted."
+  endedDeployments: [EndedDeployment!]!
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"A task that deployed something which was deleted."
+type EndedDeployment {
+  "The global id that the task had."
+  taskId: ID!
+  "What it was applied to."
+  target: TaskTarget
+  "Whether devices were told to remove what they had; otherwise they keep it."
+  removedFromDevices: Boolean!
 }
 
 "What files are picked by."
@@ -5391,6 +6076,8 @@ enum UserErrorCode {
   CAPABILITY_MISSING
   "GLPI failed at this one item; what is said of the others stands."
   UPSTREAM_ERROR
+  "The file is larger than ` + "`" + `gateway.maxUploadSize` + "`" + `."
+  TOO_LARGE
   "Too many tries; wait and try again."
   RATE_LIMITED
 }
@@ -6260,6 +6947,10 @@ func (ec *executionContext) childFields_Application(ctx context.Context, field g
 		return ec.fieldContext_Application_mimeType(ctx, field)
 	case "entity":
 		return ec.fieldContext_Application_entity(ctx, field)
+	case "deployments":
+		return ec.fieldContext_Application_deployments(ctx, field)
+	case "downloadUrl":
+		return ec.fieldContext_Application_downloadUrl(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Application", field.Name)
 }
@@ -6360,6 +7051,30 @@ func (ec *executionContext) childFields_CreateFleetPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type CreateFleetPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeleteApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedApplicationId":
+		return ec.fieldContext_DeleteApplicationPayload_deletedApplicationId(ctx, field)
+	case "endedDeployments":
+		return ec.fieldContext_DeleteApplicationPayload_endedDeployments(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteApplicationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteApplicationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedFileId":
+		return ec.fieldContext_DeleteFilePayload_deletedFileId(ctx, field)
+	case "endedDeployments":
+		return ec.fieldContext_DeleteFilePayload_endedDeployments(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteFilePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteFilePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedId":
@@ -6372,6 +7087,18 @@ func (ec *executionContext) childFields_DeleteFleetPayload(ctx context.Context, 
 		return ec.fieldContext_DeleteFleetPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteFleetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_EndedDeployment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "taskId":
+		return ec.fieldContext_EndedDeployment_taskId(ctx, field)
+	case "target":
+		return ec.fieldContext_EndedDeployment_target(ctx, field)
+	case "removedFromDevices":
+		return ec.fieldContext_EndedDeployment_removedFromDevices(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EndedDeployment", field.Name)
 }
 
 func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6418,6 +7145,10 @@ func (ec *executionContext) childFields_File(ctx context.Context, field graphql.
 		return ec.fieldContext_File_mimeType(ctx, field)
 	case "entity":
 		return ec.fieldContext_File_entity(ctx, field)
+	case "deployments":
+		return ec.fieldContext_File_deployments(ctx, field)
+	case "downloadUrl":
+		return ec.fieldContext_File_downloadUrl(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type File", field.Name)
 }
@@ -6514,6 +7245,8 @@ func (ec *executionContext) childFields_GatewayStatus(ctx context.Context, field
 		return ec.fieldContext_GatewayStatus_broker(ctx, field)
 	case "capabilities":
 		return ec.fieldContext_GatewayStatus_capabilities(ctx, field)
+	case "maxUploadSize":
+		return ec.fieldContext_GatewayStatus_maxUploadSize(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GatewayStatus", field.Name)
 }
@@ -6580,6 +7313,24 @@ func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, fiel
 		return ec.fieldContext_InvitationEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type InvitationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_LocateAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "answered":
+		return ec.fieldContext_LocateAgentPayload_answered(ctx, field)
+	case "roundTripMs":
+		return ec.fieldContext_LocateAgentPayload_roundTripMs(ctx, field)
+	case "answeredBy":
+		return ec.fieldContext_LocateAgentPayload_answeredBy(ctx, field)
+	case "position":
+		return ec.fieldContext_LocateAgentPayload_position(ctx, field)
+	case "presence":
+		return ec.fieldContext_LocateAgentPayload_presence(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_LocateAgentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LocateAgentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_LoginPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6704,6 +7455,22 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_PingAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "answered":
+		return ec.fieldContext_PingAgentPayload_answered(ctx, field)
+	case "roundTripMs":
+		return ec.fieldContext_PingAgentPayload_roundTripMs(ctx, field)
+	case "answeredBy":
+		return ec.fieldContext_PingAgentPayload_answeredBy(ctx, field)
+	case "presence":
+		return ec.fieldContext_PingAgentPayload_presence(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PingAgentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PingAgentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_PlatformCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6904,6 +7671,24 @@ func (ec *executionContext) childFields_RemoveTasksPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type RemoveTasksPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RequestInventoryPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "answered":
+		return ec.fieldContext_RequestInventoryPayload_answered(ctx, field)
+	case "roundTripMs":
+		return ec.fieldContext_RequestInventoryPayload_roundTripMs(ctx, field)
+	case "answeredBy":
+		return ec.fieldContext_RequestInventoryPayload_answeredBy(ctx, field)
+	case "receivedAt":
+		return ec.fieldContext_RequestInventoryPayload_receivedAt(ctx, field)
+	case "presence":
+		return ec.fieldContext_RequestInventoryPayload_presence(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RequestInventoryPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestInventoryPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RequestPasswordResetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "accepted":
@@ -7082,6 +7867,26 @@ func (ec *executionContext) childFields_TaskStatusEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type TaskStatusEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_UpdateApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "application":
+		return ec.fieldContext_UpdateApplicationPayload_application(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateApplicationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateApplicationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "file":
+		return ec.fieldContext_UpdateFilePayload_file(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateFilePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateFilePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_UpdateFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "fleet":
@@ -7104,6 +7909,26 @@ func (ec *executionContext) childFields_UpdateTaskPayload(ctx context.Context, f
 		return ec.fieldContext_UpdateTaskPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateTaskPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UploadApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "application":
+		return ec.fieldContext_UploadApplicationPayload_application(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UploadApplicationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UploadApplicationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UploadFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "file":
+		return ec.fieldContext_UploadFilePayload_file(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UploadFilePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UploadFilePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -4,6 +4,7 @@ package model
 
 import (
 	"bytes"
+	"fleetgate/internal/upload"
 	"fmt"
 	"io"
 	"strconv"
@@ -196,6 +197,38 @@ type CreateFleetPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// Which application to delete.
+type DeleteApplicationInput struct {
+	// The application's global id.
+	ID string `json:"id"`
+}
+
+// What became of an application that was to be deleted.
+type DeleteApplicationPayload struct {
+	// The global id that the application had; null where it is still there.
+	DeletedApplicationID *string `json:"deletedApplicationId,omitempty"`
+	// What deployed the application and was removed before it, whether or not the application could be deleted.
+	EndedDeployments []*EndedDeployment `json:"endedDeployments"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which file to delete.
+type DeleteFileInput struct {
+	// The file's global id.
+	ID string `json:"id"`
+}
+
+// What became of a file that was to be deleted.
+type DeleteFilePayload struct {
+	// The global id that the file had; null where it is still there.
+	DeletedFileID *string `json:"deletedFileId,omitempty"`
+	// What deployed the file and was removed before it, whether or not the file could be deleted.
+	EndedDeployments []*EndedDeployment `json:"endedDeployments"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // A fleet to delete.
 type DeleteFleetInput struct {
 	// The fleet's global id.
@@ -308,6 +341,8 @@ type GatewayStatus struct {
 	Broker *BackendHealth `json:"broker"`
 	// What the gateway can do at the moment.
 	Capabilities []Capability `json:"capabilities"`
+	// The largest file that can be uploaded, in bytes. GLPI's PHP may take less.
+	MaxUploadSize int `json:"maxUploadSize"`
 }
 
 // An entity that the viewer's active profile reaches.
@@ -356,6 +391,30 @@ type InvitationEdge struct {
 	Node *Invitation `json:"node"`
 	// Its place in the list, to go on from.
 	Cursor string `json:"cursor"`
+}
+
+// Which device to ask where it is.
+type LocateAgentInput struct {
+	// The agent's global id.
+	AgentID string `json:"agentId"`
+	// How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000.
+	TimeoutMs *int `json:"timeoutMs,omitempty"`
+}
+
+// What came of asking a device where it is.
+type LocateAgentPayload struct {
+	// Whether the device answered in time.
+	Answered bool `json:"answered"`
+	// From the question to the answer, in milliseconds; null without an answer.
+	RoundTripMs *float64 `json:"roundTripMs,omitempty"`
+	// Where the answer came; null without one.
+	AnsweredBy *CommandRoad `json:"answeredBy,omitempty"`
+	// Where the device says it is; null without an answer, and where it answered that its GPS is off.
+	Position *Position `json:"position,omitempty"`
+	// What is known of the device's presence now, answered or not; null when nothing was asked.
+	Presence *Presence `json:"presence,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // What `login` needs.
@@ -480,6 +539,29 @@ type PageInfo struct {
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
+// Which device to ask for a sign of life.
+type PingAgentInput struct {
+	// The agent's global id.
+	AgentID string `json:"agentId"`
+	// How long to wait for the answer, in milliseconds; 10,000 unless told, 100 to 60,000.
+	TimeoutMs *int `json:"timeoutMs,omitempty"`
+}
+
+// What came of asking a device for a sign of life.
+type PingAgentPayload struct {
+	// Whether the device answered in time.
+	Answered bool `json:"answered"`
+	// From the question to the answer, in milliseconds; null without an answer. Over MQTT as the gateway saw both; of an
+	// answer to GLPI, until the gateway saw it there: up to a second more than it took.
+	RoundTripMs *float64 `json:"roundTripMs,omitempty"`
+	// Where the answer came; null without one.
+	AnsweredBy *CommandRoad `json:"answeredBy,omitempty"`
+	// What is known of the device's presence now, answered or not; null when nothing was asked.
+	Presence *Presence `json:"presence,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // How many devices a platform has.
 type PlatformCount struct {
 	// The platform; null for one that this API has no name for.
@@ -583,6 +665,30 @@ type RemovedFile struct {
 }
 
 func (RemovedFile) IsTaskValue() {}
+
+// Which device to ask for its inventory.
+type RequestInventoryInput struct {
+	// The agent's global id.
+	AgentID string `json:"agentId"`
+	// How long to wait for the answer, in milliseconds; 30,000 unless told, 100 to 60,000.
+	TimeoutMs *int `json:"timeoutMs,omitempty"`
+}
+
+// What came of asking a device for its inventory.
+type RequestInventoryPayload struct {
+	// Whether the inventory came in time.
+	Answered bool `json:"answered"`
+	// From the question to the answer, in milliseconds; null without an answer.
+	RoundTripMs *float64 `json:"roundTripMs,omitempty"`
+	// Where the answer came; null without one.
+	AnsweredBy *CommandRoad `json:"answeredBy,omitempty"`
+	// When the inventory came; null when it didn't.
+	ReceivedAt *time.Time `json:"receivedAt,omitempty"`
+	// What is known of the device's presence now, answered or not; null when nothing was asked.
+	Presence *Presence `json:"presence,omitempty"`
+	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
 
 // What `requestPasswordReset` needs.
 type RequestPasswordResetInput struct {
@@ -744,6 +850,40 @@ type TextValue struct {
 
 func (TextValue) IsTaskValue() {}
 
+// What is to change of an application.
+type UpdateApplicationInput struct {
+	// The application's global id.
+	ID string `json:"id"`
+	// What people shall call it, at most 255 characters; left out or null: as it is.
+	Alias *string `json:"alias,omitempty"`
+}
+
+// An application after a change.
+type UpdateApplicationPayload struct {
+	// The application as it is now; null where nothing was changed.
+	Application *Application `json:"application,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What is to change of a file. What is left out or null stays as it is.
+type UpdateFileInput struct {
+	// The file's global id.
+	ID string `json:"id"`
+	// Its new name, without folders, at most 255 characters.
+	Name *string `json:"name,omitempty"`
+	// The new remark; empty for none.
+	Comment *string `json:"comment,omitempty"`
+}
+
+// A file after a change.
+type UpdateFilePayload struct {
+	// The file as it is now; null where nothing was changed.
+	File *File `json:"file,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // What is to become of a fleet. What is left out or null stays as it is.
 type UpdateFleetInput struct {
 	// The fleet's global id.
@@ -773,6 +913,40 @@ type UpdateTaskPayload struct {
 	// The task as it is now; null where there is no such task.
 	Task *Task `json:"task,omitempty"`
 	// What the caller did wrong.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// An application to upload.
+type UploadApplicationInput struct {
+	// The package, in a multipart request; its name ends in .apk or .upk.
+	File upload.File `json:"file"`
+	// What people shall call it until GLPI has read the package, at most 255 characters; the file's name without its ending unless told.
+	Alias *string `json:"alias,omitempty"`
+}
+
+// An application that was uploaded.
+type UploadApplicationPayload struct {
+	// The new application; null where it was refused.
+	Application *Application `json:"application,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A file to upload.
+type UploadFileInput struct {
+	// The file, in a multipart request. Its name, without folders, is the one that devices store it under unless `name` tells another.
+	File upload.File `json:"file"`
+	// The name to keep it under, without folders, at most 255 characters.
+	Name *string `json:"name,omitempty"`
+	// A remark.
+	Comment *string `json:"comment,omitempty"`
+}
+
+// A file that was uploaded.
+type UploadFilePayload struct {
+	// The new file; null where it was refused.
+	File *File `json:"file,omitempty"`
+	// What the caller did wrong; empty where all is well.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
@@ -1217,6 +1391,64 @@ func (e *CommandName) UnmarshalJSON(b []byte) error {
 }
 
 func (e CommandName) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The road by which a device was asked or answered.
+type CommandRoad string
+
+const (
+	// The MQTT broker.
+	CommandRoadMqtt CommandRoad = "MQTT"
+	// GLPI's REST API.
+	CommandRoadGlpi CommandRoad = "GLPI"
+)
+
+var AllCommandRoad = []CommandRoad{
+	CommandRoadMqtt,
+	CommandRoadGlpi,
+}
+
+func (e CommandRoad) IsValid() bool {
+	switch e {
+	case CommandRoadMqtt, CommandRoadGlpi:
+		return true
+	}
+	return false
+}
+
+func (e CommandRoad) String() string {
+	return string(e)
+}
+
+func (e *CommandRoad) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CommandRoad(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CommandRoad", str)
+	}
+	return nil
+}
+
+func (e CommandRoad) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CommandRoad) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CommandRoad) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -2139,6 +2371,8 @@ const (
 	UserErrorCodeCapabilityMissing UserErrorCode = "CAPABILITY_MISSING"
 	// GLPI failed at this one item; what is said of the others stands.
 	UserErrorCodeUpstreamError UserErrorCode = "UPSTREAM_ERROR"
+	// The file is larger than `gateway.maxUploadSize`.
+	UserErrorCodeTooLarge UserErrorCode = "TOO_LARGE"
 	// Too many tries; wait and try again.
 	UserErrorCodeRateLimited UserErrorCode = "RATE_LIMITED"
 )
@@ -2152,12 +2386,13 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeUnchanged,
 	UserErrorCodeCapabilityMissing,
 	UserErrorCodeUpstreamError,
+	UserErrorCodeTooLarge,
 	UserErrorCodeRateLimited,
 }
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeCapabilityMissing, UserErrorCodeUpstreamError, UserErrorCodeRateLimited:
+	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeCapabilityMissing, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited:
 		return true
 	}
 	return false
