@@ -97,8 +97,7 @@ func (d *deletion) end(ctx context.Context, s *glpiproxy.Session, id int, read d
 			if err := outcomes[i].Err; err != nil && glpiproxy.KindOf(err) != glpiproxy.NotFound {
 				return err
 			}
-			_, removes, _ := deploymentOf(task)
-			d.ended = append(d.ended, &model.EndedDeployment{Task: model.Task{Task: task}, RemovedFromDevices: removes})
+			d.ended = append(d.ended, &model.EndedDeployment{Task: model.Task{Task: task}, RemovedFromDevices: task.RemovedOnDelete()})
 		}
 	}
 	return nil

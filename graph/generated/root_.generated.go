@@ -29,6 +29,7 @@ type ResolverRoot interface {
 	DeployedApplication() DeployedApplicationResolver
 	DeployedFile() DeployedFileResolver
 	EndedDeployment() EndedDeploymentResolver
+	EntitySettings() EntitySettingsResolver
 	File() FileResolver
 	Fleet() FleetResolver
 	FleetCount() FleetCountResolver
@@ -43,6 +44,7 @@ type ResolverRoot interface {
 	Subscription() SubscriptionResolver
 	Task() TaskResolver
 	TaskStatus() TaskStatusResolver
+	TextSetting() TextSettingResolver
 	User() UserResolver
 	UserFormChoices() UserFormChoicesResolver
 	Viewer() ViewerResolver
@@ -211,6 +213,11 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	CreateUserPayload struct {
+		User       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	DeleteApplicationPayload struct {
 		DeletedApplicationID func(childComplexity int) int
 		EndedDeployments     func(childComplexity int) int
@@ -228,6 +235,18 @@ type ComplexityRoot struct {
 		MovedAgentCount func(childComplexity int) int
 		MovedTo         func(childComplexity int) int
 		UserErrors      func(childComplexity int) int
+	}
+
+	DeleteUserResult struct {
+		Deleted              func(childComplexity int) int
+		DeletedInvitationIds func(childComplexity int) int
+		ID                   func(childComplexity int) int
+		UserErrors           func(childComplexity int) int
+	}
+
+	DeleteUsersPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	DeployedApplication struct {
@@ -260,6 +279,34 @@ type ComplexityRoot struct {
 		ID           func(childComplexity int) int
 		Level        func(childComplexity int) int
 		Name         func(childComplexity int) int
+	}
+
+	EntityContact struct {
+		Address  func(childComplexity int) int
+		Country  func(childComplexity int) int
+		Email    func(childComplexity int) int
+		Phone    func(childComplexity int) int
+		Postcode func(childComplexity int) int
+		State    func(childComplexity int) int
+		Town     func(childComplexity int) int
+		Website  func(childComplexity int) int
+	}
+
+	EntitySettings struct {
+		AgentTokenLife func(childComplexity int) int
+		CanEdit        func(childComplexity int) int
+		CanEditContact func(childComplexity int) int
+		Contact        func(childComplexity int) int
+		DeviceCount    func(childComplexity int) int
+		DeviceLimit    func(childComplexity int) int
+		DownloadURL    func(childComplexity int) int
+		Entity         func(childComplexity int) int
+		MissingRights  func(childComplexity int) int
+		SupportAddress func(childComplexity int) int
+		SupportEmail   func(childComplexity int) int
+		SupportName    func(childComplexity int) int
+		SupportPhone   func(childComplexity int) int
+		SupportWebsite func(childComplexity int) int
 	}
 
 	File struct {
@@ -335,6 +382,11 @@ type ComplexityRoot struct {
 		Recursive    func(childComplexity int) int
 	}
 
+	IntSetting struct {
+		Source func(childComplexity int) int
+		Value  func(childComplexity int) int
+	}
+
 	IntegerValue struct {
 		Integer func(childComplexity int) int
 	}
@@ -395,12 +447,19 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	MissingSettingsRight struct {
+		Explanation func(childComplexity int) int
+		Right       func(childComplexity int) int
+	}
+
 	Mutation struct {
 		ApplyPolicies        func(childComplexity int, input model.ApplyPoliciesInput) int
 		CreateFleet          func(childComplexity int, input model.CreateFleetInput) int
+		CreateUser           func(childComplexity int, input model.CreateUserInput) int
 		DeleteApplication    func(childComplexity int, input model.DeleteApplicationInput) int
 		DeleteFile           func(childComplexity int, input model.DeleteFileInput) int
 		DeleteFleet          func(childComplexity int, input model.DeleteFleetInput) int
+		DeleteUsers          func(childComplexity int, input model.DeleteUsersInput) int
 		LocateAgent          func(childComplexity int, input model.LocateAgentInput) int
 		Login                func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
@@ -416,6 +475,7 @@ type ComplexityRoot struct {
 		UpdateFile           func(childComplexity int, input model.UpdateFileInput) int
 		UpdateFleet          func(childComplexity int, input model.UpdateFleetInput) int
 		UpdateTask           func(childComplexity int, input model.UpdateTaskInput) int
+		UpdateUser           func(childComplexity int, input model.UpdateUserInput) int
 		UploadApplication    func(childComplexity int, input model.UploadApplicationInput) int
 		UploadFile           func(childComplexity int, input model.UploadFileInput) int
 	}
@@ -597,6 +657,7 @@ type ComplexityRoot struct {
 		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
 		Application      func(childComplexity int, id string) int
 		Applications     func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
+		EntitySettings   func(childComplexity int, entityID string) int
 		File             func(childComplexity int, id string) int
 		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
 		Fleet            func(childComplexity int, id string) int
@@ -741,6 +802,12 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	TextSetting struct {
+		InheritedFrom func(childComplexity int) int
+		Source        func(childComplexity int) int
+		Value         func(childComplexity int) int
+	}
+
 	TextValue struct {
 		Text func(childComplexity int) int
 	}
@@ -764,6 +831,11 @@ type ComplexityRoot struct {
 
 	UpdateTaskPayload struct {
 		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	UpdateUserPayload struct {
+		User       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -1554,6 +1626,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateFleetPayload.UserErrors(childComplexity), true
 
+	case "CreateUserPayload.user":
+		if e.ComplexityRoot.CreateUserPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateUserPayload.User(childComplexity), true
+	case "CreateUserPayload.userErrors":
+		if e.ComplexityRoot.CreateUserPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateUserPayload.UserErrors(childComplexity), true
+
 	case "DeleteApplicationPayload.deletedApplicationId":
 		if e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID == nil {
 			break
@@ -1616,6 +1701,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteFleetPayload.UserErrors(childComplexity), true
+
+	case "DeleteUserResult.deleted":
+		if e.ComplexityRoot.DeleteUserResult.Deleted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserResult.Deleted(childComplexity), true
+	case "DeleteUserResult.deletedInvitationIds":
+		if e.ComplexityRoot.DeleteUserResult.DeletedInvitationIds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserResult.DeletedInvitationIds(childComplexity), true
+	case "DeleteUserResult.id":
+		if e.ComplexityRoot.DeleteUserResult.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserResult.ID(childComplexity), true
+	case "DeleteUserResult.userErrors":
+		if e.ComplexityRoot.DeleteUserResult.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserResult.UserErrors(childComplexity), true
+
+	case "DeleteUsersPayload.results":
+		if e.ComplexityRoot.DeleteUsersPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUsersPayload.Results(childComplexity), true
+	case "DeleteUsersPayload.userErrors":
+		if e.ComplexityRoot.DeleteUsersPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUsersPayload.UserErrors(childComplexity), true
 
 	case "DeployedApplication.application":
 		if e.ComplexityRoot.DeployedApplication.Application == nil {
@@ -1723,6 +1846,140 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Entity.Name(childComplexity), true
+
+	case "EntityContact.address":
+		if e.ComplexityRoot.EntityContact.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Address(childComplexity), true
+	case "EntityContact.country":
+		if e.ComplexityRoot.EntityContact.Country == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Country(childComplexity), true
+	case "EntityContact.email":
+		if e.ComplexityRoot.EntityContact.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Email(childComplexity), true
+	case "EntityContact.phone":
+		if e.ComplexityRoot.EntityContact.Phone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Phone(childComplexity), true
+	case "EntityContact.postcode":
+		if e.ComplexityRoot.EntityContact.Postcode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Postcode(childComplexity), true
+	case "EntityContact.state":
+		if e.ComplexityRoot.EntityContact.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.State(childComplexity), true
+	case "EntityContact.town":
+		if e.ComplexityRoot.EntityContact.Town == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Town(childComplexity), true
+	case "EntityContact.website":
+		if e.ComplexityRoot.EntityContact.Website == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Website(childComplexity), true
+
+	case "EntitySettings.agentTokenLife":
+		if e.ComplexityRoot.EntitySettings.AgentTokenLife == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.AgentTokenLife(childComplexity), true
+	case "EntitySettings.canEdit":
+		if e.ComplexityRoot.EntitySettings.CanEdit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.CanEdit(childComplexity), true
+	case "EntitySettings.canEditContact":
+		if e.ComplexityRoot.EntitySettings.CanEditContact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.CanEditContact(childComplexity), true
+	case "EntitySettings.contact":
+		if e.ComplexityRoot.EntitySettings.Contact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.Contact(childComplexity), true
+	case "EntitySettings.deviceCount":
+		if e.ComplexityRoot.EntitySettings.DeviceCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.DeviceCount(childComplexity), true
+	case "EntitySettings.deviceLimit":
+		if e.ComplexityRoot.EntitySettings.DeviceLimit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.DeviceLimit(childComplexity), true
+	case "EntitySettings.downloadUrl":
+		if e.ComplexityRoot.EntitySettings.DownloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.DownloadURL(childComplexity), true
+	case "EntitySettings.entity":
+		if e.ComplexityRoot.EntitySettings.Entity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.Entity(childComplexity), true
+	case "EntitySettings.missingRights":
+		if e.ComplexityRoot.EntitySettings.MissingRights == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.MissingRights(childComplexity), true
+	case "EntitySettings.supportAddress":
+		if e.ComplexityRoot.EntitySettings.SupportAddress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportAddress(childComplexity), true
+	case "EntitySettings.supportEmail":
+		if e.ComplexityRoot.EntitySettings.SupportEmail == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportEmail(childComplexity), true
+	case "EntitySettings.supportName":
+		if e.ComplexityRoot.EntitySettings.SupportName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportName(childComplexity), true
+	case "EntitySettings.supportPhone":
+		if e.ComplexityRoot.EntitySettings.SupportPhone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportPhone(childComplexity), true
+	case "EntitySettings.supportWebsite":
+		if e.ComplexityRoot.EntitySettings.SupportWebsite == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportWebsite(childComplexity), true
 
 	case "File.comment":
 		if e.ComplexityRoot.File.Comment == nil {
@@ -2014,6 +2271,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.GrantedEntity.Recursive(childComplexity), true
 
+	case "IntSetting.source":
+		if e.ComplexityRoot.IntSetting.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntSetting.Source(childComplexity), true
+	case "IntSetting.value":
+		if e.ComplexityRoot.IntSetting.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntSetting.Value(childComplexity), true
+
 	case "IntegerValue.integer":
 		if e.ComplexityRoot.IntegerValue.Integer == nil {
 			break
@@ -2221,6 +2491,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LogoutPayload.UserErrors(childComplexity), true
 
+	case "MissingSettingsRight.explanation":
+		if e.ComplexityRoot.MissingSettingsRight.Explanation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MissingSettingsRight.Explanation(childComplexity), true
+	case "MissingSettingsRight.right":
+		if e.ComplexityRoot.MissingSettingsRight.Right == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MissingSettingsRight.Right(childComplexity), true
+
 	case "Mutation.applyPolicies":
 		if e.ComplexityRoot.Mutation.ApplyPolicies == nil {
 			break
@@ -2243,6 +2526,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateFleet(childComplexity, args["input"].(model.CreateFleetInput)), true
+	case "Mutation.createUser":
+		if e.ComplexityRoot.Mutation.CreateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateUser(childComplexity, args["input"].(model.CreateUserInput)), true
 	case "Mutation.deleteApplication":
 		if e.ComplexityRoot.Mutation.DeleteApplication == nil {
 			break
@@ -2276,6 +2570,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteFleet(childComplexity, args["input"].(model.DeleteFleetInput)), true
+	case "Mutation.deleteUsers":
+		if e.ComplexityRoot.Mutation.DeleteUsers == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteUsers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteUsers(childComplexity, args["input"].(model.DeleteUsersInput)), true
 	case "Mutation.locateAgent":
 		if e.ComplexityRoot.Mutation.LocateAgent == nil {
 			break
@@ -2436,6 +2741,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateTask(childComplexity, args["input"].(model.UpdateTaskInput)), true
+	case "Mutation.updateUser":
+		if e.ComplexityRoot.Mutation.UpdateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateUser(childComplexity, args["input"].(model.UpdateUserInput)), true
 	case "Mutation.uploadApplication":
 		if e.ComplexityRoot.Mutation.UploadApplication == nil {
 			break
@@ -3178,6 +3494,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Applications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.ApplicationFilter), args["orderBy"].(*model.ApplicationOrder)), true
+	case "Query.entitySettings":
+		if e.ComplexityRoot.Query.EntitySettings == nil {
+			break
+		}
+
+		args, err := ec.field_Query_entitySettings_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.EntitySettings(childComplexity, args["entityId"].(string)), true
 	case "Query.file":
 		if e.ComplexityRoot.Query.File == nil {
 			break
@@ -3769,6 +4096,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TaskStatusEdge.Node(childComplexity), true
 
+	case "TextSetting.inheritedFrom":
+		if e.ComplexityRoot.TextSetting.InheritedFrom == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSetting.InheritedFrom(childComplexity), true
+	case "TextSetting.source":
+		if e.ComplexityRoot.TextSetting.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSetting.Source(childComplexity), true
+	case "TextSetting.value":
+		if e.ComplexityRoot.TextSetting.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSetting.Value(childComplexity), true
+
 	case "TextValue.text":
 		if e.ComplexityRoot.TextValue.Text == nil {
 			break
@@ -3839,6 +4185,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdateTaskPayload.UserErrors(childComplexity), true
+
+	case "UpdateUserPayload.user":
+		if e.ComplexityRoot.UpdateUserPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateUserPayload.User(childComplexity), true
+	case "UpdateUserPayload.userErrors":
+		if e.ComplexityRoot.UpdateUserPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateUserPayload.UserErrors(childComplexity), true
 
 	case "UploadApplicationPayload.application":
 		if e.ComplexityRoot.UploadApplicationPayload.Application == nil {
@@ -4395,9 +4754,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputApplicationOrder,
 		ec.unmarshalInputApplyPoliciesInput,
 		ec.unmarshalInputCreateFleetInput,
+		ec.unmarshalInputCreateUserInput,
 		ec.unmarshalInputDeleteApplicationInput,
 		ec.unmarshalInputDeleteFileInput,
 		ec.unmarshalInputDeleteFleetInput,
+		ec.unmarshalInputDeleteUsersInput,
 		ec.unmarshalInputDeviceEventFilter,
 		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
@@ -4407,6 +4768,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputLoginWithUserTokenInput,
 		ec.unmarshalInputPingAgentInput,
 		ec.unmarshalInputPolicyValueInput,
+		ec.unmarshalInputProfileGrantInput,
 		ec.unmarshalInputRemoveTasksInput,
 		ec.unmarshalInputRequestInventoryInput,
 		ec.unmarshalInputRequestPasswordResetInput,
@@ -4417,6 +4779,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateFileInput,
 		ec.unmarshalInputUpdateFleetInput,
 		ec.unmarshalInputUpdateTaskInput,
+		ec.unmarshalInputUpdateUserInput,
 		ec.unmarshalInputUploadApplicationInput,
 		ec.unmarshalInputUploadFileInput,
 		ec.unmarshalInputUserFilter,
@@ -6082,6 +6445,115 @@ enum UserErrorCode {
   RATE_LIMITED
 }
 `, BuiltIn: false},
+	{Name: "../schema/settings.graphqls", Input: `"""
+What Flyve MDM is set to for an entity, with where each value comes from. These are the values that invitations and
+devices show; ` + "`" + `contact` + "`" + ` holds the entity's own address in GLPI, which they don't.
+"""
+type EntitySettings {
+  "The entity."
+  entity: Entity!
+  "How long a new invitation holds, in days, 1 to 180. Not inherited. Null where GLPI holds something that is no number of days."
+  agentTokenLife: IntSetting!
+  "How many devices the entity itself may have, those of the entities below not counted; 0 for no limit. Not inherited."
+  deviceLimit: IntSetting!
+  "How many devices the entity itself has."
+  deviceCount: Int
+  "Where phones download the agent application."
+  downloadUrl: TextSetting!
+  "The name of whoever supports the users."
+  supportName: TextSetting!
+  "Their telephone."
+  supportPhone: TextSetting!
+  "Their web site."
+  supportWebsite: TextSetting!
+  "Their e-mail address."
+  supportEmail: TextSetting!
+  "Their postal address, of several lines."
+  supportAddress: TextSetting!
+  "The entity's own address in GLPI. Devices don't show it."
+  contact: EntityContact!
+  "Whether the viewer may change the settings of Flyve MDM. GLPI wants all three of its rights for any change."
+  canEdit: Boolean!
+  "Whether the viewer may change the contact."
+  canEditContact: Boolean!
+  "What the viewer lacks to change everything, in words."
+  missingRights: [MissingSettingsRight!]!
+}
+
+"A setting that is a number."
+type IntSetting {
+  "The value in force."
+  value: Int
+  "Where it comes from."
+  source: SettingSource!
+}
+
+"A setting that is text."
+type TextSetting {
+  "The value in force; null for none."
+  value: String
+  "Where it comes from."
+  source: SettingSource!
+  "The entity above that it is inherited from; null for an own value, and where the viewer doesn't see that entity."
+  inheritedFrom: Entity
+}
+
+"Where the value of a setting comes from."
+enum SettingSource {
+  "It was set for this entity."
+  OWN
+  "It is that of an entity above, or GLPI's own; it follows when that changes."
+  INHERITED
+}
+
+"An entity's own address in GLPI."
+type EntityContact {
+  "Telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone."
+  phone: String
+  "Web site."
+  website: String
+  "E-mail address."
+  email: String
+  "Street, of several lines."
+  address: String
+  "Postal code. GLPI answers one made of digits as a number: leading zeros may be gone."
+  postcode: String
+  "Town."
+  town: String
+  "State or region."
+  state: String
+  "Country."
+  country: String
+}
+
+"A right that the viewer's profile lacks to change settings."
+type MissingSettingsRight {
+  "Which right."
+  right: SettingsRight!
+  "What it is for and how to get it, for a person."
+  explanation: String!
+}
+
+"The rights that changing settings takes."
+enum SettingsRight {
+  "Flyve MDM: set the limit of devices."
+  SET_DEVICE_LIMIT
+  "Flyve MDM: set the download URL of the agent."
+  SET_DOWNLOAD_URL
+  "Flyve MDM: set how long invitations hold."
+  SET_INVITATION_LIFE
+  "GLPI: update entities."
+  UPDATE_ENTITY
+}
+
+extend type Query {
+  """
+  The settings of Flyve MDM for an entity. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know the entity, or where
+  Flyve MDM has made no settings for it yet, which it does with the first enrolment.
+  """
+  entitySettings("The entity's global id." entityId: ID!): EntitySettings
+}
+`, BuiltIn: false},
 	{Name: "../schema/task.graphqls", Input: `"A policy that is applied to a fleet or to one device, with its value."
 type Task implements Node {
   "The task's global id."
@@ -6532,7 +7004,7 @@ type User implements Node {
 "An e-mail address of a person."
 type UserEmail {
   "The address."
-  address: String!
+  address: EmailAddress!
   "Whether GLPI writes to this one. Exactly one of a person's addresses is the default."
   isDefault: Boolean!
 }
@@ -6650,6 +7122,175 @@ extend type Query {
   user("The user's global id." id: ID!): User
   "What forms about people offer to choose from."
   userFormChoices: UserFormChoices!
+}
+
+"A profile to give to a person."
+input ProfileGrantInput {
+  "Which profile: one that allows nothing which the viewer's own does not. See ` + "`" + `userFormChoices.profiles` + "`" + `."
+  profileId: ID!
+  "In which entity; the viewer must see it. The viewer's active one unless told."
+  entityId: ID
+  "Whether it holds in the entities below too. Only for a viewer who sees those."
+  isRecursive: Boolean! = false
+}
+
+"What ` + "`" + `createUser` + "`" + ` needs."
+input CreateUserInput {
+  "The name at sign-in: letters, digits, spaces and ` + "`" + `' . @ - _` + "`" + `. Unique in the whole GLPI."
+  username: String!
+  "The password; without one the person can't sign in until there is one."
+  password: String
+  "First name."
+  firstName: String
+  "Last name."
+  lastName: String
+  "Telephone."
+  phone: String
+  "Second telephone."
+  phone2: String
+  "Mobile telephone."
+  mobile: String
+  "E-mail addresses, at most 20; the first becomes the default one."
+  emails: [EmailAddress!]
+  "The administrative number."
+  registrationNumber: String
+  "The title."
+  titleId: ID
+  "The category."
+  categoryId: ID
+  "Where the person works."
+  locationId: ID
+  "The language that GLPI speaks to the person, such as ` + "`" + `en_GB` + "`" + `; the server's own unless told."
+  language: String
+  "Remarks."
+  comment: String
+  "Whether the account may sign in."
+  isActive: Boolean! = true
+  "No sign-in before."
+  validFrom: DateTime
+  "No sign-in after."
+  validUntil: DateTime
+  "The profile that the person gets; GLPI's profile for new users in the viewer's active entity unless told."
+  grant: ProfileGrantInput
+}
+
+"What ` + "`" + `createUser` + "`" + ` answers."
+type CreateUserPayload {
+  "The new person; null when refused. With ` + "`" + `userErrors` + "`" + ` beside it, that part alone was not saved."
+  user: User
+  "What was refused."
+  userErrors: [UserError!]!
+}
+
+"What to change of a person. What is left out or null stays as it is; an empty text clears."
+input UpdateUserInput {
+  "The user's global id."
+  id: ID!
+  "The name at sign-in."
+  username: String
+  "A new password. Sessions that are open go on."
+  password: String
+  "First name."
+  firstName: String
+  "Last name."
+  lastName: String
+  "Telephone."
+  phone: String
+  "Second telephone."
+  phone2: String
+  "Mobile telephone."
+  mobile: String
+  "The administrative number."
+  registrationNumber: String
+  "The title; an empty text for none."
+  titleId: ID
+  "The category; an empty text for none."
+  categoryId: ID
+  "Where the person works; an empty text for nowhere."
+  locationId: ID
+  "The language that GLPI speaks to the person, such as ` + "`" + `en_GB` + "`" + `; an empty text for the server's own."
+  language: String
+  "Remarks."
+  comment: String
+  "Whether the account may sign in. Sessions that are open go on."
+  isActive: Boolean
+  "No sign-in before."
+  validFrom: DateTime
+  "No sign-in after. Sessions that are open go on."
+  validUntil: DateTime
+  "Whether to drop the date before which there is no sign-in."
+  clearValidFrom: Boolean! = false
+  "Whether to drop the date after which there is no sign-in."
+  clearValidUntil: Boolean! = false
+  "E-mail addresses to add, at most 20."
+  addEmails: [EmailAddress!]
+  "E-mail addresses to remove. When the default one goes, GLPI makes another one the default."
+  removeEmails: [String!]
+  "The address that GLPI is to write to: one that the person has, or that is being added."
+  defaultEmail: String
+  "Profiles to give, at most 20."
+  addGrants: [ProfileGrantInput!]
+  "Grants of profiles to take away. Not the last one that the viewer sees: delete the person instead."
+  removeGrantIds: [ID!]
+  "The profile that is active after signing in: one that the person holds."
+  defaultProfileId: ID
+  "The entity that is active after signing in: one in which the person holds a profile."
+  defaultEntityId: ID
+}
+
+"What ` + "`" + `updateUser` + "`" + ` answers."
+type UpdateUserPayload {
+  "The person as it is now; null when the viewer may not know them. With ` + "`" + `userErrors` + "`" + ` beside it, what they name was not saved."
+  user: User
+  "What was refused."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `deleteUsers` + "`" + ` needs."
+input DeleteUsersInput {
+  "The users' global ids, each once, at most 500."
+  ids: [ID!]!
+  """
+  Whether to delete for good what is otherwise put into GLPI's trash. Their invitations go with them, and their
+  computers stay without an owner.
+  """
+  purge: Boolean! = false
+}
+
+"What ` + "`" + `deleteUsers` + "`" + ` answers."
+type DeleteUsersPayload {
+  "What became of each person, in the order of the ids."
+  results: [DeleteUserResult!]!
+  "Why nothing at all was done."
+  userErrors: [UserError!]!
+}
+
+"What became of one person that was to be deleted."
+type DeleteUserResult {
+  "The id that was given."
+  id: ID!
+  "Whether the person is deleted, or in the trash."
+  deleted: Boolean!
+  "The invitations of the person that were deleted along, as far as the viewer sees invitations."
+  deletedInvitationIds: [ID!]!
+  "Why the person was not deleted."
+  userErrors: [UserError!]!
+}
+
+extend type Mutation {
+  """
+  Creates a person with one profile. The viewer can't give a profile that allows more than their own, nor one in an
+  entity that they don't see.
+  """
+  createUser("The person." input: CreateUserInput!): CreateUserPayload!
+  """
+  Changes a person. What opens the account to somebody else (user name, password, addresses, whether and when it may
+  sign in, profiles) is refused for people who have more rights than the viewer, or rights in entities that the viewer
+  doesn't see.
+  """
+  updateUser("The changes." input: UpdateUserInput!): UpdateUserPayload!
+  "Puts people into GLPI's trash, or deletes them for good. Never oneself, nor the account of a device or of the gateway."
+  deleteUsers("Whom." input: DeleteUsersInput!): DeleteUsersPayload!
 }
 `, BuiltIn: false},
 	{Name: "../schema/viewer.graphqls", Input: `"Who is signed in."
@@ -7051,6 +7692,16 @@ func (ec *executionContext) childFields_CreateFleetPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type CreateFleetPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_CreateUserPayload_user(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateUserPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedApplicationId":
@@ -7089,6 +7740,30 @@ func (ec *executionContext) childFields_DeleteFleetPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type DeleteFleetPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeleteUserResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeleteUserResult_id(ctx, field)
+	case "deleted":
+		return ec.fieldContext_DeleteUserResult_deleted(ctx, field)
+	case "deletedInvitationIds":
+		return ec.fieldContext_DeleteUserResult_deletedInvitationIds(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteUserResult_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteUserResult", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteUsersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_DeleteUsersPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteUsersPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteUsersPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_EndedDeployment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "taskId":
@@ -7125,6 +7800,62 @@ func (ec *executionContext) childFields_Entity(ctx context.Context, field graphq
 		return ec.fieldContext_Entity_level(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Entity", field.Name)
+}
+
+func (ec *executionContext) childFields_EntityContact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "phone":
+		return ec.fieldContext_EntityContact_phone(ctx, field)
+	case "website":
+		return ec.fieldContext_EntityContact_website(ctx, field)
+	case "email":
+		return ec.fieldContext_EntityContact_email(ctx, field)
+	case "address":
+		return ec.fieldContext_EntityContact_address(ctx, field)
+	case "postcode":
+		return ec.fieldContext_EntityContact_postcode(ctx, field)
+	case "town":
+		return ec.fieldContext_EntityContact_town(ctx, field)
+	case "state":
+		return ec.fieldContext_EntityContact_state(ctx, field)
+	case "country":
+		return ec.fieldContext_EntityContact_country(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EntityContact", field.Name)
+}
+
+func (ec *executionContext) childFields_EntitySettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entity":
+		return ec.fieldContext_EntitySettings_entity(ctx, field)
+	case "agentTokenLife":
+		return ec.fieldContext_EntitySettings_agentTokenLife(ctx, field)
+	case "deviceLimit":
+		return ec.fieldContext_EntitySettings_deviceLimit(ctx, field)
+	case "deviceCount":
+		return ec.fieldContext_EntitySettings_deviceCount(ctx, field)
+	case "downloadUrl":
+		return ec.fieldContext_EntitySettings_downloadUrl(ctx, field)
+	case "supportName":
+		return ec.fieldContext_EntitySettings_supportName(ctx, field)
+	case "supportPhone":
+		return ec.fieldContext_EntitySettings_supportPhone(ctx, field)
+	case "supportWebsite":
+		return ec.fieldContext_EntitySettings_supportWebsite(ctx, field)
+	case "supportEmail":
+		return ec.fieldContext_EntitySettings_supportEmail(ctx, field)
+	case "supportAddress":
+		return ec.fieldContext_EntitySettings_supportAddress(ctx, field)
+	case "contact":
+		return ec.fieldContext_EntitySettings_contact(ctx, field)
+	case "canEdit":
+		return ec.fieldContext_EntitySettings_canEdit(ctx, field)
+	case "canEditContact":
+		return ec.fieldContext_EntitySettings_canEditContact(ctx, field)
+	case "missingRights":
+		return ec.fieldContext_EntitySettings_missingRights(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EntitySettings", field.Name)
 }
 
 func (ec *executionContext) childFields_File(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7273,6 +8004,16 @@ func (ec *executionContext) childFields_GrantedEntity(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type GrantedEntity", field.Name)
 }
 
+func (ec *executionContext) childFields_IntSetting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "value":
+		return ec.fieldContext_IntSetting_value(ctx, field)
+	case "source":
+		return ec.fieldContext_IntSetting_source(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IntSetting", field.Name)
+}
+
 func (ec *executionContext) childFields_Invitation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7365,6 +8106,16 @@ func (ec *executionContext) childFields_LogoutPayload(ctx context.Context, field
 		return ec.fieldContext_LogoutPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LogoutPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_MissingSettingsRight(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "right":
+		return ec.fieldContext_MissingSettingsRight_right(ctx, field)
+	case "explanation":
+		return ec.fieldContext_MissingSettingsRight_explanation(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MissingSettingsRight", field.Name)
 }
 
 func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7867,6 +8618,18 @@ func (ec *executionContext) childFields_TaskStatusEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type TaskStatusEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_TextSetting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "value":
+		return ec.fieldContext_TextSetting_value(ctx, field)
+	case "source":
+		return ec.fieldContext_TextSetting_source(ctx, field)
+	case "inheritedFrom":
+		return ec.fieldContext_TextSetting_inheritedFrom(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TextSetting", field.Name)
+}
+
 func (ec *executionContext) childFields_UpdateApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "application":
@@ -7909,6 +8672,16 @@ func (ec *executionContext) childFields_UpdateTaskPayload(ctx context.Context, f
 		return ec.fieldContext_UpdateTaskPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateTaskPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_UpdateUserPayload_user(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateUserPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateUserPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UploadApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -197,6 +197,54 @@ type CreateFleetPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// What `createUser` needs.
+type CreateUserInput struct {
+	// The name at sign-in: letters, digits, spaces and `' . @ - _`. Unique in the whole GLPI.
+	Username string `json:"username"`
+	// The password; without one the person can't sign in until there is one.
+	Password *string `json:"password,omitempty"`
+	// First name.
+	FirstName *string `json:"firstName,omitempty"`
+	// Last name.
+	LastName *string `json:"lastName,omitempty"`
+	// Telephone.
+	Phone *string `json:"phone,omitempty"`
+	// Second telephone.
+	Phone2 *string `json:"phone2,omitempty"`
+	// Mobile telephone.
+	Mobile *string `json:"mobile,omitempty"`
+	// E-mail addresses, at most 20; the first becomes the default one.
+	Emails []string `json:"emails,omitempty"`
+	// The administrative number.
+	RegistrationNumber *string `json:"registrationNumber,omitempty"`
+	// The title.
+	TitleID *string `json:"titleId,omitempty"`
+	// The category.
+	CategoryID *string `json:"categoryId,omitempty"`
+	// Where the person works.
+	LocationID *string `json:"locationId,omitempty"`
+	// The language that GLPI speaks to the person, such as `en_GB`; the server's own unless told.
+	Language *string `json:"language,omitempty"`
+	// Remarks.
+	Comment *string `json:"comment,omitempty"`
+	// Whether the account may sign in.
+	IsActive bool `json:"isActive"`
+	// No sign-in before.
+	ValidFrom *time.Time `json:"validFrom,omitempty"`
+	// No sign-in after.
+	ValidUntil *time.Time `json:"validUntil,omitempty"`
+	// The profile that the person gets; GLPI's profile for new users in the viewer's active entity unless told.
+	Grant *ProfileGrantInput `json:"grant,omitempty"`
+}
+
+// What `createUser` answers.
+type CreateUserPayload struct {
+	// The new person; null when refused. With `userErrors` beside it, that part alone was not saved.
+	User *User `json:"user,omitempty"`
+	// What was refused.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Which application to delete.
 type DeleteApplicationInput struct {
 	// The application's global id.
@@ -247,6 +295,35 @@ type DeleteFleetPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// What became of one person that was to be deleted.
+type DeleteUserResult struct {
+	// The id that was given.
+	ID string `json:"id"`
+	// Whether the person is deleted, or in the trash.
+	Deleted bool `json:"deleted"`
+	// The invitations of the person that were deleted along, as far as the viewer sees invitations.
+	DeletedInvitationIds []string `json:"deletedInvitationIds"`
+	// Why the person was not deleted.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What `deleteUsers` needs.
+type DeleteUsersInput struct {
+	// The users' global ids, each once, at most 500.
+	Ids []string `json:"ids"`
+	// Whether to delete for good what is otherwise put into GLPI's trash. Their invitations go with them, and their
+	// computers stay without an owner.
+	Purge bool `json:"purge"`
+}
+
+// What `deleteUsers` answers.
+type DeleteUsersPayload struct {
+	// What became of each person, in the order of the ids.
+	Results []*DeleteUserResult `json:"results"`
+	// Why nothing at all was done.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Which events to stream: those that match everything given.
 type DeviceEventFilter struct {
 	// Only events of these devices.
@@ -265,6 +342,26 @@ type EnrollStatusCount struct {
 	EnrollStatus EnrollStatus `json:"enrollStatus"`
 	// How many devices.
 	Count int `json:"count"`
+}
+
+// An entity's own address in GLPI.
+type EntityContact struct {
+	// Telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone.
+	Phone *string `json:"phone,omitempty"`
+	// Web site.
+	Website *string `json:"website,omitempty"`
+	// E-mail address.
+	Email *string `json:"email,omitempty"`
+	// Street, of several lines.
+	Address *string `json:"address,omitempty"`
+	// Postal code. GLPI answers one made of digits as a number: leading zeros may be gone.
+	Postcode *string `json:"postcode,omitempty"`
+	// Town.
+	Town *string `json:"town,omitempty"`
+	// State or region.
+	State *string `json:"state,omitempty"`
+	// Country.
+	Country *string `json:"country,omitempty"`
 }
 
 // A page of files.
@@ -365,6 +462,14 @@ type GrantedEntity struct {
 	Active bool `json:"active"`
 }
 
+// A setting that is a number.
+type IntSetting struct {
+	// The value in force.
+	Value *int `json:"value,omitempty"`
+	// Where it comes from.
+	Source SettingSource `json:"source"`
+}
+
 // The value of an INTEGER policy.
 type IntegerValue struct {
 	// The number, in the unit that the policy's name tells.
@@ -457,6 +562,14 @@ type LogoutPayload struct {
 	Ended bool `json:"ended"`
 	// Why it was refused.
 	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A right that the viewer's profile lacks to change settings.
+type MissingSettingsRight struct {
+	// Which right.
+	Right SettingsRight `json:"right"`
+	// What it is for and how to get it, for a person.
+	Explanation string `json:"explanation"`
 }
 
 // Writes. What the caller did wrong comes back in the payload's `userErrors`.
@@ -630,6 +743,16 @@ type ProfileEntity struct {
 	Name string `json:"name"`
 	// Whether the profile holds in the entities below too.
 	Recursive bool `json:"recursive"`
+}
+
+// A profile to give to a person.
+type ProfileGrantInput struct {
+	// Which profile: one that allows nothing which the viewer's own does not. See `userFormChoices.profiles`.
+	ProfileID string `json:"profileId"`
+	// In which entity; the viewer must see it. The viewer's active one unless told.
+	EntityID *string `json:"entityId,omitempty"`
+	// Whether it holds in the entities below too. Only for a viewer who sees those.
+	IsRecursive bool `json:"isRecursive"`
 }
 
 // Reads. Everything but `gateway` needs a signed-in viewer.
@@ -913,6 +1036,70 @@ type UpdateTaskPayload struct {
 	// The task as it is now; null where there is no such task.
 	Task *Task `json:"task,omitempty"`
 	// What the caller did wrong.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What to change of a person. What is left out or null stays as it is; an empty text clears.
+type UpdateUserInput struct {
+	// The user's global id.
+	ID string `json:"id"`
+	// The name at sign-in.
+	Username *string `json:"username,omitempty"`
+	// A new password. Sessions that are open go on.
+	Password *string `json:"password,omitempty"`
+	// First name.
+	FirstName *string `json:"firstName,omitempty"`
+	// Last name.
+	LastName *string `json:"lastName,omitempty"`
+	// Telephone.
+	Phone *string `json:"phone,omitempty"`
+	// Second telephone.
+	Phone2 *string `json:"phone2,omitempty"`
+	// Mobile telephone.
+	Mobile *string `json:"mobile,omitempty"`
+	// The administrative number.
+	RegistrationNumber *string `json:"registrationNumber,omitempty"`
+	// The title; an empty text for none.
+	TitleID *string `json:"titleId,omitempty"`
+	// The category; an empty text for none.
+	CategoryID *string `json:"categoryId,omitempty"`
+	// Where the person works; an empty text for nowhere.
+	LocationID *string `json:"locationId,omitempty"`
+	// The language that GLPI speaks to the person, such as `en_GB`; an empty text for the server's own.
+	Language *string `json:"language,omitempty"`
+	// Remarks.
+	Comment *string `json:"comment,omitempty"`
+	// Whether the account may sign in. Sessions that are open go on.
+	IsActive *bool `json:"isActive,omitempty"`
+	// No sign-in before.
+	ValidFrom *time.Time `json:"validFrom,omitempty"`
+	// No sign-in after. Sessions that are open go on.
+	ValidUntil *time.Time `json:"validUntil,omitempty"`
+	// Whether to drop the date before which there is no sign-in.
+	ClearValidFrom bool `json:"clearValidFrom"`
+	// Whether to drop the date after which there is no sign-in.
+	ClearValidUntil bool `json:"clearValidUntil"`
+	// E-mail addresses to add, at most 20.
+	AddEmails []string `json:"addEmails,omitempty"`
+	// E-mail addresses to remove. When the default one goes, GLPI makes another one the default.
+	RemoveEmails []string `json:"removeEmails,omitempty"`
+	// The address that GLPI is to write to: one that the person has, or that is being added.
+	DefaultEmail *string `json:"defaultEmail,omitempty"`
+	// Profiles to give, at most 20.
+	AddGrants []*ProfileGrantInput `json:"addGrants,omitempty"`
+	// Grants of profiles to take away. Not the last one that the viewer sees: delete the person instead.
+	RemoveGrantIds []string `json:"removeGrantIds,omitempty"`
+	// The profile that is active after signing in: one that the person holds.
+	DefaultProfileID *string `json:"defaultProfileId,omitempty"`
+	// The entity that is active after signing in: one in which the person holds a profile.
+	DefaultEntityID *string `json:"defaultEntityId,omitempty"`
+}
+
+// What `updateUser` answers.
+type UpdateUserPayload struct {
+	// The person as it is now; null when the viewer may not know them. With `userErrors` beside it, what they name was not saved.
+	User *User `json:"user,omitempty"`
+	// What was refused.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
@@ -2144,6 +2331,128 @@ func (e *PresenceState) UnmarshalJSON(b []byte) error {
 }
 
 func (e PresenceState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where the value of a setting comes from.
+type SettingSource string
+
+const (
+	// It was set for this entity.
+	SettingSourceOwn SettingSource = "OWN"
+	// It is that of an entity above, or GLPI's own; it follows when that changes.
+	SettingSourceInherited SettingSource = "INHERITED"
+)
+
+var AllSettingSource = []SettingSource{
+	SettingSourceOwn,
+	SettingSourceInherited,
+}
+
+func (e SettingSource) IsValid() bool {
+	switch e {
+	case SettingSourceOwn, SettingSourceInherited:
+		return true
+	}
+	return false
+}
+
+func (e SettingSource) String() string {
+	return string(e)
+}
+
+func (e *SettingSource) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = SettingSource(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid SettingSource", str)
+	}
+	return nil
+}
+
+func (e SettingSource) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *SettingSource) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e SettingSource) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The rights that changing settings takes.
+type SettingsRight string
+
+const (
+	// Flyve MDM: set the limit of devices.
+	SettingsRightSetDeviceLimit SettingsRight = "SET_DEVICE_LIMIT"
+	// Flyve MDM: set the download URL of the agent.
+	SettingsRightSetDownloadURL SettingsRight = "SET_DOWNLOAD_URL"
+	// Flyve MDM: set how long invitations hold.
+	SettingsRightSetInvitationLife SettingsRight = "SET_INVITATION_LIFE"
+	// GLPI: update entities.
+	SettingsRightUpdateEntity SettingsRight = "UPDATE_ENTITY"
+)
+
+var AllSettingsRight = []SettingsRight{
+	SettingsRightSetDeviceLimit,
+	SettingsRightSetDownloadURL,
+	SettingsRightSetInvitationLife,
+	SettingsRightUpdateEntity,
+}
+
+func (e SettingsRight) IsValid() bool {
+	switch e {
+	case SettingsRightSetDeviceLimit, SettingsRightSetDownloadURL, SettingsRightSetInvitationLife, SettingsRightUpdateEntity:
+		return true
+	}
+	return false
+}
+
+func (e SettingsRight) String() string {
+	return string(e)
+}
+
+func (e *SettingsRight) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = SettingsRight(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid SettingsRight", str)
+	}
+	return nil
+}
+
+func (e SettingsRight) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *SettingsRight) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e SettingsRight) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
