@@ -88,7 +88,7 @@ func (b *batches) shut(viewer string, closed *batch) []want {
 // error is for all of them: the session has ended or GLPI is away.
 func (s *Session) fetchItems(ctx context.Context, scope *Scope, wants []want) (map[want]fetched, error) {
 	c := s.client
-	viewer := s.tag + scope.fingerprint
+	viewer := s.tag + scope.fingerprint + expansion(wants)
 	current := c.batches.add(viewer, wants)
 	found, _, err := c.flights.do(ctx, current.name, "getMultipleItems", func(ctx context.Context) (any, error) {
 		waited := sleep(ctx, gatherTime)
@@ -102,6 +102,15 @@ func (s *Session) fetchItems(ctx context.Context, scope *Scope, wants []want) (m
 		return nil, err
 	}
 	return found.(map[want]fetched), nil
+}
+
+// expansion asks for names instead of keys, where the wanted types are read so. A
+// batch holds types that are, or types that are not.
+func expansion(wants []want) string {
+	if len(wants) > 0 && traitsOf(wants[0].itemtype).named {
+		return "&expand_dropdowns=true"
+	}
+	return ""
 }
 
 // batchReader reads a batch for a viewer. GLPI refuses a whole call for one item
@@ -260,7 +269,7 @@ func (r batchReader) inSight(ctx context.Context, wants []want) (seen, unseen []
 }
 
 func (r batchReader) readOne(ctx context.Context, w want) (map[want]fetched, error) {
-	k := call{operation: "get", path: fmt.Sprintf("/%s/%d", w.itemtype, w.id), query: "get_hateoas=false"}
+	k := call{operation: "get", path: fmt.Sprintf("/%s/%d", w.itemtype, w.id), query: "get_hateoas=false" + expansion([]want{w})}
 	a, err := r.s.call(ctx, k)
 	if err != nil {
 		return nil, err
@@ -285,7 +294,7 @@ func (r batchReader) readTogether(ctx context.Context, wants []want) (map[want]f
 	for i, w := range wants {
 		fmt.Fprintf(&query, "items[%d][itemtype]=%s&items[%[1]d][items_id]=%[3]d&", i, w.itemtype, w.id)
 	}
-	query.WriteString("get_hateoas=false")
+	query.WriteString("get_hateoas=false" + expansion(wants))
 	k := call{operation: "getMultipleItems", path: "/getMultipleItems", query: query.String()}
 	a, err := r.s.call(ctx, k)
 	if err != nil {

@@ -50,7 +50,8 @@ type Computer struct {
 	ManufacturerID int       `json:"manufacturers_id"`
 	TypeID         int       `json:"computertypes_id"`
 	Comment        string    `json:"comment"`
-	ModifiedAt     time.Time `json:"date_mod"` // UTC
+	CreatedAt      time.Time `json:"date_creation"` // UTC
+	ModifiedAt     time.Time `json:"date_mod"`      // UTC
 	Deleted        bool      `json:"is_deleted"`
 }
 

@@ -26,6 +26,9 @@ type traits struct {
 	itemsOnly bool
 	// hasZero: 0 is an id like any other.
 	hasZero bool
+	// named: single items are read with the names of what they point to, in the
+	// place of the keys.
+	named bool
 }
 
 func traitsOf(itemtype string) traits {
@@ -62,6 +65,12 @@ func traitsOf(itemtype string) traits {
 		return traits{right: "user", searchable: true}
 	case "Entity":
 		return traits{right: "entity", searchable: true, hasZero: true}
+	case "SoftwareVersion":
+		return traits{right: "software", searchable: true, catalogue: true, named: true}
+	case "DeviceProcessor", "DeviceBattery", "DeviceSimcard":
+		return traits{searchable: true, catalogue: true, named: true}
+	case "Line":
+		return traits{right: "line", searchable: true, named: true}
 	case "Location":
 		return traits{right: "location", searchable: true, catalogue: true}
 	case "UserTitle", "UserCategory":

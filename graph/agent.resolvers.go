@@ -9,6 +9,7 @@ import (
 	"context"
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
+	"time"
 )
 
 func (r *agentResolver) Serial(ctx context.Context, obj *model.Agent) (*string, error) {
@@ -36,7 +37,7 @@ func (r *agentResolver) Owner(ctx context.Context, obj *model.Agent) (*model.Use
 }
 
 func (r *agentResolver) Computer(ctx context.Context, obj *model.Agent) (*model.Computer, error) {
-	return related(ctx, computers, obj.ComputerID)
+	return computerOf(ctx, obj.ComputerID)
 }
 
 func (r *agentResolver) Presence(ctx context.Context, obj *model.Agent) (*model.Presence, error) {
@@ -45,6 +46,10 @@ func (r *agentResolver) Presence(ctx context.Context, obj *model.Agent) (*model.
 
 func (r *agentResolver) LastPosition(ctx context.Context, obj *model.Agent) (*model.Position, error) {
 	return r.lastPositionOf(ctx, obj)
+}
+
+func (r *agentResolver) Positions(ctx context.Context, obj *model.Agent, from *time.Time, to *time.Time, first *int, after *string, last *int, before *string) (*model.PositionConnection, error) {
+	return positionPage(ctx, obj, from, to, pageArguments{first, last, after, before})
 }
 
 func (r *Resolver) Agent() generated.AgentResolver { return &agentResolver{r} }

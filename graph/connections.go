@@ -100,6 +100,7 @@ func agentConnection(l *loaders, p page[glpiproxy.Agent]) *model.AgentConnection
 	c := &model.AgentConnection{Edges: []*model.AgentEdge{}, Nodes: []*model.Agent{}, PageInfo: p.info(), TotalCount: p.total}
 	for i, item := range p.items {
 		l.computers.expect(item.ComputerID)
+		l.pageComputers.expect(item.ComputerID)
 		l.fleets.expect(item.FleetID)
 		l.entities.expect(item.EntityID)
 		l.agentTasks.expect(item)

@@ -7,9 +7,30 @@ package graph
 
 import (
 	"context"
+	"fleetgate/glpiproxy"
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
 )
+
+func (r *batteryResolver) Name(ctx context.Context, obj *model.Battery) (*string, error) {
+	return told(ctx, batteryModels, obj.ModelID, func(m *model.BatteryModel) string { return m.Name })
+}
+
+func (r *batteryResolver) Manufacturer(ctx context.Context, obj *model.Battery) (*string, error) {
+	return told(ctx, batteryModels, obj.ModelID, func(m *model.BatteryModel) string { return m.Maker })
+}
+
+func (r *batteryResolver) Type(ctx context.Context, obj *model.Battery) (*string, error) {
+	return told(ctx, batteryModels, obj.ModelID, func(m *model.BatteryModel) string { return m.Type })
+}
+
+func (r *batteryResolver) VoltageMillivolts(ctx context.Context, obj *model.Battery) (*int, error) {
+	return measured(ctx, batteryModels, obj.ModelID, model.BatteryModel.VoltageMillivolts)
+}
+
+func (r *batteryResolver) CapacityMilliampereHours(ctx context.Context, obj *model.Battery) (*int, error) {
+	return measured(ctx, batteryModels, obj.ModelID, model.BatteryModel.CapacityMilliampereHours)
+}
 
 func (r *computerResolver) Model(ctx context.Context, obj *model.Computer) (*string, error) {
 	return named(ctx, models, obj.ModelID)
@@ -27,6 +48,74 @@ func (r *computerResolver) Os(ctx context.Context, obj *model.Computer) (*model.
 	return loaded(ctx, systems, obj.ID)
 }
 
+func (r *computerResolver) MemoryBytes(ctx context.Context, obj *model.Computer) (*float64, error) {
+	return memoryOf(ctx, obj)
+}
+
+func (r *computerResolver) Processors(ctx context.Context, obj *model.Computer) ([]*model.Processor, error) {
+	return processorsOf(ctx, obj)
+}
+
+func (r *computerResolver) Batteries(ctx context.Context, obj *model.Computer) ([]*model.Battery, error) {
+	return batteriesOf(ctx, obj)
+}
+
+func (r *computerResolver) SimCards(ctx context.Context, obj *model.Computer) ([]*model.SimCard, error) {
+	return simCardsOf(ctx, obj)
+}
+
+func (r *computerResolver) Disks(ctx context.Context, obj *model.Computer) ([]*model.Disk, error) {
+	return disksOf(ctx, obj)
+}
+
+func (r *computerResolver) NetworkPorts(ctx context.Context, obj *model.Computer) ([]*model.NetworkPort, error) {
+	return networkPortsOf(ctx, obj)
+}
+
+func (r *computerResolver) InstalledApplications(ctx context.Context, obj *model.Computer, first *int, after *string, last *int, before *string) (*model.InstalledApplicationConnection, error) {
+	return installedPage(ctx, obj, pageArguments{first, last, after, before})
+}
+
+func (r *installedApplicationResolver) Name(ctx context.Context, obj *model.InstalledApplication) (*string, error) {
+	return told(ctx, software, obj.VersionID, func(v *glpiproxy.SoftwareVersion) string { return v.Name })
+}
+
+func (r *installedApplicationResolver) Version(ctx context.Context, obj *model.InstalledApplication) (*string, error) {
+	return told(ctx, software, obj.VersionID, func(v *glpiproxy.SoftwareVersion) string { return v.Version })
+}
+
+func (r *processorResolver) Name(ctx context.Context, obj *model.Processor) (*string, error) {
+	return told(ctx, processorModels, obj.ModelID, func(m *glpiproxy.DeviceProcessor) string { return m.Name })
+}
+
+func (r *processorResolver) Manufacturer(ctx context.Context, obj *model.Processor) (*string, error) {
+	return told(ctx, processorModels, obj.ModelID, func(m *glpiproxy.DeviceProcessor) string { return m.Maker })
+}
+
+func (r *simCardResolver) Type(ctx context.Context, obj *model.SimCard) (*string, error) {
+	return told(ctx, simCardTypes, obj.ModelID, func(t *glpiproxy.DeviceSimcard) string { return t.Name })
+}
+
+func (r *simCardResolver) Line(ctx context.Context, obj *model.SimCard) (*model.PhoneLine, error) {
+	return lineOf(ctx, obj)
+}
+
+func (r *Resolver) Battery() generated.BatteryResolver { return &batteryResolver{r} }
+
 func (r *Resolver) Computer() generated.ComputerResolver { return &computerResolver{r} }
 
-type computerResolver struct{ *Resolver }
+func (r *Resolver) InstalledApplication() generated.InstalledApplicationResolver {
+	return &installedApplicationResolver{r}
+}
+
+func (r *Resolver) Processor() generated.ProcessorResolver { return &processorResolver{r} }
+
+func (r *Resolver) SimCard() generated.SimCardResolver { return &simCardResolver{r} }
+
+type (
+	batteryResolver              struct{ *Resolver }
+	computerResolver             struct{ *Resolver }
+	installedApplicationResolver struct{ *Resolver }
+	processorResolver            struct{ *Resolver }
+	simCardResolver              struct{ *Resolver }
+)

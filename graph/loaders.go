@@ -68,14 +68,17 @@ func (l *keyed[K, M]) expect(keys ...K) {
 }
 
 // load reads what belongs to one key, together with what is expected.
-func (l *keyed[K, M]) load(ctx context.Context, key K) (M, error) {
+func (l *keyed[K, M]) load(ctx context.Context, key K) (M, error) { return l.begin(ctx, key)() }
+
+// begin begins to read what load will answer.
+func (l *keyed[K, M]) begin(ctx context.Context, key K) func() (M, error) {
 	l.mu.Lock()
 	expected := l.expected
 	l.expected = nil
 	l.LoadAllThunk(ctx, expected) // queues them; the lock keeps others from being queued before
 	thunk := l.LoadThunk(ctx, key)
 	l.mu.Unlock()
-	return thunk()
+	return thunk
 }
 
 type loadersKey struct{}
@@ -150,21 +153,6 @@ func newLoader[T glpiproxy.Item, M any](s *glpiproxy.Session, wrap func(T) M) *l
 // batched is a loader that reads in its own way.
 func batched[M any](read func(ctx context.Context, ids []int) ([]M, []error)) *loader[M] {
 	return &loader[M]{Loader: dataloadgen.NewLoader(read, dataloadgen.WithWait(gather))}
-}
-
-// found is a loader of what is not an item: read answers what there is by id, and the rest is nothing.
-func found[M any](read func(ctx context.Context, ids []int) (map[int]M, error)) *loader[M] {
-	return batched(func(ctx context.Context, ids []int) ([]M, []error) {
-		there, err := read(ctx, ids)
-		if err != nil {
-			return nil, []error{err}
-		}
-		values := make([]M, len(ids))
-		for i, id := range ids {
-			values[i] = there[id]
-		}
-		return values, nil
-	})
 }
 
 // related reads the item that a foreign key points to: nothing for 0, which is GLPI's "none".

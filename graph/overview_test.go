@@ -7,10 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"fleetgate/glpiproxy"
-	"fleetgate/internal/sim/glpi"
 )
 
 const everyCounter = `agentCount fleetCount invitationCount pendingInvitationCount fileCount applicationCount userCount
@@ -150,32 +146,11 @@ func TestInvitationsPastTheirDateAreNotPending(t *testing.T) {
 	if before < 1 {
 		t.Fatal("no pending invitation to begin with")
 	}
-	client, err := glpiproxy.New(glpiproxy.Options{URL: w.rest})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	admin, err := client.SignIn(t.Context(), "admin@acme.test", glpi.DemoPassword)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := glpiproxy.List[glpiproxy.Invitation](t.Context(), admin, glpiproxy.ListOptions{Range: glpiproxy.Range{Count: 500}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	place := slices.IndexFunc(list.Items, func(i glpiproxy.Invitation) bool { return i.Status == "pending" && i.ExpiresAt.After(time.Now()) })
-	body := strings.NewReader(`{"input":{"expiration_date":"2020-01-01 00:00:00"}}`)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, fmt.Sprintf("%s/PluginFlyvemdmInvitation/%d", w.rest, list.Items[place].ID), body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Session-Token", admin.Token())
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("putting the date back: %v %v", response, err)
-	}
-	response.Body.Close()
+	operator := w.operator()
+	visible := w.must(w.signIn("admin@acme.test"), `{ invitations(first: 500) { nodes { databaseId state } } }`, nil).at("invitations", "nodes").([]any)
+	place := slices.IndexFunc(visible, func(node any) bool { return node.(map[string]any)["state"] == "PENDING" })
+	path := fmt.Sprintf("/PluginFlyvemdmInvitation/%v", visible[place].(map[string]any)["databaseId"])
+	operator.call(http.MethodPut, path, map[string]any{"expiration_date": "2020-01-01 00:00:00"}, nil)
 	if after := pending("viewer@acme.test"); after != before-1 { // who sees the same and has nothing in the cache yet
 		t.Errorf("%v pending, want %v", after, before-1)
 	}

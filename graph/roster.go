@@ -84,7 +84,7 @@ func readWhole[T any](ctx context.Context, read func(ctx context.Context, start,
 		return nil, err
 	}
 	if total > mostRows {
-		return nil, &coded{CodeQueryTooComplex, fmt.Sprintf("there are more than %d to look through: ask for one fleet or one entity", mostRows)}
+		return nil, tooMany("one fleet or one entity")
 	}
 	windows := [][]T{first}
 	group, ctx := errgroup.WithContext(ctx)
@@ -101,6 +101,11 @@ func readWhole[T any](ctx context.Context, read func(ctx context.Context, start,
 		return nil, err
 	}
 	return slices.Concat(windows...), nil
+}
+
+// tooMany refuses what would have more than mostRows rows looked through, and says what to ask for instead.
+func tooMany(instead string) error {
+	return &coded{CodeQueryTooComplex, fmt.Sprintf("there are more than %d to look through: ask for %s", mostRows, instead)}
 }
 
 // can tells whether the viewer's profile may read items of a type at all.

@@ -9,24 +9,34 @@ import (
 
 // besideAny tells whether the client asked for any of these fields of the object whose field is being resolved.
 func besideAny(ctx context.Context, names ...string) bool {
-	field := graphql.GetFieldContext(ctx)
-	if field == nil || field.Parent == nil {
-		return false
-	}
-	return selectsAny(ctx, field.Parent, field.Object, names)
+	return slices.ContainsFunc(selectedBeside(ctx), func(name string) bool { return slices.Contains(names, name) })
 }
 
-// belowAny tells whether the client asked for any of these fields of the object, of the type named, that is being
-// resolved.
-func belowAny(ctx context.Context, typename string, names ...string) bool {
+// selectedBeside are the fields asked for of the object whose field is being resolved.
+func selectedBeside(ctx context.Context) []string {
 	field := graphql.GetFieldContext(ctx)
-	return field != nil && selectsAny(ctx, field, typename, names)
+	if field == nil {
+		return nil
+	}
+	parent := field.Parent
+	for parent != nil && parent.Field.Field == nil { // an element of a list
+		parent = parent.Parent
+	}
+	return selected(ctx, parent, field.Object)
 }
 
-func selectsAny(ctx context.Context, field *graphql.FieldContext, typename string, names []string) bool {
-	if !graphql.HasOperationContext(ctx) || field.Field.Field == nil {
-		return false
+// selectedBelow are the fields asked for of the object, of the type named, that is being resolved.
+func selectedBelow(ctx context.Context, typename string) []string {
+	return selected(ctx, graphql.GetFieldContext(ctx), typename)
+}
+
+func selected(ctx context.Context, field *graphql.FieldContext, typename string) []string {
+	if field == nil || field.Field.Field == nil || !graphql.HasOperationContext(ctx) {
+		return nil
 	}
-	selected := graphql.CollectFields(graphql.GetOperationContext(ctx), field.Field.Selections, []string{typename})
-	return slices.ContainsFunc(selected, func(f graphql.CollectedField) bool { return slices.Contains(names, f.Name) })
+	var names []string
+	for _, f := range graphql.CollectFields(graphql.GetOperationContext(ctx), field.Field.Selections, []string{typename}) {
+		names = append(names, f.Name)
+	}
+	return names
 }

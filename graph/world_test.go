@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,7 +43,12 @@ type world struct {
 
 	mu    sync.Mutex
 	calls []string // to GLPI, as "METHOD path"
+	slow  time.Duration
+	spans []span // of the calls
 }
+
+// span is the time that a call took.
+type span struct{ from, to time.Time }
 
 const devices = 60
 
@@ -110,13 +116,38 @@ func withService(w *world, s *settings.Gateway) { s.GLPIServiceToken = w.demo.Se
 func (w *world) count(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	w.calls = append(w.calls, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/apirest.php"))
-	stand := w.stand
+	stand, slow := w.stand, w.slow
 	w.mu.Unlock()
 	if stand != nil {
 		stand.ServeHTTP(rw, r)
 		return
 	}
+	from := time.Now()
+	time.Sleep(slow)
 	w.glpi.ServeHTTP(rw, r)
+	w.mu.Lock()
+	w.spans = append(w.spans, span{from, time.Now()})
+	w.mu.Unlock()
+}
+
+// roundsOf are the calls to GLPI that something made, and how many of them had to wait for one another: the longest
+// chain in which each began after the one before had ended. GLPI is made slow, so that calls side by side overlap.
+func (w *world) roundsOf(do func()) (calls []string, rounds int) {
+	w.mu.Lock()
+	w.spans, w.slow = nil, 30*time.Millisecond
+	w.mu.Unlock()
+	calls = w.callsOf(do)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.slow = 0
+	slices.SortFunc(w.spans, func(a, b span) int { return a.to.Compare(b.to) })
+	var end time.Time
+	for _, s := range w.spans {
+		if !s.from.Before(end) {
+			rounds, end = rounds+1, s.to
+		}
+	}
+	return calls, rounds
 }
 
 // callsOf are the calls to GLPI that something made.

@@ -36,6 +36,9 @@ func (c Computer) Comment() *string { return text(c.Computer.Comment) }
 // ModifiedAt is when the record last changed.
 func (c Computer) ModifiedAt() *time.Time { return Moment(c.Computer.ModifiedAt) }
 
+// CreatedAt is when the record was made.
+func (c Computer) CreatedAt() *time.Time { return Moment(c.Computer.CreatedAt) }
+
 // OperatingSystem is what runs on a computer.
 type OperatingSystem struct{ glpiproxy.System }
 
