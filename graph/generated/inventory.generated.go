@@ -3206,6 +3206,16 @@ func (ec *executionContext) marshalNEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐEnt
 	return ret
 }
 
+func (ec *executionContext) marshalNEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx context.Context, sel ast.SelectionSet, v *model.Entity) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Entity(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNInstalledApplication2ᚕᚖfleetgateᚋgraphᚋmodelᚐInstalledApplicationᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.InstalledApplication) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)

@@ -28,7 +28,10 @@ type ResolverRoot interface {
 	Application() ApplicationResolver
 	Battery() BatteryResolver
 	Computer() ComputerResolver
+	DeployedApplication() DeployedApplicationResolver
+	DeployedFile() DeployedFileResolver
 	EndedDeployment() EndedDeploymentResolver
+	EntitySettings() EntitySettingsResolver
 	File() FileResolver
 	Fleet() FleetResolver
 	FleetCount() FleetCountResolver
@@ -46,6 +49,7 @@ type ResolverRoot interface {
 	Subscription() SubscriptionResolver
 	Task() TaskResolver
 	TaskStatus() TaskStatusResolver
+	TextSetting() TextSettingResolver
 	User() UserResolver
 	UserFormChoices() UserFormChoicesResolver
 	Viewer() ViewerResolver
@@ -154,6 +158,12 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	ApplyPoliciesPayload struct {
+		Results    func(childComplexity int) int
+		Target     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	BackendHealth struct {
 		Reachable func(childComplexity int) int
 		Since     func(childComplexity int) int
@@ -220,6 +230,17 @@ type ComplexityRoot struct {
 		UUID                  func(childComplexity int) int
 	}
 
+	CreateFleetPayload struct {
+		Fleet      func(childComplexity int) int
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	CreateUserPayload struct {
+		User       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	DeleteApplicationPayload struct {
 		DeletedApplicationID func(childComplexity int) int
 		EndedDeployments     func(childComplexity int) int
@@ -232,13 +253,34 @@ type ComplexityRoot struct {
 		UserErrors       func(childComplexity int) int
 	}
 
+	DeleteFleetPayload struct {
+		DeletedID       func(childComplexity int) int
+		MovedAgentCount func(childComplexity int) int
+		MovedTo         func(childComplexity int) int
+		UserErrors      func(childComplexity int) int
+	}
+
+	DeleteUserResult struct {
+		Deleted              func(childComplexity int) int
+		DeletedInvitationIds func(childComplexity int) int
+		ID                   func(childComplexity int) int
+		UserErrors           func(childComplexity int) int
+	}
+
+	DeleteUsersPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	DeployedApplication struct {
+		Application    func(childComplexity int) int
 		ApplicationID  func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
 	}
 
 	DeployedFile struct {
 		Destination    func(childComplexity int) int
+		File           func(childComplexity int) int
 		FileID         func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
 	}
@@ -268,6 +310,34 @@ type ComplexityRoot struct {
 		ID           func(childComplexity int) int
 		Level        func(childComplexity int) int
 		Name         func(childComplexity int) int
+	}
+
+	EntityContact struct {
+		Address  func(childComplexity int) int
+		Country  func(childComplexity int) int
+		Email    func(childComplexity int) int
+		Phone    func(childComplexity int) int
+		Postcode func(childComplexity int) int
+		State    func(childComplexity int) int
+		Town     func(childComplexity int) int
+		Website  func(childComplexity int) int
+	}
+
+	EntitySettings struct {
+		AgentTokenLife func(childComplexity int) int
+		CanEdit        func(childComplexity int) int
+		CanEditContact func(childComplexity int) int
+		Contact        func(childComplexity int) int
+		DeviceCount    func(childComplexity int) int
+		DeviceLimit    func(childComplexity int) int
+		DownloadURL    func(childComplexity int) int
+		Entity         func(childComplexity int) int
+		MissingRights  func(childComplexity int) int
+		SupportAddress func(childComplexity int) int
+		SupportEmail   func(childComplexity int) int
+		SupportName    func(childComplexity int) int
+		SupportPhone   func(childComplexity int) int
+		SupportWebsite func(childComplexity int) int
 	}
 
 	File struct {
@@ -360,6 +430,11 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	IntSetting struct {
+		Source func(childComplexity int) int
+		Value  func(childComplexity int) int
+	}
+
 	IntegerValue struct {
 		Integer func(childComplexity int) int
 	}
@@ -420,14 +495,25 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	MissingSettingsRight struct {
+		Explanation func(childComplexity int) int
+		Right       func(childComplexity int) int
+	}
+
 	Mutation struct {
+		ApplyPolicies        func(childComplexity int, input model.ApplyPoliciesInput) int
+		CreateFleet          func(childComplexity int, input model.CreateFleetInput) int
+		CreateUser           func(childComplexity int, input model.CreateUserInput) int
 		DeleteApplication    func(childComplexity int, input model.DeleteApplicationInput) int
 		DeleteFile           func(childComplexity int, input model.DeleteFileInput) int
+		DeleteFleet          func(childComplexity int, input model.DeleteFleetInput) int
+		DeleteUsers          func(childComplexity int, input model.DeleteUsersInput) int
 		LocateAgent          func(childComplexity int, input model.LocateAgentInput) int
 		Login                func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
 		Logout               func(childComplexity int) int
 		PingAgent            func(childComplexity int, input model.PingAgentInput) int
+		RemoveTasks          func(childComplexity int, input model.RemoveTasksInput) int
 		RequestInventory     func(childComplexity int, input model.RequestInventoryInput) int
 		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
 		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
@@ -435,6 +521,9 @@ type ComplexityRoot struct {
 		SwitchProfile        func(childComplexity int, input model.SwitchProfileInput) int
 		UpdateApplication    func(childComplexity int, input model.UpdateApplicationInput) int
 		UpdateFile           func(childComplexity int, input model.UpdateFileInput) int
+		UpdateFleet          func(childComplexity int, input model.UpdateFleetInput) int
+		UpdateTask           func(childComplexity int, input model.UpdateTaskInput) int
+		UpdateUser           func(childComplexity int, input model.UpdateUserInput) int
 		UploadApplication    func(childComplexity int, input model.UploadApplicationInput) int
 		UploadFile           func(childComplexity int, input model.UploadFileInput) int
 	}
@@ -650,6 +739,7 @@ type ComplexityRoot struct {
 		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
 		Application      func(childComplexity int, id string) int
 		Applications     func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
+		EntitySettings   func(childComplexity int, entityID string) int
 		File             func(childComplexity int, id string) int
 		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
 		Fleet            func(childComplexity int, id string) int
@@ -667,6 +757,11 @@ type ComplexityRoot struct {
 		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
 		Viewer           func(childComplexity int) int
 		WellKnownPaths   func(childComplexity int) int
+	}
+
+	RemoveTasksPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	RemovedApplication struct {
@@ -734,6 +829,19 @@ type ComplexityRoot struct {
 		ValueText func(childComplexity int) int
 	}
 
+	TaskRemoval struct {
+		RemovalTask func(childComplexity int) int
+		Removed     func(childComplexity int) int
+		TaskID      func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
+	TaskResult struct {
+		Outcome    func(childComplexity int) int
+		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	TaskRollout struct {
 		Counts      func(childComplexity int) int
 		PercentDone func(childComplexity int) int
@@ -782,6 +890,12 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	TextSetting struct {
+		InheritedFrom func(childComplexity int) int
+		Source        func(childComplexity int) int
+		Value         func(childComplexity int) int
+	}
+
 	TextValue struct {
 		Text func(childComplexity int) int
 	}
@@ -793,6 +907,23 @@ type ComplexityRoot struct {
 
 	UpdateFilePayload struct {
 		File       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	UpdateFleetPayload struct {
+		Fleet      func(childComplexity int) int
+		Removed    func(childComplexity int) int
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	UpdateTaskPayload struct {
+		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	UpdateUserPayload struct {
+		User       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -1364,6 +1495,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ApplicationEdge.Node(childComplexity), true
 
+	case "ApplyPoliciesPayload.results":
+		if e.ComplexityRoot.ApplyPoliciesPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPoliciesPayload.Results(childComplexity), true
+	case "ApplyPoliciesPayload.target":
+		if e.ComplexityRoot.ApplyPoliciesPayload.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPoliciesPayload.Target(childComplexity), true
+	case "ApplyPoliciesPayload.userErrors":
+		if e.ComplexityRoot.ApplyPoliciesPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPoliciesPayload.UserErrors(childComplexity), true
+
 	case "BackendHealth.reachable":
 		if e.ComplexityRoot.BackendHealth.Reachable == nil {
 			break
@@ -1646,6 +1796,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Computer.UUID(childComplexity), true
 
+	case "CreateFleetPayload.fleet":
+		if e.ComplexityRoot.CreateFleetPayload.Fleet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateFleetPayload.Fleet(childComplexity), true
+	case "CreateFleetPayload.results":
+		if e.ComplexityRoot.CreateFleetPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateFleetPayload.Results(childComplexity), true
+	case "CreateFleetPayload.userErrors":
+		if e.ComplexityRoot.CreateFleetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateFleetPayload.UserErrors(childComplexity), true
+
+	case "CreateUserPayload.user":
+		if e.ComplexityRoot.CreateUserPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateUserPayload.User(childComplexity), true
+	case "CreateUserPayload.userErrors":
+		if e.ComplexityRoot.CreateUserPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateUserPayload.UserErrors(childComplexity), true
+
 	case "DeleteApplicationPayload.deletedApplicationId":
 		if e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID == nil {
 			break
@@ -1684,6 +1866,75 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteFilePayload.UserErrors(childComplexity), true
 
+	case "DeleteFleetPayload.deletedId":
+		if e.ComplexityRoot.DeleteFleetPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFleetPayload.DeletedID(childComplexity), true
+	case "DeleteFleetPayload.movedAgentCount":
+		if e.ComplexityRoot.DeleteFleetPayload.MovedAgentCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFleetPayload.MovedAgentCount(childComplexity), true
+	case "DeleteFleetPayload.movedTo":
+		if e.ComplexityRoot.DeleteFleetPayload.MovedTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFleetPayload.MovedTo(childComplexity), true
+	case "DeleteFleetPayload.userErrors":
+		if e.ComplexityRoot.DeleteFleetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFleetPayload.UserErrors(childComplexity), true
+
+	case "DeleteUserResult.deleted":
+		if e.ComplexityRoot.DeleteUserResult.Deleted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserResult.Deleted(childComplexity), true
+	case "DeleteUserResult.deletedInvitationIds":
+		if e.ComplexityRoot.DeleteUserResult.DeletedInvitationIds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserResult.DeletedInvitationIds(childComplexity), true
+	case "DeleteUserResult.id":
+		if e.ComplexityRoot.DeleteUserResult.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserResult.ID(childComplexity), true
+	case "DeleteUserResult.userErrors":
+		if e.ComplexityRoot.DeleteUserResult.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUserResult.UserErrors(childComplexity), true
+
+	case "DeleteUsersPayload.results":
+		if e.ComplexityRoot.DeleteUsersPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUsersPayload.Results(childComplexity), true
+	case "DeleteUsersPayload.userErrors":
+		if e.ComplexityRoot.DeleteUsersPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteUsersPayload.UserErrors(childComplexity), true
+
+	case "DeployedApplication.application":
+		if e.ComplexityRoot.DeployedApplication.Application == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployedApplication.Application(childComplexity), true
 	case "DeployedApplication.applicationId":
 		if e.ComplexityRoot.DeployedApplication.ApplicationID == nil {
 			break
@@ -1703,6 +1954,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeployedFile.Destination(childComplexity), true
+	case "DeployedFile.file":
+		if e.ComplexityRoot.DeployedFile.File == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployedFile.File(childComplexity), true
 	case "DeployedFile.fileId":
 		if e.ComplexityRoot.DeployedFile.FileID == nil {
 			break
@@ -1809,6 +2066,140 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Entity.Name(childComplexity), true
+
+	case "EntityContact.address":
+		if e.ComplexityRoot.EntityContact.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Address(childComplexity), true
+	case "EntityContact.country":
+		if e.ComplexityRoot.EntityContact.Country == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Country(childComplexity), true
+	case "EntityContact.email":
+		if e.ComplexityRoot.EntityContact.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Email(childComplexity), true
+	case "EntityContact.phone":
+		if e.ComplexityRoot.EntityContact.Phone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Phone(childComplexity), true
+	case "EntityContact.postcode":
+		if e.ComplexityRoot.EntityContact.Postcode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Postcode(childComplexity), true
+	case "EntityContact.state":
+		if e.ComplexityRoot.EntityContact.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.State(childComplexity), true
+	case "EntityContact.town":
+		if e.ComplexityRoot.EntityContact.Town == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Town(childComplexity), true
+	case "EntityContact.website":
+		if e.ComplexityRoot.EntityContact.Website == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntityContact.Website(childComplexity), true
+
+	case "EntitySettings.agentTokenLife":
+		if e.ComplexityRoot.EntitySettings.AgentTokenLife == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.AgentTokenLife(childComplexity), true
+	case "EntitySettings.canEdit":
+		if e.ComplexityRoot.EntitySettings.CanEdit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.CanEdit(childComplexity), true
+	case "EntitySettings.canEditContact":
+		if e.ComplexityRoot.EntitySettings.CanEditContact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.CanEditContact(childComplexity), true
+	case "EntitySettings.contact":
+		if e.ComplexityRoot.EntitySettings.Contact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.Contact(childComplexity), true
+	case "EntitySettings.deviceCount":
+		if e.ComplexityRoot.EntitySettings.DeviceCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.DeviceCount(childComplexity), true
+	case "EntitySettings.deviceLimit":
+		if e.ComplexityRoot.EntitySettings.DeviceLimit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.DeviceLimit(childComplexity), true
+	case "EntitySettings.downloadUrl":
+		if e.ComplexityRoot.EntitySettings.DownloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.DownloadURL(childComplexity), true
+	case "EntitySettings.entity":
+		if e.ComplexityRoot.EntitySettings.Entity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.Entity(childComplexity), true
+	case "EntitySettings.missingRights":
+		if e.ComplexityRoot.EntitySettings.MissingRights == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.MissingRights(childComplexity), true
+	case "EntitySettings.supportAddress":
+		if e.ComplexityRoot.EntitySettings.SupportAddress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportAddress(childComplexity), true
+	case "EntitySettings.supportEmail":
+		if e.ComplexityRoot.EntitySettings.SupportEmail == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportEmail(childComplexity), true
+	case "EntitySettings.supportName":
+		if e.ComplexityRoot.EntitySettings.SupportName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportName(childComplexity), true
+	case "EntitySettings.supportPhone":
+		if e.ComplexityRoot.EntitySettings.SupportPhone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportPhone(childComplexity), true
+	case "EntitySettings.supportWebsite":
+		if e.ComplexityRoot.EntitySettings.SupportWebsite == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EntitySettings.SupportWebsite(childComplexity), true
 
 	case "File.comment":
 		if e.ComplexityRoot.File.Comment == nil {
@@ -2151,6 +2542,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InstalledApplicationEdge.Node(childComplexity), true
 
+	case "IntSetting.source":
+		if e.ComplexityRoot.IntSetting.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntSetting.Source(childComplexity), true
+	case "IntSetting.value":
+		if e.ComplexityRoot.IntSetting.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntSetting.Value(childComplexity), true
+
 	case "IntegerValue.integer":
 		if e.ComplexityRoot.IntegerValue.Integer == nil {
 			break
@@ -2358,6 +2762,52 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LogoutPayload.UserErrors(childComplexity), true
 
+	case "MissingSettingsRight.explanation":
+		if e.ComplexityRoot.MissingSettingsRight.Explanation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MissingSettingsRight.Explanation(childComplexity), true
+	case "MissingSettingsRight.right":
+		if e.ComplexityRoot.MissingSettingsRight.Right == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MissingSettingsRight.Right(childComplexity), true
+
+	case "Mutation.applyPolicies":
+		if e.ComplexityRoot.Mutation.ApplyPolicies == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_applyPolicies_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ApplyPolicies(childComplexity, args["input"].(model.ApplyPoliciesInput)), true
+	case "Mutation.createFleet":
+		if e.ComplexityRoot.Mutation.CreateFleet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createFleet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateFleet(childComplexity, args["input"].(model.CreateFleetInput)), true
+	case "Mutation.createUser":
+		if e.ComplexityRoot.Mutation.CreateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateUser(childComplexity, args["input"].(model.CreateUserInput)), true
 	case "Mutation.deleteApplication":
 		if e.ComplexityRoot.Mutation.DeleteApplication == nil {
 			break
@@ -2380,6 +2830,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteFile(childComplexity, args["input"].(model.DeleteFileInput)), true
+	case "Mutation.deleteFleet":
+		if e.ComplexityRoot.Mutation.DeleteFleet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteFleet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteFleet(childComplexity, args["input"].(model.DeleteFleetInput)), true
+	case "Mutation.deleteUsers":
+		if e.ComplexityRoot.Mutation.DeleteUsers == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteUsers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteUsers(childComplexity, args["input"].(model.DeleteUsersInput)), true
 	case "Mutation.locateAgent":
 		if e.ComplexityRoot.Mutation.LocateAgent == nil {
 			break
@@ -2430,6 +2902,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
+	case "Mutation.removeTasks":
+		if e.ComplexityRoot.Mutation.RemoveTasks == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeTasks_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveTasks(childComplexity, args["input"].(model.RemoveTasksInput)), true
 	case "Mutation.requestInventory":
 		if e.ComplexityRoot.Mutation.RequestInventory == nil {
 			break
@@ -2507,6 +2990,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateFile(childComplexity, args["input"].(model.UpdateFileInput)), true
+	case "Mutation.updateFleet":
+		if e.ComplexityRoot.Mutation.UpdateFleet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateFleet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateFleet(childComplexity, args["input"].(model.UpdateFleetInput)), true
+	case "Mutation.updateTask":
+		if e.ComplexityRoot.Mutation.UpdateTask == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateTask_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateTask(childComplexity, args["input"].(model.UpdateTaskInput)), true
+	case "Mutation.updateUser":
+		if e.ComplexityRoot.Mutation.UpdateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateUser(childComplexity, args["input"].(model.UpdateUserInput)), true
 	case "Mutation.uploadApplication":
 		if e.ComplexityRoot.Mutation.UploadApplication == nil {
 			break
@@ -3368,6 +3884,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Applications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.ApplicationFilter), args["orderBy"].(*model.ApplicationOrder)), true
+	case "Query.entitySettings":
+		if e.ComplexityRoot.Query.EntitySettings == nil {
+			break
+		}
+
+		args, err := ec.field_Query_entitySettings_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.EntitySettings(childComplexity, args["entityId"].(string)), true
 	case "Query.file":
 		if e.ComplexityRoot.Query.File == nil {
 			break
@@ -3521,6 +4048,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.WellKnownPaths(childComplexity), true
+
+	case "RemoveTasksPayload.results":
+		if e.ComplexityRoot.RemoveTasksPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveTasksPayload.Results(childComplexity), true
+	case "RemoveTasksPayload.userErrors":
+		if e.ComplexityRoot.RemoveTasksPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveTasksPayload.UserErrors(childComplexity), true
 
 	case "RemovedApplication.packageName":
 		if e.ComplexityRoot.RemovedApplication.PackageName == nil {
@@ -3735,6 +4275,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Task.ValueText(childComplexity), true
 
+	case "TaskRemoval.removalTask":
+		if e.ComplexityRoot.TaskRemoval.RemovalTask == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.RemovalTask(childComplexity), true
+	case "TaskRemoval.removed":
+		if e.ComplexityRoot.TaskRemoval.Removed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.Removed(childComplexity), true
+	case "TaskRemoval.taskId":
+		if e.ComplexityRoot.TaskRemoval.TaskID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.TaskID(childComplexity), true
+	case "TaskRemoval.userErrors":
+		if e.ComplexityRoot.TaskRemoval.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.UserErrors(childComplexity), true
+
+	case "TaskResult.outcome":
+		if e.ComplexityRoot.TaskResult.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskResult.Outcome(childComplexity), true
+	case "TaskResult.task":
+		if e.ComplexityRoot.TaskResult.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskResult.Task(childComplexity), true
+	case "TaskResult.userErrors":
+		if e.ComplexityRoot.TaskResult.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskResult.UserErrors(childComplexity), true
+
 	case "TaskRollout.counts":
 		if e.ComplexityRoot.TaskRollout.Counts == nil {
 			break
@@ -3921,6 +4505,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TaskStatusEdge.Node(childComplexity), true
 
+	case "TextSetting.inheritedFrom":
+		if e.ComplexityRoot.TextSetting.InheritedFrom == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSetting.InheritedFrom(childComplexity), true
+	case "TextSetting.source":
+		if e.ComplexityRoot.TextSetting.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSetting.Source(childComplexity), true
+	case "TextSetting.value":
+		if e.ComplexityRoot.TextSetting.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSetting.Value(childComplexity), true
+
 	case "TextValue.text":
 		if e.ComplexityRoot.TextValue.Text == nil {
 			break
@@ -3953,6 +4556,57 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdateFilePayload.UserErrors(childComplexity), true
+
+	case "UpdateFleetPayload.fleet":
+		if e.ComplexityRoot.UpdateFleetPayload.Fleet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFleetPayload.Fleet(childComplexity), true
+	case "UpdateFleetPayload.removed":
+		if e.ComplexityRoot.UpdateFleetPayload.Removed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFleetPayload.Removed(childComplexity), true
+	case "UpdateFleetPayload.results":
+		if e.ComplexityRoot.UpdateFleetPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFleetPayload.Results(childComplexity), true
+	case "UpdateFleetPayload.userErrors":
+		if e.ComplexityRoot.UpdateFleetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFleetPayload.UserErrors(childComplexity), true
+
+	case "UpdateTaskPayload.task":
+		if e.ComplexityRoot.UpdateTaskPayload.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateTaskPayload.Task(childComplexity), true
+	case "UpdateTaskPayload.userErrors":
+		if e.ComplexityRoot.UpdateTaskPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateTaskPayload.UserErrors(childComplexity), true
+
+	case "UpdateUserPayload.user":
+		if e.ComplexityRoot.UpdateUserPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateUserPayload.User(childComplexity), true
+	case "UpdateUserPayload.userErrors":
+		if e.ComplexityRoot.UpdateUserPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateUserPayload.UserErrors(childComplexity), true
 
 	case "UploadApplicationPayload.application":
 		if e.ComplexityRoot.UploadApplicationPayload.Application == nil {
@@ -4504,17 +5158,27 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputAgentFilter,
 		ec.unmarshalInputAgentOrder,
+		ec.unmarshalInputApplicationDeploymentInput,
 		ec.unmarshalInputApplicationFilter,
 		ec.unmarshalInputApplicationOrder,
+		ec.unmarshalInputApplyPoliciesInput,
+		ec.unmarshalInputCreateFleetInput,
+		ec.unmarshalInputCreateUserInput,
 		ec.unmarshalInputDeleteApplicationInput,
 		ec.unmarshalInputDeleteFileInput,
+		ec.unmarshalInputDeleteFleetInput,
+		ec.unmarshalInputDeleteUsersInput,
 		ec.unmarshalInputDeviceEventFilter,
+		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
 		ec.unmarshalInputLocateAgentInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
 		ec.unmarshalInputPingAgentInput,
+		ec.unmarshalInputPolicyValueInput,
+		ec.unmarshalInputProfileGrantInput,
+		ec.unmarshalInputRemoveTasksInput,
 		ec.unmarshalInputRequestInventoryInput,
 		ec.unmarshalInputRequestPasswordResetInput,
 		ec.unmarshalInputResetPasswordInput,
@@ -4522,6 +5186,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSwitchProfileInput,
 		ec.unmarshalInputUpdateApplicationInput,
 		ec.unmarshalInputUpdateFileInput,
+		ec.unmarshalInputUpdateFleetInput,
+		ec.unmarshalInputUpdateTaskInput,
+		ec.unmarshalInputUpdateUserInput,
 		ec.unmarshalInputUploadApplicationInput,
 		ec.unmarshalInputUploadFileInput,
 		ec.unmarshalInputUserFilter,
@@ -5664,6 +6331,85 @@ type FleetEdge {
   "Its place in the list, to go on from."
   cursor: String!
 }
+
+extend type Mutation {
+  "Makes a fleet, empty or with the tasks of another one."
+  createFleet("The new fleet." input: CreateFleetInput!): CreateFleetPayload!
+  """
+  Changes a fleet and, where ` + "`" + `tasks` + "`" + ` is given, everything that is applied to it: the list is the whole wish, and tasks
+  that it does not name are removed. Nothing at all is saved where a policy or a value of the list can't be used; what
+  GLPI refuses after that is told task by task.
+  """
+  updateFleet("What to change." input: UpdateFleetInput!): UpdateFleetPayload!
+  "Deletes a fleet with its tasks. Its devices go to the default fleet of its entity."
+  deleteFleet("Which fleet." input: DeleteFleetInput!): DeleteFleetPayload!
+}
+
+"A new fleet. It is never an entity's default one."
+input CreateFleetInput {
+  "The name, not empty, at most 255 bytes. Several fleets can have the same."
+  name: String!
+  "The global id of the entity that is to own it; the active one unless told."
+  entityId: ID
+  "Whether it can be used in the entities below its own."
+  isRecursive: Boolean! = false
+  "The global id of a fleet whose tasks the new one gets too."
+  copyTasksFrom: ID
+  "The policies to apply, at most 500; where one is in ` + "`" + `copyTasksFrom` + "`" + ` too, this value holds."
+  tasks: [PolicyValueInput!]
+}
+
+"The new fleet, and what became of its tasks."
+type CreateFleetPayload {
+  "The fleet; null where it was refused."
+  fleet: Fleet
+  "What became of each of ` + "`" + `tasks` + "`" + `, in the order of the input, then of those that were copied."
+  results: [TaskResult!]!
+  "What the caller did wrong. Where there is a fleet all the same, they are about its tasks."
+  userErrors: [UserError!]!
+}
+
+"What is to become of a fleet. What is left out or null stays as it is."
+input UpdateFleetInput {
+  "The fleet's global id."
+  id: ID!
+  "The new name, not empty, at most 255 bytes. A default fleet keeps its name."
+  name: String
+  "Whether it can be used in the entities below its own. A default fleet keeps what it has."
+  isRecursive: Boolean
+  "All that is to be applied to the fleet, at most 500 policies. A default fleet takes none."
+  tasks: [PolicyValueInput!]
+}
+
+"The fleet as it is now, and what became of its tasks."
+type UpdateFleetPayload {
+  "The fleet; null where there is no such fleet."
+  fleet: Fleet
+  "What became of each of ` + "`" + `tasks` + "`" + `, in the order of the input."
+  results: [TaskResult!]!
+  "What became of the tasks that the list did not name, by databaseId."
+  removed: [TaskRemoval!]!
+  "What the caller did wrong; what is wrong with a task stands in its result too."
+  userErrors: [UserError!]!
+}
+
+"A fleet to delete."
+input DeleteFleetInput {
+  "The fleet's global id."
+  id: ID!
+}
+
+"What became of the fleet and its devices."
+type DeleteFleetPayload {
+  "The global id of the fleet that is gone; null where it is not."
+  deletedId: ID
+  "The fleet that its devices are in now: the default one of its entity; null where there is none."
+  movedTo: Fleet
+  "How many devices were in the fleet, of those that the viewer may see."
+  movedAgentCount: Int!
+  "What the caller did wrong."
+  userErrors: [UserError!]!
+}
 `, BuiltIn: false},
 	{Name: "../schema/gateway.graphqls", Input: `"The gateway and what it stands between."
 type GatewayStatus {
@@ -6281,6 +7027,115 @@ enum UserErrorCode {
   RATE_LIMITED
 }
 `, BuiltIn: false},
+	{Name: "../schema/settings.graphqls", Input: `"""
+What Flyve MDM is set to for an entity, with where each value comes from. These are the values that invitations and
+devices show; ` + "`" + `contact` + "`" + ` holds the entity's own address in GLPI, which they don't.
+"""
+type EntitySettings {
+  "The entity."
+  entity: Entity!
+  "How long a new invitation holds, in days, 1 to 180. Not inherited. Null where GLPI holds something that is no number of days."
+  agentTokenLife: IntSetting!
+  "How many devices the entity itself may have, those of the entities below not counted; 0 for no limit. Not inherited."
+  deviceLimit: IntSetting!
+  "How many devices the entity itself has."
+  deviceCount: Int
+  "Where phones download the agent application."
+  downloadUrl: TextSetting!
+  "The name of whoever supports the users."
+  supportName: TextSetting!
+  "Their telephone."
+  supportPhone: TextSetting!
+  "Their web site."
+  supportWebsite: TextSetting!
+  "Their e-mail address."
+  supportEmail: TextSetting!
+  "Their postal address, of several lines."
+  supportAddress: TextSetting!
+  "The entity's own address in GLPI. Devices don't show it."
+  contact: EntityContact!
+  "Whether the viewer may change the settings of Flyve MDM. GLPI wants all three of its rights for any change."
+  canEdit: Boolean!
+  "Whether the viewer may change the contact."
+  canEditContact: Boolean!
+  "What the viewer lacks to change everything, in words."
+  missingRights: [MissingSettingsRight!]!
+}
+
+"A setting that is a number."
+type IntSetting {
+  "The value in force."
+  value: Int
+  "Where it comes from."
+  source: SettingSource!
+}
+
+"A setting that is text."
+type TextSetting {
+  "The value in force; null for none."
+  value: String
+  "Where it comes from."
+  source: SettingSource!
+  "The entity above that it is inherited from; null for an own value, and where the viewer doesn't see that entity."
+  inheritedFrom: Entity
+}
+
+"Where the value of a setting comes from."
+enum SettingSource {
+  "It was set for this entity."
+  OWN
+  "It is that of an entity above, or GLPI's own; it follows when that changes."
+  INHERITED
+}
+
+"An entity's own address in GLPI."
+type EntityContact {
+  "Telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone."
+  phone: String
+  "Web site."
+  website: String
+  "E-mail address."
+  email: String
+  "Street, of several lines."
+  address: String
+  "Postal code. GLPI answers one made of digits as a number: leading zeros may be gone."
+  postcode: String
+  "Town."
+  town: String
+  "State or region."
+  state: String
+  "Country."
+  country: String
+}
+
+"A right that the viewer's profile lacks to change settings."
+type MissingSettingsRight {
+  "Which right."
+  right: SettingsRight!
+  "What it is for and how to get it, for a person."
+  explanation: String!
+}
+
+"The rights that changing settings takes."
+enum SettingsRight {
+  "Flyve MDM: set the limit of devices."
+  SET_DEVICE_LIMIT
+  "Flyve MDM: set the download URL of the agent."
+  SET_DOWNLOAD_URL
+  "Flyve MDM: set how long invitations hold."
+  SET_INVITATION_LIFE
+  "GLPI: update entities."
+  UPDATE_ENTITY
+}
+
+extend type Query {
+  """
+  The settings of Flyve MDM for an entity. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know the entity, or where
+  Flyve MDM has made no settings for it yet, which it does with the first enrolment.
+  """
+  entitySettings("The entity's global id." entityId: ID!): EntitySettings
+}
+`, BuiltIn: false},
 	{Name: "../schema/task.graphqls", Input: `"A policy that is applied to a fleet or to one device, with its value."
 type Task implements Node {
   "The task's global id."
@@ -6356,6 +7211,8 @@ type OptionValue {
 type DeployedApplication {
   "The global id of the application to install."
   applicationId: ID!
+  "The application; null with an error where the viewer may not know it."
+  application: Application
   "Whether devices remove the application when the task is removed."
   removeOnDelete: Boolean!
 }
@@ -6364,6 +7221,8 @@ type DeployedApplication {
 type DeployedFile {
   "The global id of the file to store."
   fileId: ID!
+  "The file; null with an error where the viewer may not know it."
+  file: File
   "The folder on the device, below a well-known path such as ` + "`" + `%SDCARD%` + "`" + `."
   destination: String!
   "Whether devices remove the file when the task is removed."
@@ -6511,6 +7370,164 @@ extend type Agent {
   "How far the device has come with every task that it ever had and GLPI remembers, by the task's databaseId."
   taskStatuses: [TaskStatus!]!
 }
+
+"A policy and the value that it is to have: ` + "`" + `symbol` + "`" + ` or ` + "`" + `policyId` + "`" + `, and the one value that fits the policy's type."
+input PolicyValueInput {
+  "The policy's symbol, such as ` + "`" + `passwordMinLength` + "`" + `: the same on every installation."
+  symbol: String
+  "The policy's global id, instead of the symbol."
+  policyId: ID
+  "The value of a BOOLEAN policy."
+  boolean: Boolean
+  "The value of an INTEGER policy, not below the policy's minimum."
+  integer: Int
+  "The value of a STRING policy."
+  text: String
+  "The value of a DROPDOWN policy: the key of one of its choices."
+  option: String
+  "The value of a DEPLOY_APPLICATION policy."
+  application: ApplicationDeploymentInput
+  "The value of a DEPLOY_FILE policy."
+  file: FileDeploymentInput
+  "The value of a REMOVE_APPLICATION policy: the name of an Android package, such as ` + "`" + `com.example.app` + "`" + `."
+  packageName: String
+  "The value of a REMOVE_FILE policy: a path below a well-known one, such as ` + "`" + `%SDCARD%/report.pdf` + "`" + `."
+  path: String
+}
+
+"An application to deploy."
+input ApplicationDeploymentInput {
+  "The application's global id."
+  id: ID!
+  "Whether devices remove the application when the task is removed."
+  removeOnDelete: Boolean! = true
+}
+
+"A file to deploy."
+input FileDeploymentInput {
+  "The file's global id."
+  id: ID!
+  "The folder on the device, a well-known path or below one: ` + "`" + `%SDCARD%/reports` + "`" + `."
+  destination: String!
+  "Whether devices remove the file when the task is removed."
+  removeOnDelete: Boolean! = true
+}
+
+extend type Mutation {
+  """
+  Applies policies to a fleet or to one device, and leaves the tasks that it has for other policies alone. A policy that
+  is applied already gets the new value. A deployment can't be changed: to give it another ` + "`" + `removeOnDelete` + "`" + `, remove its
+  task first. Each policy is saved or refused by itself.
+  """
+  applyPolicies("What to apply to what." input: ApplyPoliciesInput!): ApplyPoliciesPayload!
+  "Gives a task another value. A deployment can't be changed: remove its task, then apply the policy again."
+  updateTask("Which task, and its value." input: UpdateTaskInput!): UpdateTaskPayload!
+  """
+  Removes tasks: devices undo the policies. What was deployed with ` + "`" + `removeOnDelete` + "`" + ` is removed from the devices by a task
+  of its own, which is in the answer. Each task is removed or refused by itself.
+  """
+  removeTasks("Which tasks." input: RemoveTasksInput!): RemoveTasksPayload!
+}
+
+"Policies for a fleet or for one device."
+input ApplyPoliciesInput {
+  "The fleet's global id; give this or ` + "`" + `agentId` + "`" + `."
+  fleetId: ID
+  "The device's global id; give this or ` + "`" + `fleetId` + "`" + `."
+  agentId: ID
+  "The policies with their values, 1 to 500."
+  policies: [PolicyValueInput!]!
+}
+
+"What became of the policies."
+type ApplyPoliciesPayload {
+  "What they were applied to; null where there is no such object."
+  target: TaskTarget
+  "What became of each policy, in the order of the input; empty where nothing was tried."
+  results: [TaskResult!]!
+  "What the caller did wrong: with the target, or with a policy, which has the same in its result."
+  userErrors: [UserError!]!
+}
+
+"What became of a policy that was to be applied."
+type TaskResult {
+  "What was done."
+  outcome: TaskOutcome!
+  "The task as it is now; null where there is none."
+  task: Task
+  "Why it was refused; empty unless it was."
+  userErrors: [UserError!]!
+}
+
+"What was done about a policy that was to be applied."
+enum TaskOutcome {
+  "There is a new task."
+  CREATED
+  "The task that was there has the new value."
+  UPDATED
+  "It was there already, with this value."
+  UNCHANGED
+  "It was not saved: ` + "`" + `userErrors` + "`" + ` say why."
+  REFUSED
+  "It was not tried, because another one was refused before anything was saved."
+  SKIPPED
+}
+
+"A task and its new value: the one that fits the policy's type."
+input UpdateTaskInput {
+  "The task's global id."
+  id: ID!
+  "The value of a BOOLEAN policy."
+  boolean: Boolean
+  "The value of an INTEGER policy, not below the policy's minimum."
+  integer: Int
+  "The value of a STRING policy."
+  text: String
+  "The value of a DROPDOWN policy: the key of one of its choices."
+  option: String
+  "The value of a DEPLOY_APPLICATION policy."
+  application: ApplicationDeploymentInput
+  "The value of a DEPLOY_FILE policy."
+  file: FileDeploymentInput
+  "The value of a REMOVE_APPLICATION policy: the name of an Android package, such as ` + "`" + `com.example.app` + "`" + `."
+  packageName: String
+  "The value of a REMOVE_FILE policy: a path below a well-known one, such as ` + "`" + `%SDCARD%/report.pdf` + "`" + `."
+  path: String
+}
+
+"The task with its new value."
+type UpdateTaskPayload {
+  "The task as it is now; null where there is no such task."
+  task: Task
+  "What the caller did wrong."
+  userErrors: [UserError!]!
+}
+
+"Tasks to remove."
+input RemoveTasksInput {
+  "The tasks' global ids, 1 to 500, each once."
+  ids: [ID!]!
+}
+
+"What became of the tasks."
+type RemoveTasksPayload {
+  "What became of each task, in the order of the input; empty where nothing was tried."
+  results: [TaskRemoval!]!
+  "What the caller did wrong: with the list, or with a task, which has the same in its result."
+  userErrors: [UserError!]!
+}
+
+"What became of a task that was to be removed."
+type TaskRemoval {
+  "The task's global id."
+  taskId: ID!
+  "Whether it is gone."
+  removed: Boolean!
+  "The task that removes from the devices what this one had deployed; null where nothing is to be removed."
+  removalTask: Task
+  "Why it was not removed; empty unless it is still there."
+  userErrors: [UserError!]!
+}
 `, BuiltIn: false},
 	{Name: "../schema/user.graphqls", Input: `"A person in GLPI. Passwords and tokens have no field here."
 type User implements Node {
@@ -6569,7 +7586,7 @@ type User implements Node {
 "An e-mail address of a person."
 type UserEmail {
   "The address."
-  address: String!
+  address: EmailAddress!
   "Whether GLPI writes to this one. Exactly one of a person's addresses is the default."
   isDefault: Boolean!
 }
@@ -6687,6 +7704,175 @@ extend type Query {
   user("The user's global id." id: ID!): User
   "What forms about people offer to choose from."
   userFormChoices: UserFormChoices!
+}
+
+"A profile to give to a person."
+input ProfileGrantInput {
+  "Which profile: one that allows nothing which the viewer's own does not. See ` + "`" + `userFormChoices.profiles` + "`" + `."
+  profileId: ID!
+  "In which entity; the viewer must see it. The viewer's active one unless told."
+  entityId: ID
+  "Whether it holds in the entities below too. Only for a viewer who sees those."
+  isRecursive: Boolean! = false
+}
+
+"What ` + "`" + `createUser` + "`" + ` needs."
+input CreateUserInput {
+  "The name at sign-in: letters, digits, spaces and ` + "`" + `' . @ - _` + "`" + `. Unique in the whole GLPI."
+  username: String!
+  "The password; without one the person can't sign in until there is one."
+  password: String
+  "First name."
+  firstName: String
+  "Last name."
+  lastName: String
+  "Telephone."
+  phone: String
+  "Second telephone."
+  phone2: String
+  "Mobile telephone."
+  mobile: String
+  "E-mail addresses, at most 20; the first becomes the default one."
+  emails: [EmailAddress!]
+  "The administrative number."
+  registrationNumber: String
+  "The title."
+  titleId: ID
+  "The category."
+  categoryId: ID
+  "Where the person works."
+  locationId: ID
+  "The language that GLPI speaks to the person, such as ` + "`" + `en_GB` + "`" + `; the server's own unless told."
+  language: String
+  "Remarks."
+  comment: String
+  "Whether the account may sign in."
+  isActive: Boolean! = true
+  "No sign-in before."
+  validFrom: DateTime
+  "No sign-in after."
+  validUntil: DateTime
+  "The profile that the person gets; GLPI's profile for new users in the viewer's active entity unless told."
+  grant: ProfileGrantInput
+}
+
+"What ` + "`" + `createUser` + "`" + ` answers."
+type CreateUserPayload {
+  "The new person; null when refused. With ` + "`" + `userErrors` + "`" + ` beside it, that part alone was not saved."
+  user: User
+  "What was refused."
+  userErrors: [UserError!]!
+}
+
+"What to change of a person. What is left out or null stays as it is; an empty text clears."
+input UpdateUserInput {
+  "The user's global id."
+  id: ID!
+  "The name at sign-in."
+  username: String
+  "A new password. Sessions that are open go on."
+  password: String
+  "First name."
+  firstName: String
+  "Last name."
+  lastName: String
+  "Telephone."
+  phone: String
+  "Second telephone."
+  phone2: String
+  "Mobile telephone."
+  mobile: String
+  "The administrative number."
+  registrationNumber: String
+  "The title; an empty text for none."
+  titleId: ID
+  "The category; an empty text for none."
+  categoryId: ID
+  "Where the person works; an empty text for nowhere."
+  locationId: ID
+  "The language that GLPI speaks to the person, such as ` + "`" + `en_GB` + "`" + `; an empty text for the server's own."
+  language: String
+  "Remarks."
+  comment: String
+  "Whether the account may sign in. Sessions that are open go on."
+  isActive: Boolean
+  "No sign-in before."
+  validFrom: DateTime
+  "No sign-in after. Sessions that are open go on."
+  validUntil: DateTime
+  "Whether to drop the date before which there is no sign-in."
+  clearValidFrom: Boolean! = false
+  "Whether to drop the date after which there is no sign-in."
+  clearValidUntil: Boolean! = false
+  "E-mail addresses to add, at most 20."
+  addEmails: [EmailAddress!]
+  "E-mail addresses to remove. When the default one goes, GLPI makes another one the default."
+  removeEmails: [String!]
+  "The address that GLPI is to write to: one that the person has, or that is being added."
+  defaultEmail: String
+  "Profiles to give, at most 20."
+  addGrants: [ProfileGrantInput!]
+  "Grants of profiles to take away. Not the last one that the viewer sees: delete the person instead."
+  removeGrantIds: [ID!]
+  "The profile that is active after signing in: one that the person holds."
+  defaultProfileId: ID
+  "The entity that is active after signing in: one in which the person holds a profile."
+  defaultEntityId: ID
+}
+
+"What ` + "`" + `updateUser` + "`" + ` answers."
+type UpdateUserPayload {
+  "The person as it is now; null when the viewer may not know them. With ` + "`" + `userErrors` + "`" + ` beside it, what they name was not saved."
+  user: User
+  "What was refused."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `deleteUsers` + "`" + ` needs."
+input DeleteUsersInput {
+  "The users' global ids, each once, at most 500."
+  ids: [ID!]!
+  """
+  Whether to delete for good what is otherwise put into GLPI's trash. Their invitations go with them, and their
+  computers stay without an owner.
+  """
+  purge: Boolean! = false
+}
+
+"What ` + "`" + `deleteUsers` + "`" + ` answers."
+type DeleteUsersPayload {
+  "What became of each person, in the order of the ids."
+  results: [DeleteUserResult!]!
+  "Why nothing at all was done."
+  userErrors: [UserError!]!
+}
+
+"What became of one person that was to be deleted."
+type DeleteUserResult {
+  "The id that was given."
+  id: ID!
+  "Whether the person is deleted, or in the trash."
+  deleted: Boolean!
+  "The invitations of the person that were deleted along, as far as the viewer sees invitations."
+  deletedInvitationIds: [ID!]!
+  "Why the person was not deleted."
+  userErrors: [UserError!]!
+}
+
+extend type Mutation {
+  """
+  Creates a person with one profile. The viewer can't give a profile that allows more than their own, nor one in an
+  entity that they don't see.
+  """
+  createUser("The person." input: CreateUserInput!): CreateUserPayload!
+  """
+  Changes a person. What opens the account to somebody else (user name, password, addresses, whether and when it may
+  sign in, profiles) is refused for people who have more rights than the viewer, or rights in entities that the viewer
+  doesn't see.
+  """
+  updateUser("The changes." input: UpdateUserInput!): UpdateUserPayload!
+  "Puts people into GLPI's trash, or deletes them for good. Never oneself, nor the account of a device or of the gateway."
+  deleteUsers("Whom." input: DeleteUsersInput!): DeleteUsersPayload!
 }
 `, BuiltIn: false},
 	{Name: "../schema/viewer.graphqls", Input: `"Who is signed in."
@@ -7018,6 +8204,18 @@ func (ec *executionContext) childFields_ApplicationEdge(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type ApplicationEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ApplyPoliciesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "target":
+		return ec.fieldContext_ApplyPoliciesPayload_target(ctx, field)
+	case "results":
+		return ec.fieldContext_ApplyPoliciesPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ApplyPoliciesPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApplyPoliciesPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_BackendHealth(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "reachable":
@@ -7100,6 +8298,28 @@ func (ec *executionContext) childFields_Computer(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Computer", field.Name)
 }
 
+func (ec *executionContext) childFields_CreateFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "fleet":
+		return ec.fieldContext_CreateFleetPayload_fleet(ctx, field)
+	case "results":
+		return ec.fieldContext_CreateFleetPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateFleetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateFleetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_CreateUserPayload_user(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateUserPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedApplicationId":
@@ -7122,6 +8342,44 @@ func (ec *executionContext) childFields_DeleteFilePayload(ctx context.Context, f
 		return ec.fieldContext_DeleteFilePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteFilePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_DeleteFleetPayload_deletedId(ctx, field)
+	case "movedTo":
+		return ec.fieldContext_DeleteFleetPayload_movedTo(ctx, field)
+	case "movedAgentCount":
+		return ec.fieldContext_DeleteFleetPayload_movedAgentCount(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteFleetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteFleetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteUserResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeleteUserResult_id(ctx, field)
+	case "deleted":
+		return ec.fieldContext_DeleteUserResult_deleted(ctx, field)
+	case "deletedInvitationIds":
+		return ec.fieldContext_DeleteUserResult_deletedInvitationIds(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteUserResult_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteUserResult", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteUsersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_DeleteUsersPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteUsersPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteUsersPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Disk(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7176,6 +8434,62 @@ func (ec *executionContext) childFields_Entity(ctx context.Context, field graphq
 		return ec.fieldContext_Entity_level(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Entity", field.Name)
+}
+
+func (ec *executionContext) childFields_EntityContact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "phone":
+		return ec.fieldContext_EntityContact_phone(ctx, field)
+	case "website":
+		return ec.fieldContext_EntityContact_website(ctx, field)
+	case "email":
+		return ec.fieldContext_EntityContact_email(ctx, field)
+	case "address":
+		return ec.fieldContext_EntityContact_address(ctx, field)
+	case "postcode":
+		return ec.fieldContext_EntityContact_postcode(ctx, field)
+	case "town":
+		return ec.fieldContext_EntityContact_town(ctx, field)
+	case "state":
+		return ec.fieldContext_EntityContact_state(ctx, field)
+	case "country":
+		return ec.fieldContext_EntityContact_country(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EntityContact", field.Name)
+}
+
+func (ec *executionContext) childFields_EntitySettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entity":
+		return ec.fieldContext_EntitySettings_entity(ctx, field)
+	case "agentTokenLife":
+		return ec.fieldContext_EntitySettings_agentTokenLife(ctx, field)
+	case "deviceLimit":
+		return ec.fieldContext_EntitySettings_deviceLimit(ctx, field)
+	case "deviceCount":
+		return ec.fieldContext_EntitySettings_deviceCount(ctx, field)
+	case "downloadUrl":
+		return ec.fieldContext_EntitySettings_downloadUrl(ctx, field)
+	case "supportName":
+		return ec.fieldContext_EntitySettings_supportName(ctx, field)
+	case "supportPhone":
+		return ec.fieldContext_EntitySettings_supportPhone(ctx, field)
+	case "supportWebsite":
+		return ec.fieldContext_EntitySettings_supportWebsite(ctx, field)
+	case "supportEmail":
+		return ec.fieldContext_EntitySettings_supportEmail(ctx, field)
+	case "supportAddress":
+		return ec.fieldContext_EntitySettings_supportAddress(ctx, field)
+	case "contact":
+		return ec.fieldContext_EntitySettings_contact(ctx, field)
+	case "canEdit":
+		return ec.fieldContext_EntitySettings_canEdit(ctx, field)
+	case "canEditContact":
+		return ec.fieldContext_EntitySettings_canEditContact(ctx, field)
+	case "missingRights":
+		return ec.fieldContext_EntitySettings_missingRights(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EntitySettings", field.Name)
 }
 
 func (ec *executionContext) childFields_File(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7358,6 +8672,16 @@ func (ec *executionContext) childFields_InstalledApplicationEdge(ctx context.Con
 	return nil, fmt.Errorf("no field named %q was found under type InstalledApplicationEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_IntSetting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "value":
+		return ec.fieldContext_IntSetting_value(ctx, field)
+	case "source":
+		return ec.fieldContext_IntSetting_source(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IntSetting", field.Name)
+}
+
 func (ec *executionContext) childFields_Invitation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7450,6 +8774,16 @@ func (ec *executionContext) childFields_LogoutPayload(ctx context.Context, field
 		return ec.fieldContext_LogoutPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LogoutPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_MissingSettingsRight(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "right":
+		return ec.fieldContext_MissingSettingsRight_right(ctx, field)
+	case "explanation":
+		return ec.fieldContext_MissingSettingsRight_explanation(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MissingSettingsRight", field.Name)
 }
 
 func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7814,6 +9148,16 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
 }
 
+func (ec *executionContext) childFields_RemoveTasksPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_RemoveTasksPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RemoveTasksPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveTasksPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RequestInventoryPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "answered":
@@ -7920,6 +9264,32 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 	return nil, fmt.Errorf("no field named %q was found under type Task", field.Name)
 }
 
+func (ec *executionContext) childFields_TaskRemoval(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "taskId":
+		return ec.fieldContext_TaskRemoval_taskId(ctx, field)
+	case "removed":
+		return ec.fieldContext_TaskRemoval_removed(ctx, field)
+	case "removalTask":
+		return ec.fieldContext_TaskRemoval_removalTask(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TaskRemoval_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskRemoval", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "outcome":
+		return ec.fieldContext_TaskResult_outcome(ctx, field)
+	case "task":
+		return ec.fieldContext_TaskResult_task(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TaskResult_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskResult", field.Name)
+}
+
 func (ec *executionContext) childFields_TaskRollout(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "task":
@@ -7996,6 +9366,18 @@ func (ec *executionContext) childFields_TaskStatusEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type TaskStatusEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_TextSetting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "value":
+		return ec.fieldContext_TextSetting_value(ctx, field)
+	case "source":
+		return ec.fieldContext_TextSetting_source(ctx, field)
+	case "inheritedFrom":
+		return ec.fieldContext_TextSetting_inheritedFrom(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TextSetting", field.Name)
+}
+
 func (ec *executionContext) childFields_UpdateApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "application":
@@ -8014,6 +9396,40 @@ func (ec *executionContext) childFields_UpdateFilePayload(ctx context.Context, f
 		return ec.fieldContext_UpdateFilePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateFilePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "fleet":
+		return ec.fieldContext_UpdateFleetPayload_fleet(ctx, field)
+	case "results":
+		return ec.fieldContext_UpdateFleetPayload_results(ctx, field)
+	case "removed":
+		return ec.fieldContext_UpdateFleetPayload_removed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateFleetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateFleetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_UpdateTaskPayload_task(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateTaskPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateTaskPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_UpdateUserPayload_user(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateUserPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateUserPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UploadApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

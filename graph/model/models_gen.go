@@ -99,6 +99,14 @@ type ApplicationConnection struct {
 	TotalCount int `json:"totalCount"`
 }
 
+// An application to deploy.
+type ApplicationDeploymentInput struct {
+	// The application's global id.
+	ID string `json:"id"`
+	// Whether devices remove the application when the task is removed.
+	RemoveOnDelete bool `json:"removeOnDelete"`
+}
+
 // An application in a page.
 type ApplicationEdge struct {
 	// The application.
@@ -119,6 +127,26 @@ type ApplicationOrder struct {
 	Field ApplicationOrderField `json:"field"`
 	// Which way.
 	Direction OrderDirection `json:"direction"`
+}
+
+// Policies for a fleet or for one device.
+type ApplyPoliciesInput struct {
+	// The fleet's global id; give this or `agentId`.
+	FleetID *string `json:"fleetId,omitempty"`
+	// The device's global id; give this or `fleetId`.
+	AgentID *string `json:"agentId,omitempty"`
+	// The policies with their values, 1 to 500.
+	Policies []*PolicyValueInput `json:"policies"`
+}
+
+// What became of the policies.
+type ApplyPoliciesPayload struct {
+	// What they were applied to; null where there is no such object.
+	Target TaskTarget `json:"target,omitempty"`
+	// What became of each policy, in the order of the input; empty where nothing was tried.
+	Results []*TaskResult `json:"results"`
+	// What the caller did wrong: with the target, or with a policy, which has the same in its result.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // Whether a backend answers.
@@ -143,6 +171,78 @@ type Command struct {
 	Name CommandName `json:"name"`
 	// When it was sent.
 	SentAt time.Time `json:"sentAt"`
+}
+
+// A new fleet. It is never an entity's default one.
+type CreateFleetInput struct {
+	// The name, not empty, at most 255 bytes. Several fleets can have the same.
+	Name string `json:"name"`
+	// The global id of the entity that is to own it; the active one unless told.
+	EntityID *string `json:"entityId,omitempty"`
+	// Whether it can be used in the entities below its own.
+	IsRecursive bool `json:"isRecursive"`
+	// The global id of a fleet whose tasks the new one gets too.
+	CopyTasksFrom *string `json:"copyTasksFrom,omitempty"`
+	// The policies to apply, at most 500; where one is in `copyTasksFrom` too, this value holds.
+	Tasks []*PolicyValueInput `json:"tasks,omitempty"`
+}
+
+// The new fleet, and what became of its tasks.
+type CreateFleetPayload struct {
+	// The fleet; null where it was refused.
+	Fleet *Fleet `json:"fleet,omitempty"`
+	// What became of each of `tasks`, in the order of the input, then of those that were copied.
+	Results []*TaskResult `json:"results"`
+	// What the caller did wrong. Where there is a fleet all the same, they are about its tasks.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What `createUser` needs.
+type CreateUserInput struct {
+	// The name at sign-in: letters, digits, spaces and `' . @ - _`. Unique in the whole GLPI.
+	Username string `json:"username"`
+	// The password; without one the person can't sign in until there is one.
+	Password *string `json:"password,omitempty"`
+	// First name.
+	FirstName *string `json:"firstName,omitempty"`
+	// Last name.
+	LastName *string `json:"lastName,omitempty"`
+	// Telephone.
+	Phone *string `json:"phone,omitempty"`
+	// Second telephone.
+	Phone2 *string `json:"phone2,omitempty"`
+	// Mobile telephone.
+	Mobile *string `json:"mobile,omitempty"`
+	// E-mail addresses, at most 20; the first becomes the default one.
+	Emails []string `json:"emails,omitempty"`
+	// The administrative number.
+	RegistrationNumber *string `json:"registrationNumber,omitempty"`
+	// The title.
+	TitleID *string `json:"titleId,omitempty"`
+	// The category.
+	CategoryID *string `json:"categoryId,omitempty"`
+	// Where the person works.
+	LocationID *string `json:"locationId,omitempty"`
+	// The language that GLPI speaks to the person, such as `en_GB`; the server's own unless told.
+	Language *string `json:"language,omitempty"`
+	// Remarks.
+	Comment *string `json:"comment,omitempty"`
+	// Whether the account may sign in.
+	IsActive bool `json:"isActive"`
+	// No sign-in before.
+	ValidFrom *time.Time `json:"validFrom,omitempty"`
+	// No sign-in after.
+	ValidUntil *time.Time `json:"validUntil,omitempty"`
+	// The profile that the person gets; GLPI's profile for new users in the viewer's active entity unless told.
+	Grant *ProfileGrantInput `json:"grant,omitempty"`
+}
+
+// What `createUser` answers.
+type CreateUserPayload struct {
+	// The new person; null when refused. With `userErrors` beside it, that part alone was not saved.
+	User *User `json:"user,omitempty"`
+	// What was refused.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // Which application to delete.
@@ -177,27 +277,52 @@ type DeleteFilePayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
-// The value of a DEPLOY_APPLICATION policy.
-type DeployedApplication struct {
-	// The global id of the application to install.
-	ApplicationID string `json:"applicationId"`
-	// Whether devices remove the application when the task is removed.
-	RemoveOnDelete bool `json:"removeOnDelete"`
+// A fleet to delete.
+type DeleteFleetInput struct {
+	// The fleet's global id.
+	ID string `json:"id"`
 }
 
-func (DeployedApplication) IsTaskValue() {}
-
-// The value of a DEPLOY_FILE policy.
-type DeployedFile struct {
-	// The global id of the file to store.
-	FileID string `json:"fileId"`
-	// The folder on the device, below a well-known path such as `%SDCARD%`.
-	Destination string `json:"destination"`
-	// Whether devices remove the file when the task is removed.
-	RemoveOnDelete bool `json:"removeOnDelete"`
+// What became of the fleet and its devices.
+type DeleteFleetPayload struct {
+	// The global id of the fleet that is gone; null where it is not.
+	DeletedID *string `json:"deletedId,omitempty"`
+	// The fleet that its devices are in now: the default one of its entity; null where there is none.
+	MovedTo *Fleet `json:"movedTo,omitempty"`
+	// How many devices were in the fleet, of those that the viewer may see.
+	MovedAgentCount int `json:"movedAgentCount"`
+	// What the caller did wrong.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
-func (DeployedFile) IsTaskValue() {}
+// What became of one person that was to be deleted.
+type DeleteUserResult struct {
+	// The id that was given.
+	ID string `json:"id"`
+	// Whether the person is deleted, or in the trash.
+	Deleted bool `json:"deleted"`
+	// The invitations of the person that were deleted along, as far as the viewer sees invitations.
+	DeletedInvitationIds []string `json:"deletedInvitationIds"`
+	// Why the person was not deleted.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What `deleteUsers` needs.
+type DeleteUsersInput struct {
+	// The users' global ids, each once, at most 500.
+	Ids []string `json:"ids"`
+	// Whether to delete for good what is otherwise put into GLPI's trash. Their invitations go with them, and their
+	// computers stay without an owner.
+	Purge bool `json:"purge"`
+}
+
+// What `deleteUsers` answers.
+type DeleteUsersPayload struct {
+	// What became of each person, in the order of the ids.
+	Results []*DeleteUserResult `json:"results"`
+	// Why nothing at all was done.
+	UserErrors []*UserError `json:"userErrors"`
+}
 
 // Which events to stream: those that match everything given.
 type DeviceEventFilter struct {
@@ -219,6 +344,26 @@ type EnrollStatusCount struct {
 	Count int `json:"count"`
 }
 
+// An entity's own address in GLPI.
+type EntityContact struct {
+	// Telephone. GLPI answers a number made of digits as a number: leading zeros and plus signs may be gone.
+	Phone *string `json:"phone,omitempty"`
+	// Web site.
+	Website *string `json:"website,omitempty"`
+	// E-mail address.
+	Email *string `json:"email,omitempty"`
+	// Street, of several lines.
+	Address *string `json:"address,omitempty"`
+	// Postal code. GLPI answers one made of digits as a number: leading zeros may be gone.
+	Postcode *string `json:"postcode,omitempty"`
+	// Town.
+	Town *string `json:"town,omitempty"`
+	// State or region.
+	State *string `json:"state,omitempty"`
+	// Country.
+	Country *string `json:"country,omitempty"`
+}
+
 // A page of files.
 type FileConnection struct {
 	// The items with their cursors.
@@ -229,6 +374,16 @@ type FileConnection struct {
 	PageInfo *PageInfo `json:"pageInfo"`
 	// How many there are on all pages together.
 	TotalCount int `json:"totalCount"`
+}
+
+// A file to deploy.
+type FileDeploymentInput struct {
+	// The file's global id.
+	ID string `json:"id"`
+	// The folder on the device, a well-known path or below one: `%SDCARD%/reports`.
+	Destination string `json:"destination"`
+	// Whether devices remove the file when the task is removed.
+	RemoveOnDelete bool `json:"removeOnDelete"`
 }
 
 // A file in a page.
@@ -327,6 +482,14 @@ type InstalledApplicationEdge struct {
 	Cursor string `json:"cursor"`
 }
 
+// A setting that is a number.
+type IntSetting struct {
+	// The value in force.
+	Value *int `json:"value,omitempty"`
+	// Where it comes from.
+	Source SettingSource `json:"source"`
+}
+
 // The value of an INTEGER policy.
 type IntegerValue struct {
 	// The number, in the unit that the policy's name tells.
@@ -419,6 +582,14 @@ type LogoutPayload struct {
 	Ended bool `json:"ended"`
 	// Why it was refused.
 	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A right that the viewer's profile lacks to change settings.
+type MissingSettingsRight struct {
+	// Which right.
+	Right SettingsRight `json:"right"`
+	// What it is for and how to get it, for a person.
+	Explanation string `json:"explanation"`
 }
 
 // Writes. What the caller did wrong comes back in the payload's `userErrors`.
@@ -614,8 +785,32 @@ type ProfileEntity struct {
 	Recursive bool `json:"recursive"`
 }
 
+// A profile to give to a person.
+type ProfileGrantInput struct {
+	// Which profile: one that allows nothing which the viewer's own does not. See `userFormChoices.profiles`.
+	ProfileID string `json:"profileId"`
+	// In which entity; the viewer must see it. The viewer's active one unless told.
+	EntityID *string `json:"entityId,omitempty"`
+	// Whether it holds in the entities below too. Only for a viewer who sees those.
+	IsRecursive bool `json:"isRecursive"`
+}
+
 // Reads. Everything but `gateway` needs a signed-in viewer.
 type Query struct {
+}
+
+// Tasks to remove.
+type RemoveTasksInput struct {
+	// The tasks' global ids, 1 to 500, each once.
+	Ids []string `json:"ids"`
+}
+
+// What became of the tasks.
+type RemoveTasksPayload struct {
+	// What became of each task, in the order of the input; empty where nothing was tried.
+	Results []*TaskRemoval `json:"results"`
+	// What the caller did wrong: with the list, or with a task, which has the same in its result.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // The value of a REMOVE_APPLICATION policy.
@@ -736,6 +931,28 @@ type SwitchProfilePayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// What became of a task that was to be removed.
+type TaskRemoval struct {
+	// The task's global id.
+	TaskID string `json:"taskId"`
+	// Whether it is gone.
+	Removed bool `json:"removed"`
+	// The task that removes from the devices what this one had deployed; null where nothing is to be removed.
+	RemovalTask *Task `json:"removalTask,omitempty"`
+	// Why it was not removed; empty unless it is still there.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What became of a policy that was to be applied.
+type TaskResult struct {
+	// What was done.
+	Outcome TaskOutcome `json:"outcome"`
+	// The task as it is now; null where there is none.
+	Task *Task `json:"task,omitempty"`
+	// Why it was refused; empty unless it was.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // How far a task has come on the devices of its target that the viewer may see.
 type TaskRollout struct {
 	// The task.
@@ -827,6 +1044,102 @@ type UpdateFilePayload struct {
 	// The file as it is now; null where nothing was changed.
 	File *File `json:"file,omitempty"`
 	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What is to become of a fleet. What is left out or null stays as it is.
+type UpdateFleetInput struct {
+	// The fleet's global id.
+	ID string `json:"id"`
+	// The new name, not empty, at most 255 bytes. A default fleet keeps its name.
+	Name *string `json:"name,omitempty"`
+	// Whether it can be used in the entities below its own. A default fleet keeps what it has.
+	IsRecursive *bool `json:"isRecursive,omitempty"`
+	// All that is to be applied to the fleet, at most 500 policies. A default fleet takes none.
+	Tasks []*PolicyValueInput `json:"tasks,omitempty"`
+}
+
+// The fleet as it is now, and what became of its tasks.
+type UpdateFleetPayload struct {
+	// The fleet; null where there is no such fleet.
+	Fleet *Fleet `json:"fleet,omitempty"`
+	// What became of each of `tasks`, in the order of the input.
+	Results []*TaskResult `json:"results"`
+	// What became of the tasks that the list did not name, by databaseId.
+	Removed []*TaskRemoval `json:"removed"`
+	// What the caller did wrong; what is wrong with a task stands in its result too.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// The task with its new value.
+type UpdateTaskPayload struct {
+	// The task as it is now; null where there is no such task.
+	Task *Task `json:"task,omitempty"`
+	// What the caller did wrong.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What to change of a person. What is left out or null stays as it is; an empty text clears.
+type UpdateUserInput struct {
+	// The user's global id.
+	ID string `json:"id"`
+	// The name at sign-in.
+	Username *string `json:"username,omitempty"`
+	// A new password. Sessions that are open go on.
+	Password *string `json:"password,omitempty"`
+	// First name.
+	FirstName *string `json:"firstName,omitempty"`
+	// Last name.
+	LastName *string `json:"lastName,omitempty"`
+	// Telephone.
+	Phone *string `json:"phone,omitempty"`
+	// Second telephone.
+	Phone2 *string `json:"phone2,omitempty"`
+	// Mobile telephone.
+	Mobile *string `json:"mobile,omitempty"`
+	// The administrative number.
+	RegistrationNumber *string `json:"registrationNumber,omitempty"`
+	// The title; an empty text for none.
+	TitleID *string `json:"titleId,omitempty"`
+	// The category; an empty text for none.
+	CategoryID *string `json:"categoryId,omitempty"`
+	// Where the person works; an empty text for nowhere.
+	LocationID *string `json:"locationId,omitempty"`
+	// The language that GLPI speaks to the person, such as `en_GB`; an empty text for the server's own.
+	Language *string `json:"language,omitempty"`
+	// Remarks.
+	Comment *string `json:"comment,omitempty"`
+	// Whether the account may sign in. Sessions that are open go on.
+	IsActive *bool `json:"isActive,omitempty"`
+	// No sign-in before.
+	ValidFrom *time.Time `json:"validFrom,omitempty"`
+	// No sign-in after. Sessions that are open go on.
+	ValidUntil *time.Time `json:"validUntil,omitempty"`
+	// Whether to drop the date before which there is no sign-in.
+	ClearValidFrom bool `json:"clearValidFrom"`
+	// Whether to drop the date after which there is no sign-in.
+	ClearValidUntil bool `json:"clearValidUntil"`
+	// E-mail addresses to add, at most 20.
+	AddEmails []string `json:"addEmails,omitempty"`
+	// E-mail addresses to remove. When the default one goes, GLPI makes another one the default.
+	RemoveEmails []string `json:"removeEmails,omitempty"`
+	// The address that GLPI is to write to: one that the person has, or that is being added.
+	DefaultEmail *string `json:"defaultEmail,omitempty"`
+	// Profiles to give, at most 20.
+	AddGrants []*ProfileGrantInput `json:"addGrants,omitempty"`
+	// Grants of profiles to take away. Not the last one that the viewer sees: delete the person instead.
+	RemoveGrantIds []string `json:"removeGrantIds,omitempty"`
+	// The profile that is active after signing in: one that the person holds.
+	DefaultProfileID *string `json:"defaultProfileId,omitempty"`
+	// The entity that is active after signing in: one in which the person holds a profile.
+	DefaultEntityID *string `json:"defaultEntityId,omitempty"`
+}
+
+// What `updateUser` answers.
+type UpdateUserPayload struct {
+	// The person as it is now; null when the viewer may not know them. With `userErrors` beside it, what they name was not saved.
+	User *User `json:"user,omitempty"`
+	// What was refused.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
@@ -2058,6 +2371,195 @@ func (e *PresenceState) UnmarshalJSON(b []byte) error {
 }
 
 func (e PresenceState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where the value of a setting comes from.
+type SettingSource string
+
+const (
+	// It was set for this entity.
+	SettingSourceOwn SettingSource = "OWN"
+	// It is that of an entity above, or GLPI's own; it follows when that changes.
+	SettingSourceInherited SettingSource = "INHERITED"
+)
+
+var AllSettingSource = []SettingSource{
+	SettingSourceOwn,
+	SettingSourceInherited,
+}
+
+func (e SettingSource) IsValid() bool {
+	switch e {
+	case SettingSourceOwn, SettingSourceInherited:
+		return true
+	}
+	return false
+}
+
+func (e SettingSource) String() string {
+	return string(e)
+}
+
+func (e *SettingSource) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = SettingSource(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid SettingSource", str)
+	}
+	return nil
+}
+
+func (e SettingSource) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *SettingSource) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e SettingSource) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The rights that changing settings takes.
+type SettingsRight string
+
+const (
+	// Flyve MDM: set the limit of devices.
+	SettingsRightSetDeviceLimit SettingsRight = "SET_DEVICE_LIMIT"
+	// Flyve MDM: set the download URL of the agent.
+	SettingsRightSetDownloadURL SettingsRight = "SET_DOWNLOAD_URL"
+	// Flyve MDM: set how long invitations hold.
+	SettingsRightSetInvitationLife SettingsRight = "SET_INVITATION_LIFE"
+	// GLPI: update entities.
+	SettingsRightUpdateEntity SettingsRight = "UPDATE_ENTITY"
+)
+
+var AllSettingsRight = []SettingsRight{
+	SettingsRightSetDeviceLimit,
+	SettingsRightSetDownloadURL,
+	SettingsRightSetInvitationLife,
+	SettingsRightUpdateEntity,
+}
+
+func (e SettingsRight) IsValid() bool {
+	switch e {
+	case SettingsRightSetDeviceLimit, SettingsRightSetDownloadURL, SettingsRightSetInvitationLife, SettingsRightUpdateEntity:
+		return true
+	}
+	return false
+}
+
+func (e SettingsRight) String() string {
+	return string(e)
+}
+
+func (e *SettingsRight) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = SettingsRight(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid SettingsRight", str)
+	}
+	return nil
+}
+
+func (e SettingsRight) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *SettingsRight) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e SettingsRight) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What was done about a policy that was to be applied.
+type TaskOutcome string
+
+const (
+	// There is a new task.
+	TaskOutcomeCreated TaskOutcome = "CREATED"
+	// The task that was there has the new value.
+	TaskOutcomeUpdated TaskOutcome = "UPDATED"
+	// It was there already, with this value.
+	TaskOutcomeUnchanged TaskOutcome = "UNCHANGED"
+	// It was not saved: `userErrors` say why.
+	TaskOutcomeRefused TaskOutcome = "REFUSED"
+	// It was not tried, because another one was refused before anything was saved.
+	TaskOutcomeSkipped TaskOutcome = "SKIPPED"
+)
+
+var AllTaskOutcome = []TaskOutcome{
+	TaskOutcomeCreated,
+	TaskOutcomeUpdated,
+	TaskOutcomeUnchanged,
+	TaskOutcomeRefused,
+	TaskOutcomeSkipped,
+}
+
+func (e TaskOutcome) IsValid() bool {
+	switch e {
+	case TaskOutcomeCreated, TaskOutcomeUpdated, TaskOutcomeUnchanged, TaskOutcomeRefused, TaskOutcomeSkipped:
+		return true
+	}
+	return false
+}
+
+func (e TaskOutcome) String() string {
+	return string(e)
+}
+
+func (e *TaskOutcome) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TaskOutcome(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TaskOutcome", str)
+	}
+	return nil
+}
+
+func (e TaskOutcome) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TaskOutcome) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TaskOutcome) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
