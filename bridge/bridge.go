@@ -30,8 +30,10 @@
 //
 // # What may be lost
 //
-// MQTT keeps nothing for the bridge while it is away: messages published while the connection is down are
-// lost, except the retained ones. Devices publish at QoS 0 or 1 and Flyve's commands are QoS 0.
+// While the connection is lost, a broker keeps messages of QoS 1 for the bridge, for five minutes and within its own
+// limits, and hands them over in their order. Those of QoS 0 are lost, except the retained ones: agents publish at QoS
+// 1 what they say, but their last wills, which are retained, and Flyve's commands are QoS 0. Nothing is kept for a
+// bridge that was ended.
 package bridge
 
 import (

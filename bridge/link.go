@@ -25,6 +25,8 @@ const (
 	subscribeWithin = 10 * time.Second // for the broker to answer a subscription
 	goodbyeWithin   = 2 * time.Second  // for the DISCONNECT to leave
 	steadyAfter     = 10 * time.Second // a connection that lasted as long is no failed attempt
+	// sessionKept is how long the broker is asked to keep messages of QoS 1 for a bridge whose connection was lost.
+	sessionKept = 5 * time.Minute
 )
 
 // link is the connection to the broker. It hands messages on from one goroutine, in the order of arrival.
@@ -44,6 +46,7 @@ type link struct {
 	qos        byte      // at which to publish
 	distrusted time.Time // until then nothing is published
 
+	redelivery *redelivery
 	// Only for autopaho's loop: when the connection was made, and how many in a row were lost at once.
 	upAt  time.Time
 	flaps int
@@ -56,7 +59,7 @@ func newLink(options Options, metrics *metrics) *link {
 		up:       make(chan struct{}, 1),
 		quiet:    rate.NewLimiter(1, 10),
 		backoff:  autopaho.NewExponentialBackoff(options.ReconnectMin, options.ReconnectMax, 2*options.ReconnectMin, 1.5),
-		now:      Status{Since: options.Now()},
+		now:      Status{Since: options.Now()}, redelivery: newRedelivery(),
 	}
 }
 
@@ -90,7 +93,8 @@ func (l *link) config(ctx context.Context, broker *url.URL) autopaho.ClientConfi
 		ServerUrls:                    []*url.URL{broker},
 		TlsCfg:                        l.options.TLS,
 		KeepAlive:                     uint16(l.options.KeepAlive / time.Second),
-		CleanStartOnInitialConnection: true,
+		CleanStartOnInitialConnection: true, // the client identifier is a new one, unless an operator chose it
+		SessionExpiryInterval:         uint32(sessionKept / time.Second),
 		ReconnectBackoff:              l.pause,
 		ConnectUsername:               l.options.Username,
 		ConnectPassword:               []byte(l.options.Password),
@@ -141,6 +145,9 @@ func (l *link) pause(attempt int) time.Duration {
 // it waits nothing is read, and at last the broker drops the connection. Messages are read here, where they
 // shrink to what matters, and handed over.
 func (l *link) receive(ctx context.Context, p *paho.Publish) {
+	if l.redelivery.again(p) {
+		return
+	}
 	m, err := parseMessage(p.Topic, p.Payload, p.Retain, l.options.Now(), l.options.MaxPayload)
 	switch {
 	case err == errIgnored:

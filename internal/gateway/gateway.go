@@ -112,9 +112,13 @@ func (g *Gateway) connectGLPI(s settings.Gateway, version string, metrics promet
 	return nil
 }
 
-func (g *Gateway) connectBroker(s settings.Gateway, secret string, metrics prometheus.Registerer) (err error) {
+func (g *Gateway) connectBroker(s settings.Gateway, secret string, metrics prometheus.Registerer) error {
+	secure, err := s.BrokerTLS()
+	if err != nil {
+		return err
+	}
 	options := bridge.Options{
-		URL: s.MQTTURL, Username: s.MQTTUsername, Password: s.MQTTPassword,
+		URL: s.MQTTURL, TLS: secure, Username: s.MQTTUsername, Password: s.MQTTPassword,
 		StaleAfter: s.StaleAfter, Log: eventLog{g.store}, LogSize: eventsKept, LogAge: eventsKeptFor, CursorSecret: []byte(secret),
 		Logger: g.log, Registerer: metrics,
 	}

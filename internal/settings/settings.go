@@ -25,6 +25,9 @@ type Gateway struct {
 	MQTTURL             string        `name:"mqtt-url" placeholder:"URL" help:"MQTT broker of the devices: mqtt://, mqtts://, ws:// or wss://. MQTT 5 is needed."`
 	MQTTUsername        string        `name:"mqtt-username" placeholder:"NAME" help:"The gateway's account on the broker."`
 	MQTTPassword        string        `name:"mqtt-password" placeholder:"PASSWORD" help:"Its password."`
+	MQTTCAFile          string        `name:"mqtt-ca-file" placeholder:"FILE" help:"PEM file with the authorities that vouch for the broker's certificate; the system's unless set."`
+	MQTTCertFile        string        `name:"mqtt-cert-file" placeholder:"FILE" help:"PEM file with the gateway's own certificate for the broker, where that asks for one; needs --mqtt-key-file."`
+	MQTTKeyFile         string        `name:"mqtt-key-file" placeholder:"FILE" help:"PEM file with the key of that certificate."`
 	RedisURL            string        `name:"redis-url" placeholder:"URL" help:"Redis that replicas share, such as redis://:password@host:6379/0 or rediss://...; needs --secret. Not needed by a gateway alone."`
 	DataDir             string        `name:"data-dir" placeholder:"DIR" help:"Where the gateway keeps what must survive a restart; nothing is kept unless set."`
 	Secret              string        `placeholder:"TEXT" help:"What sign-in tokens are sealed with, 16 characters or more, the same on every replica. Unless set: made once and kept in data-dir, or else new at every start, which ends all tokens."`
@@ -56,6 +59,9 @@ func (g *Gateway) Check(needBackends bool) error {
 		return err
 	}
 	if err := checkBackend("mqtt-url", g.MQTTURL, needBackends, "mqtt", "tcp", "mqtts", "tls", "ssl", "ws", "wss"); err != nil {
+		return err
+	}
+	if _, err := g.BrokerTLS(); err != nil {
 		return err
 	}
 	if g.RedisURL != "" && g.Secret == "" {
