@@ -46,7 +46,7 @@ func Open[T Uploadable](ctx context.Context, s *Session, id int) (*Download, err
 		return nil, err
 	}
 	d := &Download{ctx: ctx, s: s, path: "/" + item.itemtype() + "/" + strconv.Itoa(id)}
-	_, d.Name = fileOf(item)
+	_, _, d.Name = fileOf(item)
 	a, err := d.call(0, 1)
 	if err != nil {
 		return nil, err

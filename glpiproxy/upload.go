@@ -163,20 +163,20 @@ func checkKept[T Uploadable](ctx context.Context, s *Session, id int, sent int64
 	if err != nil {
 		return nil // it is there, GLPI said so
 	}
-	size, _ := fileOf(item)
-	if int64(size) == sent {
+	size, kind, _ := fileOf(item)
+	if int64(size) == sent || kind == "" { // without a kind GLPI looked at no file
 		return nil
 	}
 	return uploadError(Unchanged, fmt.Sprintf("GLPI kept %d of %d bytes", size, sent))
 }
 
-// fileOf tells a file's size in bytes and its name.
-func fileOf(item Item) (size int, name string) {
+// fileOf tells a file's size in bytes, its MIME type and its name.
+func fileOf(item Item) (size int, kind, name string) {
 	switch i := item.(type) {
 	case File:
-		return i.Size, i.Name
+		return i.Size, i.MIMEType, i.Name
 	case Application:
-		return i.Size, cmp.Or(i.DownloadName, i.Name)
+		return i.Size, i.MIMEType, cmp.Or(i.DownloadName, i.Name)
 	}
-	return 0, ""
+	return 0, "", ""
 }
