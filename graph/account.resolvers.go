@@ -25,3 +25,15 @@ func (r *mutationResolver) RequestPasswordReset(ctx context.Context, input model
 func (r *mutationResolver) ResetPassword(ctx context.Context, input model.ResetPasswordInput) (*model.ResetPasswordPayload, error) {
 	return r.resetPassword(ctx, input)
 }
+
+func (r *mutationResolver) CreateSignupCaptcha(ctx context.Context) (*model.CreateSignupCaptchaPayload, error) {
+	return r.createSignupCaptcha(ctx)
+}
+
+func (r *mutationResolver) CreateAccount(ctx context.Context, input model.CreateAccountInput) (*model.CreateAccountPayload, error) {
+	return r.createAccount(ctx, input)
+}
+
+func (r *mutationResolver) ValidateAccount(ctx context.Context, input model.ValidateAccountInput) (*model.ValidateAccountPayload, error) {
+	return r.validateAccount(ctx, input)
+}

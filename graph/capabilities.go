@@ -39,6 +39,9 @@ func (r *Resolver) gatewayCapabilities(ctx context.Context) []model.Capability {
 	if r.passwordReset.ask(ctx, r.Now(), r.GLPI.OffersPasswordReset) {
 		offered = append(offered, model.CapabilityPasswordReset)
 	}
+	if r.Signups != nil && r.selfRegistration.ask(ctx, r.Now(), r.Signups.offered) {
+		offered = append(offered, model.CapabilitySelfRegistration)
+	}
 	return offered
 }
 

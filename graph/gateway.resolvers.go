@@ -15,6 +15,10 @@ func (r *gatewayStatusResolver) Capabilities(ctx context.Context, obj *model.Gat
 	return r.gatewayCapabilities(ctx), nil
 }
 
+func (r *gatewayStatusResolver) PasswordRules(ctx context.Context, obj *model.GatewayStatus) (*model.PasswordRules, error) {
+	return r.publicPasswordRules(ctx)
+}
+
 func (r *Resolver) GatewayStatus() generated.GatewayStatusResolver { return &gatewayStatusResolver{r} }
 
 type gatewayStatusResolver struct{ *Resolver }

@@ -36,11 +36,13 @@ type Resolver struct {
 	UserFailures, NameFailures, AddressFailures *throttle.Failures
 	// Mails bounds the mails that people without a sign-in have GLPI send.
 	Mails *Wishes
+	// Signups lets people make accounts for themselves; nil: they can't.
+	Signups *Signups
 
 	Now    func() time.Time // nil means time.Now
 	Logger *slog.Logger     // nil means slog.Default
 
-	passwordReset offer
+	passwordReset, selfRegistration offer
 }
 
 // Schema makes the schema that the HTTP front executes.

@@ -48,12 +48,11 @@ func inputID(typename, globalID string, field ...string) (int, *model.UserError)
 
 // blaming are the codes of this API's own errors that blame the caller, as userErrors say them.
 var blaming = map[Code]model.UserErrorCode{
-	CodeForbidden:         model.UserErrorCodeForbidden,
-	CodeNotFound:          model.UserErrorCodeNotFound,
-	CodeBadUserInput:      model.UserErrorCodeBadUserInput,
-	CodeConflict:          model.UserErrorCodeConflict,
-	CodeRateLimited:       model.UserErrorCodeRateLimited,
-	CodeCapabilityMissing: model.UserErrorCodeCapabilityMissing,
+	CodeForbidden:    model.UserErrorCodeForbidden,
+	CodeNotFound:     model.UserErrorCodeNotFound,
+	CodeBadUserInput: model.UserErrorCodeBadUserInput,
+	CodeConflict:     model.UserErrorCodeConflict,
+	CodeRateLimited:  model.UserErrorCodeRateLimited,
 }
 
 // refusal tells the caller's mistake that was found at a field; the error is what nobody can help by another input.
@@ -82,8 +81,6 @@ func refusal(err error, field ...string) (*model.UserError, error) {
 		return userError(model.UserErrorCodeForbidden, "Your profile does not allow this.", field...), nil
 	case glpiproxy.Unchanged:
 		return userError(model.UserErrorCodeUnchanged, unchanged(failed), field...), nil
-	case glpiproxy.Unsupported:
-		return userError(model.UserErrorCodeCapabilityMissing, sentence(glpiCodes[failed.Kind].message), field...), nil
 	case glpiproxy.Throttled:
 		return userError(model.UserErrorCodeRateLimited, sentence(glpiCodes[failed.Kind].message), field...), nil
 	case glpiproxy.Conflict:

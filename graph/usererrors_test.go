@@ -33,7 +33,7 @@ func TestOnlyTheCallersMistakesAreUserErrors(t *testing.T) {
 		"too often":          {glpi(glpiproxy.Throttled, ""), model.UserErrorCodeRateLimited, "GLPI was asked for this too often of late: wait a while."},
 		"no effect":          {glpi(glpiproxy.Unchanged, ""), model.UserErrorCodeUnchanged, "GLPI accepted it, but nothing has changed."},
 		"no effect on these": {&glpiproxy.Error{Kind: glpiproxy.Unchanged, Fields: []string{"phone", "mobile"}}, model.UserErrorCodeUnchanged, "GLPI accepted it, but these have not changed: phone, mobile."},
-		"plugin missing":     {glpi(glpiproxy.Unsupported, ""), model.UserErrorCodeCapabilityMissing, "This GLPI lacks the plugin that it needs: see viewer.capabilities."},
+		"plugin missing":     {glpi(glpiproxy.Unsupported, ""), "", ""},
 		"session ended":      {glpi(glpiproxy.Unauthenticated, ""), "", ""},
 		"GLPI is down":       {glpi(glpiproxy.Unavailable, ""), "", ""},
 		"GLPI is slow":       {glpi(glpiproxy.Timeout, ""), "", ""},

@@ -48,6 +48,10 @@ func (r *viewerResolver) Capabilities(ctx context.Context, obj *model.Viewer) ([
 	return r.viewerCapabilities(ctx, obj.Scope), nil
 }
 
+func (r *viewerResolver) PasswordRules(ctx context.Context, obj *model.Viewer) (*model.PasswordRules, error) {
+	return passwordRules(ctx, obj.Session)
+}
+
 func (r *Resolver) Viewer() generated.ViewerResolver { return &viewerResolver{r} }
 
 type viewerResolver struct{ *Resolver }

@@ -173,6 +173,32 @@ type Command struct {
 	SentAt time.Time `json:"sentAt"`
 }
 
+// What `createAccount` needs.
+type CreateAccountInput struct {
+	// The person's address, which will be the user name too.
+	Email string `json:"email"`
+	// The password; `gateway.passwordRules` tells what it must have.
+	Password string `json:"password"`
+	// First name.
+	FirstName string `json:"firstName"`
+	// Last name.
+	LastName string `json:"lastName"`
+	// The captcha's id.
+	CaptchaID string `json:"captchaId"`
+	// The text that the captcha shows.
+	CaptchaAnswer string `json:"captchaAnswer"`
+	// Whether the person wants the newsletter.
+	Newsletter bool `json:"newsletter"`
+}
+
+// What `createAccount` answers.
+type CreateAccountPayload struct {
+	// Whether the account was made; a mail with the link that turns it on is on its way then.
+	Created bool `json:"created"`
+	// Why it was not.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // A new fleet. It is never an entity's default one.
 type CreateFleetInput struct {
 	// The name, not empty, at most 255 bytes. Several fleets can have the same.
@@ -194,6 +220,14 @@ type CreateFleetPayload struct {
 	// What became of each of `tasks`, in the order of the input, then of those that were copied.
 	Results []*TaskResult `json:"results"`
 	// What the caller did wrong. Where there is a fleet all the same, they are about its tasks.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What `createSignupCaptcha` answers.
+type CreateSignupCaptchaPayload struct {
+	// The captcha, good for one try within an hour; null when it was refused.
+	Captcha *SignupCaptcha `json:"captcha,omitempty"`
+	// Why it was refused.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
@@ -438,6 +472,8 @@ type GatewayStatus struct {
 	Broker *BackendHealth `json:"broker"`
 	// What the gateway can do at the moment.
 	Capabilities []Capability `json:"capabilities"`
+	// What GLPI asks of a new password; null where the gateway has no account of its own in GLPI to ask with.
+	PasswordRules *PasswordRules `json:"passwordRules,omitempty"`
 	// The largest file that can be uploaded, in bytes. GLPI's PHP may take less.
 	MaxUploadSize int `json:"maxUploadSize"`
 }
@@ -672,6 +708,20 @@ type PageInfo struct {
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
+// What GLPI asks of a new password.
+type PasswordRules struct {
+	// The least length, in bytes of UTF-8; 0: any.
+	MinLength int `json:"minLength"`
+	// Whether it needs a digit.
+	Digit bool `json:"digit"`
+	// Whether it needs a lower case letter, of a to z.
+	Lowercase bool `json:"lowercase"`
+	// Whether it needs an upper case letter, of A to Z.
+	Uppercase bool `json:"uppercase"`
+	// Whether it needs something that is neither a letter nor a digit.
+	Symbol bool `json:"symbol"`
+}
+
 // Which device to ask for a sign of life.
 type PingAgentInput struct {
 	// The agent's global id.
@@ -895,6 +945,14 @@ type Rollout struct {
 	PercentDone *float64 `json:"percentDone,omitempty"`
 	// Each task by itself, by databaseId.
 	Tasks []*TaskRollout `json:"tasks"`
+}
+
+// A picture that a person can read and a program can't.
+type SignupCaptcha struct {
+	// What `createAccount` is told about it.
+	ID string `json:"id"`
+	// The picture, as a `data:image/jpeg;base64,` URL.
+	Image string `json:"image"`
 }
 
 // Live streams, over WebSocket (`graphql-transport-ws` or the older `graphql-ws`).
@@ -1238,6 +1296,22 @@ type UserOrder struct {
 	Field UserOrderField `json:"field"`
 	// Which way.
 	Direction OrderDirection `json:"direction"`
+}
+
+// What `validateAccount` needs: both parts are in the mailed link, `#!/account/NUMBER/validation/TOKEN`.
+type ValidateAccountInput struct {
+	// The number in the link.
+	ValidationID int `json:"validationId"`
+	// The token in the link.
+	Token string `json:"token"`
+}
+
+// What `validateAccount` answers.
+type ValidateAccountPayload struct {
+	// Whether the account is turned on.
+	Validated bool `json:"validated"`
+	// Why it is not.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // How many devices run a version.
@@ -2716,8 +2790,6 @@ const (
 	UserErrorCodeConflict UserErrorCode = "CONFLICT"
 	// GLPI accepted it, but reading again shows that nothing has changed.
 	UserErrorCodeUnchanged UserErrorCode = "UNCHANGED"
-	// This GLPI lacks what is needed for it: see `viewer.capabilities`.
-	UserErrorCodeCapabilityMissing UserErrorCode = "CAPABILITY_MISSING"
 	// GLPI failed at this one item; what is said of the others stands.
 	UserErrorCodeUpstreamError UserErrorCode = "UPSTREAM_ERROR"
 	// The file is larger than `gateway.maxUploadSize`.
@@ -2733,7 +2805,6 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeForbidden,
 	UserErrorCodeConflict,
 	UserErrorCodeUnchanged,
-	UserErrorCodeCapabilityMissing,
 	UserErrorCodeUpstreamError,
 	UserErrorCodeTooLarge,
 	UserErrorCodeRateLimited,
@@ -2741,7 +2812,7 @@ var AllUserErrorCode = []UserErrorCode{
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeCapabilityMissing, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited:
+	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited:
 		return true
 	}
 	return false

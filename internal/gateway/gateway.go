@@ -36,6 +36,7 @@ const (
 type Gateway struct {
 	glpi    *glpiproxy.Client
 	service *glpiproxy.Account // nil without a service token
+	signup  *glpiproxy.Account // nil without a sign-up token
 	store   store.Store
 	leader  *store.Lease // nil: this gateway is alone
 	bridge  *bridge.Bridge
@@ -79,6 +80,9 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	if g.service != nil {
 		resolver.Service = g.serviceSession
 	}
+	if g.signup != nil {
+		resolver.Signups = graph.NewSignups(g.signupSession)
+	}
 	g.front, err = front.New(front.Options{
 		Schema: resolver.Schema(), SignIn: g.desk,
 		ErrorPresenter: resolver.PresentError, AroundResponses: graph.AroundResponse,
@@ -108,6 +112,9 @@ func (g *Gateway) connectGLPI(s settings.Gateway, version string, metrics promet
 	}
 	if s.GLPIServiceToken != "" {
 		g.service = g.glpi.Account(glpiproxy.UserToken(s.GLPIServiceToken))
+	}
+	if s.GLPISignupToken != "" {
+		g.signup = g.glpi.Account(glpiproxy.UserToken(s.GLPISignupToken))
 	}
 	return nil
 }
@@ -182,15 +189,23 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
 		return g.front.Serve(serving, listener)
 	})
 	err := group.Wait()
-	if g.service != nil {
-		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
-		defer cancel()
-		if err := g.service.Close(leaving); err != nil {
-			g.log.Debug("the service account's session was left to GLPI to end", "error", err)
-		}
-	}
+	g.leaveGLPI(context.WithoutCancel(ctx))
 	g.log.Info("stopped")
 	return errors.Join(err, g.glpi.Close(), g.store.Close())
+}
+
+// leaveGLPI ends the sessions of the gateway's own accounts.
+func (g *Gateway) leaveGLPI(ctx context.Context) {
+	leaving, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	for _, account := range []*glpiproxy.Account{g.service, g.signup} {
+		if account == nil {
+			continue
+		}
+		if err := account.Close(leaving); err != nil {
+			g.log.Debug("a session of the gateway's own was left to GLPI to end", "error", err)
+		}
+	}
 }
 
 // WaitReady waits until GLPI and the broker answer, for ten seconds at most; the error says which does not.
@@ -215,6 +230,11 @@ func (g *Gateway) WaitReady(ctx context.Context) error {
 // serviceSession is the service account's session, with the profile and entity that GLPI gives it.
 func (g *Gateway) serviceSession(ctx context.Context) (*glpiproxy.Session, error) {
 	return g.service.Session(ctx, glpiproxy.As{})
+}
+
+// signupSession is the session in which people make accounts.
+func (g *Gateway) signupSession(ctx context.Context) (*glpiproxy.Session, error) {
+	return g.signup.Session(ctx, glpiproxy.As{})
 }
 
 // checkGLPI says whether GLPI answers, and takes the service token where there is one.

@@ -21,6 +21,7 @@ type Gateway struct {
 	GLPIURL             string        `name:"glpi-url" placeholder:"URL" help:"GLPI's REST API, such as https://glpi.example/apirest.php."`
 	GLPIAppToken        string        `name:"glpi-app-token" placeholder:"TOKEN" help:"App-Token of the API client that GLPI has for the gateway; none when GLPI asks for none."`
 	GLPIServiceToken    string        `name:"glpi-service-token" placeholder:"TOKEN" help:"API token of a GLPI service account that may read all agents and computers: with it the gateway knows which devices there are. Viewers always read with their own rights."`
+	GLPISignupToken     string        `name:"glpi-signup-token" placeholder:"TOKEN" help:"API token of the account (flyvenologin) with which GLPI's plugin flyvemdmdemo lets people create their own accounts; they can't unless set."`
 	GLPITimezone        string        `name:"glpi-timezone" placeholder:"ZONE" help:"Time zone of GLPI's server, such as Europe/Paris; learnt from GLPI's clock unless set."`
 	MQTTURL             string        `name:"mqtt-url" placeholder:"URL" help:"MQTT broker of the devices: mqtt://, mqtts://, ws:// or wss://. MQTT 5 is needed."`
 	MQTTUsername        string        `name:"mqtt-username" placeholder:"NAME" help:"The gateway's account on the broker."`
