@@ -8,6 +8,7 @@ import (
 	"fleetgate/graph/model"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	gqlparser "github.com/vektah/gqlparser/v2"
@@ -25,6 +26,7 @@ type ResolverRoot interface {
 	Agent() AgentResolver
 	AgentTask() AgentTaskResolver
 	Application() ApplicationResolver
+	Battery() BatteryResolver
 	Computer() ComputerResolver
 	DeployedApplication() DeployedApplicationResolver
 	DeployedFile() DeployedFileResolver
@@ -34,13 +36,16 @@ type ResolverRoot interface {
 	Fleet() FleetResolver
 	FleetCount() FleetCountResolver
 	GatewayStatus() GatewayStatusResolver
+	InstalledApplication() InstalledApplicationResolver
 	Invitation() InvitationResolver
 	Mutation() MutationResolver
 	Overview() OverviewResolver
 	Policy() PolicyResolver
 	PolicyCategory() PolicyCategoryResolver
+	Processor() ProcessorResolver
 	ProfileGrant() ProfileGrantResolver
 	Query() QueryResolver
+	SimCard() SimCardResolver
 	Subscription() SubscriptionResolver
 	Task() TaskResolver
 	TaskStatus() TaskStatusResolver
@@ -67,6 +72,7 @@ type ComplexityRoot struct {
 		Name             func(childComplexity int) int
 		NotificationType func(childComplexity int) int
 		Owner            func(childComplexity int) int
+		Positions        func(childComplexity int, from *time.Time, to *time.Time, first *int, after *string, last *int, before *string) int
 		Presence         func(childComplexity int) int
 		Serial           func(childComplexity int) int
 		TaskStatuses     func(childComplexity int) int
@@ -163,6 +169,15 @@ type ComplexityRoot struct {
 		Since     func(childComplexity int) int
 	}
 
+	Battery struct {
+		CapacityMilliampereHours func(childComplexity int) int
+		ManufacturedAt           func(childComplexity int) int
+		Manufacturer             func(childComplexity int) int
+		Name                     func(childComplexity int) int
+		Type                     func(childComplexity int) int
+		VoltageMillivolts        func(childComplexity int) int
+	}
+
 	BooleanValue struct {
 		Boolean func(childComplexity int) int
 	}
@@ -194,17 +209,25 @@ type ComplexityRoot struct {
 	}
 
 	Computer struct {
-		Comment      func(childComplexity int) int
-		GlobalID     func(childComplexity int) int
-		ID           func(childComplexity int) int
-		Manufacturer func(childComplexity int) int
-		Model        func(childComplexity int) int
-		ModifiedAt   func(childComplexity int) int
-		Name         func(childComplexity int) int
-		Os           func(childComplexity int) int
-		Serial       func(childComplexity int) int
-		Type         func(childComplexity int) int
-		UUID         func(childComplexity int) int
+		Batteries             func(childComplexity int) int
+		Comment               func(childComplexity int) int
+		CreatedAt             func(childComplexity int) int
+		Disks                 func(childComplexity int) int
+		GlobalID              func(childComplexity int) int
+		ID                    func(childComplexity int) int
+		InstalledApplications func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Manufacturer          func(childComplexity int) int
+		MemoryBytes           func(childComplexity int) int
+		Model                 func(childComplexity int) int
+		ModifiedAt            func(childComplexity int) int
+		Name                  func(childComplexity int) int
+		NetworkPorts          func(childComplexity int) int
+		Os                    func(childComplexity int) int
+		Processors            func(childComplexity int) int
+		Serial                func(childComplexity int) int
+		SimCards              func(childComplexity int) int
+		Type                  func(childComplexity int) int
+		UUID                  func(childComplexity int) int
 	}
 
 	CreateAccountPayload struct {
@@ -270,6 +293,14 @@ type ComplexityRoot struct {
 		File           func(childComplexity int) int
 		FileID         func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
+	}
+
+	Disk struct {
+		FileSystem func(childComplexity int) int
+		FreeBytes  func(childComplexity int) int
+		MountPoint func(childComplexity int) int
+		Name       func(childComplexity int) int
+		TotalBytes func(childComplexity int) int
 	}
 
 	EndedDeployment struct {
@@ -393,6 +424,23 @@ type ComplexityRoot struct {
 		Recursive    func(childComplexity int) int
 	}
 
+	InstalledApplication struct {
+		Name    func(childComplexity int) int
+		Version func(childComplexity int) int
+	}
+
+	InstalledApplicationConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	InstalledApplicationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	IntSetting struct {
 		Source func(childComplexity int) int
 		Value  func(childComplexity int) int
@@ -500,6 +548,13 @@ type ComplexityRoot struct {
 		Name       func(childComplexity int) int
 	}
 
+	NetworkPort struct {
+		Ips       func(childComplexity int) int
+		Mac       func(childComplexity int) int
+		Name      func(childComplexity int) int
+		SpeedMbps func(childComplexity int) int
+	}
+
 	OperatingSystem struct {
 		Architecture  func(childComplexity int) int
 		Kernel        func(childComplexity int) int
@@ -550,6 +605,13 @@ type ComplexityRoot struct {
 		MinLength func(childComplexity int) int
 		Symbol    func(childComplexity int) int
 		Uppercase func(childComplexity int) int
+	}
+
+	PhoneLine struct {
+		ID       func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Number   func(childComplexity int) int
+		Operator func(childComplexity int) int
 	}
 
 	PingAgentPayload struct {
@@ -621,6 +683,18 @@ type ComplexityRoot struct {
 		Longitude func(childComplexity int) int
 	}
 
+	PositionConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	PositionEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	PositionReported struct {
 		Agent    func(childComplexity int) int
 		At       func(childComplexity int) int
@@ -652,6 +726,14 @@ type ComplexityRoot struct {
 	PresenceCount struct {
 		Count func(childComplexity int) int
 		State func(childComplexity int) int
+	}
+
+	Processor struct {
+		Cores        func(childComplexity int) int
+		FrequencyMHz func(childComplexity int) int
+		Manufacturer func(childComplexity int) int
+		Name         func(childComplexity int) int
+		Threads      func(childComplexity int) int
 	}
 
 	Profile struct {
@@ -741,6 +823,12 @@ type ComplexityRoot struct {
 	SignupCaptcha struct {
 		ID    func(childComplexity int) int
 		Image func(childComplexity int) int
+	}
+
+	SimCard struct {
+		ICCID func(childComplexity int) int
+		Line  func(childComplexity int) int
+		Type  func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -1083,6 +1171,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Agent.Owner(childComplexity), true
+	case "Agent.positions":
+		if e.ComplexityRoot.Agent.Positions == nil {
+			break
+		}
+
+		args, err := ec.field_Agent_positions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Agent.Positions(childComplexity, args["from"].(*time.Time), args["to"].(*time.Time), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Agent.presence":
 		if e.ComplexityRoot.Agent.Presence == nil {
 			break
@@ -1461,6 +1560,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.BackendHealth.Since(childComplexity), true
 
+	case "Battery.capacityMilliampereHours":
+		if e.ComplexityRoot.Battery.CapacityMilliampereHours == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.CapacityMilliampereHours(childComplexity), true
+	case "Battery.manufacturedAt":
+		if e.ComplexityRoot.Battery.ManufacturedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.ManufacturedAt(childComplexity), true
+	case "Battery.manufacturer":
+		if e.ComplexityRoot.Battery.Manufacturer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.Manufacturer(childComplexity), true
+	case "Battery.name":
+		if e.ComplexityRoot.Battery.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.Name(childComplexity), true
+	case "Battery.type":
+		if e.ComplexityRoot.Battery.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.Type(childComplexity), true
+	case "Battery.voltageMillivolts":
+		if e.ComplexityRoot.Battery.VoltageMillivolts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.VoltageMillivolts(childComplexity), true
+
 	case "BooleanValue.boolean":
 		if e.ComplexityRoot.BooleanValue.Boolean == nil {
 			break
@@ -1573,12 +1709,30 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CommandSent.Serial(childComplexity), true
 
+	case "Computer.batteries":
+		if e.ComplexityRoot.Computer.Batteries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.Batteries(childComplexity), true
 	case "Computer.comment":
 		if e.ComplexityRoot.Computer.Comment == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Computer.Comment(childComplexity), true
+	case "Computer.createdAt":
+		if e.ComplexityRoot.Computer.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.CreatedAt(childComplexity), true
+	case "Computer.disks":
+		if e.ComplexityRoot.Computer.Disks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.Disks(childComplexity), true
 	case "Computer.id":
 		if e.ComplexityRoot.Computer.GlobalID == nil {
 			break
@@ -1591,12 +1745,29 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Computer.ID(childComplexity), true
+	case "Computer.installedApplications":
+		if e.ComplexityRoot.Computer.InstalledApplications == nil {
+			break
+		}
+
+		args, err := ec.field_Computer_installedApplications_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Computer.InstalledApplications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Computer.manufacturer":
 		if e.ComplexityRoot.Computer.Manufacturer == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Computer.Manufacturer(childComplexity), true
+	case "Computer.memoryBytes":
+		if e.ComplexityRoot.Computer.MemoryBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.MemoryBytes(childComplexity), true
 	case "Computer.model":
 		if e.ComplexityRoot.Computer.Model == nil {
 			break
@@ -1615,18 +1786,36 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Computer.Name(childComplexity), true
+	case "Computer.networkPorts":
+		if e.ComplexityRoot.Computer.NetworkPorts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.NetworkPorts(childComplexity), true
 	case "Computer.os":
 		if e.ComplexityRoot.Computer.Os == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Computer.Os(childComplexity), true
+	case "Computer.processors":
+		if e.ComplexityRoot.Computer.Processors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.Processors(childComplexity), true
 	case "Computer.serial":
 		if e.ComplexityRoot.Computer.Serial == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Computer.Serial(childComplexity), true
+	case "Computer.simCards":
+		if e.ComplexityRoot.Computer.SimCards == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.SimCards(childComplexity), true
 	case "Computer.type":
 		if e.ComplexityRoot.Computer.Type == nil {
 			break
@@ -1842,6 +2031,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
+
+	case "Disk.fileSystem":
+		if e.ComplexityRoot.Disk.FileSystem == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Disk.FileSystem(childComplexity), true
+	case "Disk.freeBytes":
+		if e.ComplexityRoot.Disk.FreeBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Disk.FreeBytes(childComplexity), true
+	case "Disk.mountPoint":
+		if e.ComplexityRoot.Disk.MountPoint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Disk.MountPoint(childComplexity), true
+	case "Disk.name":
+		if e.ComplexityRoot.Disk.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Disk.Name(childComplexity), true
+	case "Disk.totalBytes":
+		if e.ComplexityRoot.Disk.TotalBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Disk.TotalBytes(childComplexity), true
 
 	case "EndedDeployment.removedFromDevices":
 		if e.ComplexityRoot.EndedDeployment.RemovedFromDevices == nil {
@@ -2335,6 +2555,57 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GrantedEntity.Recursive(childComplexity), true
+
+	case "InstalledApplication.name":
+		if e.ComplexityRoot.InstalledApplication.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplication.Name(childComplexity), true
+	case "InstalledApplication.version":
+		if e.ComplexityRoot.InstalledApplication.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplication.Version(childComplexity), true
+
+	case "InstalledApplicationConnection.edges":
+		if e.ComplexityRoot.InstalledApplicationConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationConnection.Edges(childComplexity), true
+	case "InstalledApplicationConnection.nodes":
+		if e.ComplexityRoot.InstalledApplicationConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationConnection.Nodes(childComplexity), true
+	case "InstalledApplicationConnection.pageInfo":
+		if e.ComplexityRoot.InstalledApplicationConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationConnection.PageInfo(childComplexity), true
+	case "InstalledApplicationConnection.totalCount":
+		if e.ComplexityRoot.InstalledApplicationConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationConnection.TotalCount(childComplexity), true
+
+	case "InstalledApplicationEdge.cursor":
+		if e.ComplexityRoot.InstalledApplicationEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationEdge.Cursor(childComplexity), true
+	case "InstalledApplicationEdge.node":
+		if e.ComplexityRoot.InstalledApplicationEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationEdge.Node(childComplexity), true
 
 	case "IntSetting.source":
 		if e.ComplexityRoot.IntSetting.Source == nil {
@@ -2887,6 +3158,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.NamedEntry.Name(childComplexity), true
 
+	case "NetworkPort.ips":
+		if e.ComplexityRoot.NetworkPort.Ips == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NetworkPort.Ips(childComplexity), true
+	case "NetworkPort.mac":
+		if e.ComplexityRoot.NetworkPort.Mac == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NetworkPort.Mac(childComplexity), true
+	case "NetworkPort.name":
+		if e.ComplexityRoot.NetworkPort.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NetworkPort.Name(childComplexity), true
+	case "NetworkPort.speedMbps":
+		if e.ComplexityRoot.NetworkPort.SpeedMbps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NetworkPort.SpeedMbps(childComplexity), true
+
 	case "OperatingSystem.architecture":
 		if e.ComplexityRoot.OperatingSystem.Architecture == nil {
 			break
@@ -3096,6 +3392,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PasswordRules.Uppercase(childComplexity), true
+
+	case "PhoneLine.databaseId":
+		if e.ComplexityRoot.PhoneLine.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneLine.ID(childComplexity), true
+	case "PhoneLine.name":
+		if e.ComplexityRoot.PhoneLine.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneLine.Name(childComplexity), true
+	case "PhoneLine.number":
+		if e.ComplexityRoot.PhoneLine.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneLine.Number(childComplexity), true
+	case "PhoneLine.operator":
+		if e.ComplexityRoot.PhoneLine.Operator == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneLine.Operator(childComplexity), true
 
 	case "PingAgentPayload.answered":
 		if e.ComplexityRoot.PingAgentPayload.Answered == nil {
@@ -3375,6 +3696,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Position.Longitude(childComplexity), true
 
+	case "PositionConnection.edges":
+		if e.ComplexityRoot.PositionConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionConnection.Edges(childComplexity), true
+	case "PositionConnection.nodes":
+		if e.ComplexityRoot.PositionConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionConnection.Nodes(childComplexity), true
+	case "PositionConnection.pageInfo":
+		if e.ComplexityRoot.PositionConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionConnection.PageInfo(childComplexity), true
+	case "PositionConnection.totalCount":
+		if e.ComplexityRoot.PositionConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionConnection.TotalCount(childComplexity), true
+
+	case "PositionEdge.cursor":
+		if e.ComplexityRoot.PositionEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionEdge.Cursor(childComplexity), true
+	case "PositionEdge.node":
+		if e.ComplexityRoot.PositionEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionEdge.Node(childComplexity), true
+
 	case "PositionReported.agent":
 		if e.ComplexityRoot.PositionReported.Agent == nil {
 			break
@@ -3504,6 +3863,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PresenceCount.State(childComplexity), true
+
+	case "Processor.cores":
+		if e.ComplexityRoot.Processor.Cores == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Processor.Cores(childComplexity), true
+	case "Processor.frequencyMHz":
+		if e.ComplexityRoot.Processor.FrequencyMHz == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Processor.FrequencyMHz(childComplexity), true
+	case "Processor.manufacturer":
+		if e.ComplexityRoot.Processor.Manufacturer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Processor.Manufacturer(childComplexity), true
+	case "Processor.name":
+		if e.ComplexityRoot.Processor.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Processor.Name(childComplexity), true
+	case "Processor.threads":
+		if e.ComplexityRoot.Processor.Threads == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Processor.Threads(childComplexity), true
 
 	case "Profile.databaseId":
 		if e.ComplexityRoot.Profile.DatabaseID == nil {
@@ -3910,6 +4300,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SignupCaptcha.Image(childComplexity), true
+
+	case "SimCard.iccid":
+		if e.ComplexityRoot.SimCard.ICCID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SimCard.ICCID(childComplexity), true
+	case "SimCard.line":
+		if e.ComplexityRoot.SimCard.Line == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SimCard.Line(childComplexity), true
+	case "SimCard.type":
+		if e.ComplexityRoot.SimCard.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SimCard.Type(childComplexity), true
 
 	case "Subscription.deviceEvents":
 		if e.ComplexityRoot.Subscription.DeviceEvents == nil {
@@ -5220,6 +5629,25 @@ type Agent implements Node {
   lockRequested: Boolean!
   "Where the device was last seen; null when it never said."
   lastPosition: Position
+  """
+  Where the device has been, newest first, as far as GLPI recorded it; reports that the GPS was off are left out. Null with
+  an error where the viewer may not read positions. Of a device with more than 20,000 reports, only with a ` + "`" + `from` + "`" + ` that is
+  late enough.
+  """
+  positions(
+    "Only from this moment on."
+    from: DateTime
+    "Only before this moment."
+    to: DateTime
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+  ): PositionConnection
 }
 
 "The platform of a device."
@@ -5293,6 +5721,26 @@ type Position {
   longitude: Float!
   "When the device was there, by its own clock."
   at: DateTime!
+}
+
+"A page of positions."
+type PositionConnection {
+  "The items with their cursors."
+  edges: [PositionEdge!]!
+  "The items alone."
+  nodes: [Position!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+}
+
+"A position in a page."
+type PositionEdge {
+  "The position."
+  node: Position!
+  "Its place in the list, to go on from."
+  cursor: String!
 }
 
 """
@@ -6263,8 +6711,142 @@ type Computer implements Node {
   comment: String
   "When the record last changed."
   modifiedAt: DateTime
+  "When the record was made, mostly at enrolment."
+  createdAt: DateTime
   "What runs on it; null when the device never sent an inventory."
   os: OperatingSystem
+  "Main memory in bytes; null when the inventory did not tell."
+  memoryBytes: Float
+  "Processors; null with an error where the viewer may not read them."
+  processors: [Processor!]
+  "Batteries; null with an error where the viewer may not read them."
+  batteries: [Battery!]
+  "SIM cards; null with an error where the viewer may not read them."
+  simCards: [SimCard!]
+  "Volumes; null with an error where the viewer may not read them."
+  disks: [Disk!]
+  "Ways into a network; null with an error where the viewer may not read them."
+  networkPorts: [NetworkPort!]
+  "What is installed, by name; null with an error where the viewer may not read it."
+  installedApplications(
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+  ): InstalledApplicationConnection
+}
+
+"A processor of a device."
+type Processor {
+  "The model's name."
+  name: String
+  "The manufacturer's name."
+  manufacturer: String
+  "The clock frequency in megahertz; null when it is not known."
+  frequencyMHz: Int
+  "How many cores it has; null when it is not known."
+  cores: Int
+  "How many threads run at once; null when it is not known."
+  threads: Int
+}
+
+"A battery of a device."
+type Battery {
+  "The model's name."
+  name: String
+  "The manufacturer's name."
+  manufacturer: String
+  "The chemistry, such as ` + "`" + `Li-ion` + "`" + `."
+  type: String
+  "The voltage in millivolts; null when it is not known."
+  voltageMillivolts: Int
+  "The capacity in milliampere hours; null when it is not known."
+  capacityMilliampereHours: Int
+  "When it was made; null when that is not known."
+  manufacturedAt: DateTime
+}
+
+"""
+A SIM card in a device. PIN, PUK and the subscriber's identity in the network (IMSI) are never shown: who needs them
+has GLPI.
+"""
+type SimCard {
+  "The kind of card, such as ` + "`" + `nano-SIM` + "`" + `."
+  type: String
+  "The card's own number (ICCID). GLPI answers it as a number: of 20 digits the last ones may be wrong."
+  iccid: String
+  "The telephone line of the card; null when GLPI knows none, and with an error where the viewer may not read it."
+  line: PhoneLine
+}
+
+"A telephone line."
+type PhoneLine {
+  "GLPI's own id of the line."
+  databaseId: Int!
+  "The line's name in GLPI."
+  name: String!
+  "The telephone number (MSISDN). GLPI answers numbers as numbers: leading zeros and plus signs may be gone."
+  number: String
+  "The operator's name."
+  operator: String
+}
+
+"A volume of a device."
+type Disk {
+  "The volume's name."
+  name: String
+  "Where it is mounted."
+  mountPoint: String
+  "How it is formatted."
+  fileSystem: String
+  "The size in bytes, to the mebibyte."
+  totalBytes: Float!
+  "The room left in bytes, to the mebibyte."
+  freeBytes: Float!
+}
+
+"A device's way into a network."
+type NetworkPort {
+  "The port's name, such as ` + "`" + `wlan0` + "`" + `."
+  name: String
+  "The hardware address."
+  mac: String
+  "The speed in megabits a second; null when it is not known."
+  speedMbps: Int
+  "The IPv4 and IPv6 addresses."
+  ips: [String!]!
+}
+
+"An application that is installed on a device, in one version."
+type InstalledApplication {
+  "The application's name; null with an error where the viewer may not read it."
+  name: String
+  "The version. GLPI answers ` + "`" + `11.0` + "`" + ` as the number 11."
+  version: String
+}
+
+"A page of installed applications."
+type InstalledApplicationConnection {
+  "The items with their cursors."
+  edges: [InstalledApplicationEdge!]!
+  "The items alone."
+  nodes: [InstalledApplication!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+}
+
+"An installed application in a page."
+type InstalledApplicationEdge {
+  "The application."
+  node: InstalledApplication!
+  "Its place in the list, to go on from."
+  cursor: String!
 }
 
 "An operating system on a device. Parts that the inventory did not tell are null."
@@ -7758,6 +8340,8 @@ func (ec *executionContext) childFields_Agent(ctx context.Context, field graphql
 		return ec.fieldContext_Agent_lockRequested(ctx, field)
 	case "lastPosition":
 		return ec.fieldContext_Agent_lastPosition(ctx, field)
+	case "positions":
+		return ec.fieldContext_Agent_positions(ctx, field)
 	case "tasks":
 		return ec.fieldContext_Agent_tasks(ctx, field)
 	case "taskStatuses":
@@ -7886,6 +8470,24 @@ func (ec *executionContext) childFields_BackendHealth(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type BackendHealth", field.Name)
 }
 
+func (ec *executionContext) childFields_Battery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Battery_name(ctx, field)
+	case "manufacturer":
+		return ec.fieldContext_Battery_manufacturer(ctx, field)
+	case "type":
+		return ec.fieldContext_Battery_type(ctx, field)
+	case "voltageMillivolts":
+		return ec.fieldContext_Battery_voltageMillivolts(ctx, field)
+	case "capacityMilliampereHours":
+		return ec.fieldContext_Battery_capacityMilliampereHours(ctx, field)
+	case "manufacturedAt":
+		return ec.fieldContext_Battery_manufacturedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Battery", field.Name)
+}
+
 func (ec *executionContext) childFields_Command(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -7918,8 +8520,24 @@ func (ec *executionContext) childFields_Computer(ctx context.Context, field grap
 		return ec.fieldContext_Computer_comment(ctx, field)
 	case "modifiedAt":
 		return ec.fieldContext_Computer_modifiedAt(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Computer_createdAt(ctx, field)
 	case "os":
 		return ec.fieldContext_Computer_os(ctx, field)
+	case "memoryBytes":
+		return ec.fieldContext_Computer_memoryBytes(ctx, field)
+	case "processors":
+		return ec.fieldContext_Computer_processors(ctx, field)
+	case "batteries":
+		return ec.fieldContext_Computer_batteries(ctx, field)
+	case "simCards":
+		return ec.fieldContext_Computer_simCards(ctx, field)
+	case "disks":
+		return ec.fieldContext_Computer_disks(ctx, field)
+	case "networkPorts":
+		return ec.fieldContext_Computer_networkPorts(ctx, field)
+	case "installedApplications":
+		return ec.fieldContext_Computer_installedApplications(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Computer", field.Name)
 }
@@ -8026,6 +8644,22 @@ func (ec *executionContext) childFields_DeleteUsersPayload(ctx context.Context, 
 		return ec.fieldContext_DeleteUsersPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteUsersPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Disk(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Disk_name(ctx, field)
+	case "mountPoint":
+		return ec.fieldContext_Disk_mountPoint(ctx, field)
+	case "fileSystem":
+		return ec.fieldContext_Disk_fileSystem(ctx, field)
+	case "totalBytes":
+		return ec.fieldContext_Disk_totalBytes(ctx, field)
+	case "freeBytes":
+		return ec.fieldContext_Disk_freeBytes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Disk", field.Name)
 }
 
 func (ec *executionContext) childFields_EndedDeployment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8270,6 +8904,40 @@ func (ec *executionContext) childFields_GrantedEntity(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type GrantedEntity", field.Name)
 }
 
+func (ec *executionContext) childFields_InstalledApplication(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_InstalledApplication_name(ctx, field)
+	case "version":
+		return ec.fieldContext_InstalledApplication_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InstalledApplication", field.Name)
+}
+
+func (ec *executionContext) childFields_InstalledApplicationConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_InstalledApplicationConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_InstalledApplicationConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_InstalledApplicationConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_InstalledApplicationConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InstalledApplicationConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_InstalledApplicationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_InstalledApplicationEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_InstalledApplicationEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InstalledApplicationEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_IntSetting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "value":
@@ -8396,6 +9064,20 @@ func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type NamedEntry", field.Name)
 }
 
+func (ec *executionContext) childFields_NetworkPort(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_NetworkPort_name(ctx, field)
+	case "mac":
+		return ec.fieldContext_NetworkPort_mac(ctx, field)
+	case "speedMbps":
+		return ec.fieldContext_NetworkPort_speedMbps(ctx, field)
+	case "ips":
+		return ec.fieldContext_NetworkPort_ips(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NetworkPort", field.Name)
+}
+
 func (ec *executionContext) childFields_OperatingSystem(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -8488,6 +9170,20 @@ func (ec *executionContext) childFields_PasswordRules(ctx context.Context, field
 		return ec.fieldContext_PasswordRules_symbol(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PasswordRules", field.Name)
+}
+
+func (ec *executionContext) childFields_PhoneLine(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "databaseId":
+		return ec.fieldContext_PhoneLine_databaseId(ctx, field)
+	case "name":
+		return ec.fieldContext_PhoneLine_name(ctx, field)
+	case "number":
+		return ec.fieldContext_PhoneLine_number(ctx, field)
+	case "operator":
+		return ec.fieldContext_PhoneLine_operator(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PhoneLine", field.Name)
 }
 
 func (ec *executionContext) childFields_PingAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8628,6 +9324,30 @@ func (ec *executionContext) childFields_Position(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Position", field.Name)
 }
 
+func (ec *executionContext) childFields_PositionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_PositionConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_PositionConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_PositionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_PositionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PositionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_PositionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_PositionEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_PositionEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PositionEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_Presence(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "state":
@@ -8652,6 +9372,22 @@ func (ec *executionContext) childFields_PresenceCount(ctx context.Context, field
 		return ec.fieldContext_PresenceCount_count(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PresenceCount", field.Name)
+}
+
+func (ec *executionContext) childFields_Processor(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Processor_name(ctx, field)
+	case "manufacturer":
+		return ec.fieldContext_Processor_manufacturer(ctx, field)
+	case "frequencyMHz":
+		return ec.fieldContext_Processor_frequencyMHz(ctx, field)
+	case "cores":
+		return ec.fieldContext_Processor_cores(ctx, field)
+	case "threads":
+		return ec.fieldContext_Processor_threads(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Processor", field.Name)
 }
 
 func (ec *executionContext) childFields_Profile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8764,6 +9500,18 @@ func (ec *executionContext) childFields_SignupCaptcha(ctx context.Context, field
 		return ec.fieldContext_SignupCaptcha_image(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SignupCaptcha", field.Name)
+}
+
+func (ec *executionContext) childFields_SimCard(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_SimCard_type(ctx, field)
+	case "iccid":
+		return ec.fieldContext_SimCard_iccid(ctx, field)
+	case "line":
+		return ec.fieldContext_SimCard_line(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SimCard", field.Name)
 }
 
 func (ec *executionContext) childFields_SwitchEntityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
