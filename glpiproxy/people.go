@@ -130,16 +130,6 @@ func InvitationsOf(ctx context.Context, s *Session, userIDs []int) (map[int][]in
 	return found, nil
 }
 
-// Gone tells which items are no longer there, whatever the cache knows.
-func Gone[T Item](ctx context.Context, s *Session, ids []int) (map[int]bool, error) {
-	found, err := freshItems[T](ctx, s, ids)
-	gone := make(map[int]bool, len(found))
-	for id, result := range found {
-		gone[id] = result.Err != nil
-	}
-	return gone, err
-}
-
 // rank puts what is true before what is not.
 func rank(first bool) int {
 	if first {
@@ -202,14 +192,11 @@ func SetPassword(ctx context.Context, s *Session, userID int, password string) e
 
 // modifiedAt is when a user's record last changed, as GLPI has it now.
 func modifiedAt(ctx context.Context, s *Session, userID int) (time.Time, error) {
-	found, err := freshItems[User](ctx, s, []int{userID})
-	if err == nil {
-		err = found[userID].Err
-	}
+	found, err := GetFresh[User](ctx, s, []int{userID})
 	if err != nil {
 		return time.Time{}, err
 	}
-	return found[userID].Item.(User).ModifiedAt, nil
+	return found[userID].Item.ModifiedAt, found[userID].Err
 }
 
 // Profiles reads all profiles with their rights, by name. Forbidden: the viewer's own profile may not read profiles.

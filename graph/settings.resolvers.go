@@ -15,6 +15,10 @@ func (r *entitySettingsResolver) DeviceCount(ctx context.Context, obj *model.Ent
 	return devicesOf(ctx, obj.Of.ID)
 }
 
+func (r *mutationResolver) UpdateEntitySettings(ctx context.Context, input model.UpdateEntitySettingsInput) (*model.UpdateEntitySettingsPayload, error) {
+	return r.updateEntitySettings(ctx, input)
+}
+
 func (r *queryResolver) EntitySettings(ctx context.Context, entityID string) (*model.EntitySettings, error) {
 	id, err := parseID("entityId", "Entity", entityID)
 	if err != nil {

@@ -112,3 +112,94 @@ func TestWhoMaySeeSettings(t *testing.T) {
 		}
 	}
 }
+
+func TestChangingSettings(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	paris := w.entityNamed(token, "ACME Paris")
+	change := func(input map[string]any) answer {
+		t.Helper()
+		input["entityId"] = paris
+		a := w.mutate(token, "updateEntitySettings", "settings { "+settingsFields+" }", input)
+		if len(a.codes()) > 0 {
+			t.Errorf("%v: %s", input, a.text)
+		}
+		return a
+	}
+	for _, c := range []struct {
+		input map[string]any
+		path  []any
+		want  any
+	}{
+		{map[string]any{"agentTokenLife": 30}, []any{"agentTokenLife", "value"}, 30.0},
+		{map[string]any{"deviceLimit": 200}, []any{"deviceLimit", "value"}, 200.0},
+		{map[string]any{"deviceLimit": 0}, []any{"deviceLimit", "value"}, 0.0},
+		{map[string]any{"supportName": "Paris desk"}, []any{"supportName", "source"}, "OWN"},
+		{map[string]any{"supportPhone": "+33 1 22", "supportEmail": "desk@acme.test"}, []any{"supportName", "value"}, "Paris desk"},
+		// GLPI would make an inherited value of an own one that is sent again.
+		{map[string]any{"supportName": "Paris desk"}, []any{"supportName", "source"}, "OWN"},
+		{map[string]any{"supportName": "Paris desk"}, []any{"supportName", "value"}, "Paris desk"},
+		{map[string]any{"supportAddress": "1 rue X\nParis"}, []any{"supportAddress", "value"}, "1 rue X\nParis"},
+		{map[string]any{"supportName": ""}, []any{"supportName", "source"}, "INHERITED"},
+		{map[string]any{"supportName": ""}, []any{"supportName", "value"}, "ACME IT help desk"},
+		{map[string]any{"supportName": nil}, []any{"supportEmail", "value"}, "desk@acme.test"},
+		{map[string]any{"supportWebsite": "https://paris.acme.test/?a=1&b=2"}, []any{"supportWebsite", "value"}, "https://paris.acme.test/?a=1&b=2"},
+		{map[string]any{"downloadUrl": "https://mdm.acme.test/agent.apk"}, []any{"downloadUrl", "source"}, "OWN"},
+		{map[string]any{"contact": map[string]any{"phone": "+33 1 70", "town": "Paris", "email": "p@acme.test"}}, []any{"contact", "town"}, "Paris"},
+		{map[string]any{"contact": map[string]any{"town": ""}}, []any{"contact", "town"}, nil},
+		{map[string]any{"contact": map[string]any{}}, []any{"contact", "email"}, "p@acme.test"},
+	} {
+		a := change(c.input)
+		if got := a.at(append([]any{"settings"}, c.path...)...); got != c.want {
+			t.Errorf("%v: %v is %v, want %v", c.input, c.path, got, c.want)
+		}
+	}
+	if name := w.settings(token, w.entityNamed(token, "ACME Lyon")).at("entitySettings", "supportPhone", "value"); name != "+33 1 70 00 00 00" {
+		t.Errorf("Lyon's telephone is %v", name)
+	}
+}
+
+func TestSettingsThatCanNotBeChanged(t *testing.T) {
+	w := newWorld(t)
+	o := w.operator()
+	token := w.signIn("admin@acme.test")
+	paris := w.entityNamed(token, "ACME Paris")
+	viewer := w.signIn("viewer@acme.test")
+	for name, c := range map[string]struct {
+		token, entity string
+		input         map[string]any
+		want          string
+	}{
+		"another company's":     {token, model.GlobalID("Entity", o.idOf("Entity", "Globex")), map[string]any{"deviceLimit": 1}, "NOT_FOUND input.entityId"},
+		"the root's":            {token, model.GlobalID("Entity", 0), map[string]any{"deviceLimit": 1}, "NOT_FOUND input.entityId"},
+		"no id":                 {token, "x", map[string]any{"deviceLimit": 1}, "BAD_USER_INPUT input.entityId"},
+		"no days":               {token, paris, map[string]any{"agentTokenLife": 0}, "BAD_USER_INPUT input.agentTokenLife"},
+		"too many days":         {token, paris, map[string]any{"agentTokenLife": 181}, "BAD_USER_INPUT input.agentTokenLife"},
+		"a negative limit":      {token, paris, map[string]any{"deviceLimit": -1}, "BAD_USER_INPUT input.deviceLimit"},
+		"a script for an URL":   {token, paris, map[string]any{"downloadUrl": "javascript:alert(1)"}, "BAD_USER_INPUT input.downloadUrl"},
+		"no e-mail address":     {token, paris, map[string]any{"supportEmail": "desk"}, "BAD_USER_INPUT input.supportEmail"},
+		"too long a name":       {token, paris, map[string]any{"supportName": strings.Repeat("x", 300)}, "BAD_USER_INPUT input.supportName"},
+		"a contact's web site":  {token, paris, map[string]any{"contact": map[string]any{"website": "acme"}}, "BAD_USER_INPUT input.contact.website"},
+		"too long a town":       {token, paris, map[string]any{"contact": map[string]any{"town": strings.Repeat("x", 300)}}, "BAD_USER_INPUT input.contact.town"},
+		"by a viewer":           {viewer, paris, map[string]any{"deviceLimit": 1}, "FORBIDDEN input FORBIDDEN input FORBIDDEN input"},
+		"a contact by a viewer": {viewer, paris, map[string]any{"contact": map[string]any{"town": "x"}}, "FORBIDDEN input.contact"},
+		"without rights":        {w.signIn("sally@acme.test"), paris, map[string]any{"deviceLimit": 1}, "FORBIDDEN "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.input["entityId"] = c.entity
+			a := w.mutate(c.token, "updateEntitySettings", "settings { deviceLimit { value } }", c.input)
+			if got := strings.Join(a.codes(), " "); got != c.want {
+				t.Errorf("got %q, want %q: %s", got, c.want, a.text)
+			}
+		})
+	}
+	a := w.mutate(viewer, "updateEntitySettings", "settings { canEdit }", map[string]any{"entityId": paris, "deviceLimit": 1})
+	for _, named := range []string{"limit of devices", "download URL", "how long invitations hold"} {
+		if !strings.Contains(a.text, named) {
+			t.Errorf("%q is not named: %s", named, a.text)
+		}
+	}
+	if got := w.settings(token, paris).at("entitySettings", "deviceLimit", "value"); got != 0.0 {
+		t.Errorf("the limit is %v all the same", got)
+	}
+}

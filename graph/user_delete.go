@@ -169,14 +169,14 @@ func (d *userDeletion) tellInvitations(ctx context.Context, before map[int][]int
 	for _, ids := range before {
 		all = append(all, ids...)
 	}
-	gone, err := glpiproxy.Gone[glpiproxy.Invitation](ctx, d.session, all)
+	after, err := glpiproxy.GetFresh[glpiproxy.Invitation](ctx, d.session, all)
 	if err != nil {
 		return err
 	}
 	for userID, ids := range before {
 		result := d.results[d.places[userID]]
 		for _, id := range ids {
-			if gone[id] {
+			if after[id].Err != nil {
 				result.DeletedInvitationIds = append(result.DeletedInvitationIds, model.GlobalID("Invitation", id))
 			}
 		}

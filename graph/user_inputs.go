@@ -22,8 +22,8 @@ var userColumns = map[string]string{
 // userLinks are the input fields that name items of a type.
 var userLinks = map[string]string{"UserTitle": "titleId", "UserCategory": "categoryId", "Location": "locationId"}
 
-// columnRefusals tells the caller's mistakes in a write, each at the input field of its column; otherwise at the field
-// given. The error is what nobody can help by another input.
+// columnRefusals tells the caller's mistakes in a write, each at the input field of its column, with dots between names;
+// otherwise at the field given. The error is what nobody can help by another input.
 func columnRefusals(err error, columns, links map[string]string, otherwise ...string) ([]*model.UserError, error) {
 	if err == nil {
 		return nil, nil
@@ -35,18 +35,21 @@ func columnRefusals(err error, columns, links map[string]string, otherwise ...st
 	if failed.Kind == glpiproxy.Unchanged {
 		var wrong []*model.UserError
 		for _, column := range failed.Fields {
-			wrong = append(wrong, userError(model.UserErrorCodeUnchanged, "GLPI accepted it and did not save it.", "input", columns[column]))
+			wrong = append(wrong, userError(model.UserErrorCodeUnchanged, "GLPI accepted it and did not save it.", at(columns[column])...))
 		}
 		return wrong, nil
 	}
 	if column, why, ok := strings.Cut(failed.Message, ": "); ok && failed.Kind == glpiproxy.Invalid && columns[column] != "" {
-		return []*model.UserError{badAt(sentence(why), "input", columns[column])}, nil
+		return []*model.UserError{badAt(sentence(why), at(columns[column])...)}, nil
 	}
 	if itemtype, ok := strings.CutPrefix(failed.Message, "no such "); ok && failed.Kind == glpiproxy.NotFound && links[itemtype] != "" {
 		return []*model.UserError{unknownAt("input", links[itemtype])}, nil
 	}
 	return oneRefusal(err, otherwise...)
 }
+
+// at is the path of an input field whose names are joined with dots.
+func at(field string) []string { return append([]string{"input"}, strings.Split(field, ".")...) }
 
 func oneRefusal(err error, field ...string) ([]*model.UserError, error) {
 	wrong, err := refusal(err, field...)

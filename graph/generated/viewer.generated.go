@@ -27,7 +27,8 @@ type ViewerResolver interface {
 	GrantedEntities(ctx context.Context, obj *model.Viewer) ([]*model.GrantedEntity, error)
 
 	Capabilities(ctx context.Context, obj *model.Viewer) ([]model.Capability, error)
-	PasswordRules(ctx context.Context, obj *model.Viewer) (*model.PasswordRules, error)
+
+	PersonalDetails(ctx context.Context, obj *model.Viewer) (*model.PersonalDetails, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -960,38 +961,6 @@ func (ec *executionContext) fieldContext_Viewer_capabilities(_ context.Context, 
 	return graphql.NewScalarFieldContext("Viewer", field, true, true, errors.New("field of type Capability does not have child fields"))
 }
 
-func (ec *executionContext) _Viewer_passwordRules(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_passwordRules(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.Viewer().PasswordRules(ctx, obj)
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PasswordRules) graphql.Marshaler {
-			return ec.marshalNPasswordRules2ᚖfleetgateᚋgraphᚋmodelᚐPasswordRules(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Viewer_passwordRules(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Viewer",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_PasswordRules(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
 func (ec *executionContext) _Viewer_sessionExpiresAt(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1013,6 +982,38 @@ func (ec *executionContext) _Viewer_sessionExpiresAt(ctx context.Context, field 
 }
 func (ec *executionContext) fieldContext_Viewer_sessionExpiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Viewer", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Viewer_personalDetails(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Viewer_personalDetails(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Viewer().PersonalDetails(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.PersonalDetails) graphql.Marshaler {
+			return ec.marshalOPersonalDetails2ᚖfleetgateᚋgraphᚋmodelᚐPersonalDetails(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Viewer_personalDetails(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Viewer",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PersonalDetails(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _ViewerRights_canReadAgents(ctx context.Context, field graphql.CollectedField, obj *model.ViewerRights) (ret graphql.Marshaler) {
@@ -2262,7 +2263,12 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
-		case "passwordRules":
+		case "sessionExpiresAt":
+			out.Values[i] = ec._Viewer_sessionExpiresAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "personalDetails":
 			field := field
 
 			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
@@ -2271,8 +2277,8 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 						ec.Error(ctx, ec.Recover(ctx, r))
 					}
 				}()
-				res = ec._Viewer_passwordRules(ctx, field, obj)
-				if res == graphql.Null {
+				res = ec._Viewer_personalDetails(ctx, field, obj)
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res
@@ -2300,11 +2306,6 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
-		case "sessionExpiresAt":
-			out.Values[i] = ec._Viewer_sessionExpiresAt(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}

@@ -76,3 +76,12 @@ type UserFormChoices struct{}
 func NewNamedEntry(typename string, id int, name string) *NamedEntry {
 	return &NamedEntry{ID: GlobalID(typename, id), DatabaseID: id, Name: name}
 }
+
+// NewPersonalDetails shows what a person may see of their own record.
+func NewPersonalDetails(u glpiproxy.User) *PersonalDetails {
+	shown := User{User: u}
+	return &PersonalDetails{
+		Username: u.Username, FirstName: shown.FirstName(), LastName: shown.LastName(),
+		Phone: shown.Phone(), Phone2: shown.Phone2(), Mobile: shown.Mobile(), Language: shown.Language(),
+	}
+}
