@@ -23,9 +23,13 @@ func total[T glpiproxy.Item](ctx context.Context, criteria ...glpiproxy.Criterio
 	return &n, nil
 }
 
-// countPeople counts users without the accounts of the devices.
-func countPeople(ctx context.Context) (*int, error) {
-	return total[glpiproxy.User](ctx, people()...)
+// countPeople counts users without the accounts of the devices and of the gateway.
+func (r *Resolver) countPeople(ctx context.Context) (*int, error) {
+	criteria, err := r.people(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return total[glpiproxy.User](ctx, criteria...)
 }
 
 // countAgents counts devices, from their list where that is read anyway.

@@ -41,7 +41,7 @@ func (r *overviewResolver) ApplicationCount(ctx context.Context, obj *model.Over
 }
 
 func (r *overviewResolver) UserCount(ctx context.Context, obj *model.Overview) (*int, error) {
-	return countPeople(ctx)
+	return r.countPeople(ctx)
 }
 
 func (r *overviewResolver) DevicesByPresence(ctx context.Context, obj *model.Overview) ([]*model.PresenceCount, error) {

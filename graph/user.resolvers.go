@@ -33,7 +33,7 @@ func (r *profileGrantResolver) Entity(ctx context.Context, obj *model.ProfileGra
 }
 
 func (r *queryResolver) Users(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) (*model.UserConnection, error) {
-	return userPage(ctx, pageArguments{first, last, after, before}, filter, orderBy)
+	return r.userPage(ctx, pageArguments{first, last, after, before}, filter, orderBy)
 }
 
 func (r *queryResolver) User(ctx context.Context, id string) (*model.User, error) {

@@ -37,19 +37,32 @@ func isMachine(username string) bool {
 	})
 }
 
-// people are the criteria that leave machines out.
-func people() []glpiproxy.Criterion {
+// people are the criteria that leave out machines and the gateway's own account.
+func (r *Resolver) people(ctx context.Context) ([]glpiproxy.Criterion, error) {
 	var criteria []glpiproxy.Criterion
-	for _, prefix := range machinePrefixes {
-		criteria = append(criteria, glpiproxy.Criterion{
-			Link: glpiproxy.AndNot, Field: userOptionName, Type: glpiproxy.BeginsWith, Value: prefix,
-		})
+	leaveOut := func(how glpiproxy.SearchType, name string) {
+		criteria = append(criteria, glpiproxy.Criterion{Link: glpiproxy.AndNot, Field: userOptionName, Type: how, Value: name})
 	}
-	return criteria
+	for _, prefix := range machinePrefixes {
+		leaveOut(glpiproxy.BeginsWith, prefix)
+	}
+	if r.Service == nil {
+		return criteria, nil
+	}
+	service, err := r.Service(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := service.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
+	leaveOut(glpiproxy.Exactly, scope.Username)
+	return criteria, nil
 }
 
 // userPage reads a page of people.
-func userPage(ctx context.Context, a pageArguments, filter *model.UserFilter, order *model.UserOrder) (*model.UserConnection, error) {
+func (r *Resolver) userPage(ctx context.Context, a pageArguments, filter *model.UserFilter, order *model.UserOrder) (*model.UserConnection, error) {
 	s, err := readable[glpiproxy.User](ctx)
 	if err != nil {
 		return nil, err
@@ -57,7 +70,10 @@ func userPage(ctx context.Context, a pageArguments, filter *model.UserFilter, or
 	if order == nil {
 		order = &model.UserOrder{Field: model.UserOrderFieldDatabaseID, Direction: model.OrderDirectionAsc}
 	}
-	criteria, err := userCriteria(ctx, s, filter)
+	criteria, err := r.people(ctx)
+	if err == nil {
+		criteria, err = userCriteria(ctx, s, filter, criteria)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,15 +157,16 @@ func recordsOf(ctx context.Context, s *glpiproxy.Session, rows []glpiproxy.Row) 
 }
 
 // userCriteria puts a filter into GLPI's search language: a flat chain of AND and OR in which AND binds tighter, so
-// that the choices among names and entities are multiplied out.
-func userCriteria(ctx context.Context, s *glpiproxy.Session, filter *model.UserFilter) ([]glpiproxy.Criterion, error) {
+// that the choices among names and entities are multiplied out, and everybody found must be one of the people.
+func userCriteria(ctx context.Context, s *glpiproxy.Session, filter *model.UserFilter, people []glpiproxy.Criterion) ([]glpiproxy.Criterion, error) {
 	if filter == nil {
-		return people(), nil
+		return people, nil
 	}
 	must, err := userConditions(filter)
 	if err != nil {
 		return nil, err
 	}
+	must = append(must, people...)
 	entityChoices, err := choices("filter.entityIds", "Entity", userOptionEntity, filter.EntityIds)
 	if err != nil {
 		return nil, err
@@ -256,5 +273,5 @@ func userConditions(filter *model.UserFilter) ([]glpiproxy.Criterion, error) {
 		}
 		demand(c.option, id)
 	}
-	return append(must, people()...), nil
+	return must, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"fleetgate/graph/model"
+	"fleetgate/internal/sim/glpi"
 )
 
 // add creates an item and answers its id.
@@ -56,6 +57,19 @@ func TestPeopleAreListedWithoutMachines(t *testing.T) {
 	counted := w.must(w.signIn("admin@acme.test"), `{ overview { userCount } }`, nil).at("overview", "userCount")
 	if counted != float64(len(acme)) {
 		t.Errorf("%v counted, %d listed", counted, len(acme))
+	}
+}
+
+// The gateway's own account is nobody either.
+func TestPeopleAreListedWithoutTheGateway(t *testing.T) {
+	with, without := newWorldOf(t, glpi.Options{}, withService), newWorld(t)
+	seen, all := with.peopleOf(with.signIn("admin@acme.test"), "", "id"), without.peopleOf(without.signIn("admin@acme.test"), "", "id")
+	if _, there := seen["fleetgate-service"]; there || len(seen) != len(all)-1 {
+		t.Errorf("%d people with a service account, %d without", len(seen), len(all))
+	}
+	found := with.peopleOf(with.signIn("admin@acme.test"), `, filter: {search: "fleetgate"}`, "id")
+	if counted := with.must(with.signIn("admin@acme.test"), `{ overview { userCount } }`, nil).at("overview", "userCount"); counted != float64(len(seen)) || len(found) != 0 {
+		t.Errorf("%v counted, %d listed, %d found", counted, len(seen), len(found))
 	}
 }
 
