@@ -8,6 +8,7 @@ import (
 	"fleetgate/graph/model"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	gqlparser "github.com/vektah/gqlparser/v2"
@@ -25,20 +26,26 @@ type ResolverRoot interface {
 	Agent() AgentResolver
 	AgentTask() AgentTaskResolver
 	Application() ApplicationResolver
+	Battery() BatteryResolver
 	Computer() ComputerResolver
+	DeployedApplication() DeployedApplicationResolver
+	DeployedFile() DeployedFileResolver
 	EndedDeployment() EndedDeploymentResolver
 	EntitySettings() EntitySettingsResolver
 	File() FileResolver
 	Fleet() FleetResolver
 	FleetCount() FleetCountResolver
 	GatewayStatus() GatewayStatusResolver
+	InstalledApplication() InstalledApplicationResolver
 	Invitation() InvitationResolver
 	Mutation() MutationResolver
 	Overview() OverviewResolver
 	Policy() PolicyResolver
 	PolicyCategory() PolicyCategoryResolver
+	Processor() ProcessorResolver
 	ProfileGrant() ProfileGrantResolver
 	Query() QueryResolver
+	SimCard() SimCardResolver
 	Subscription() SubscriptionResolver
 	Task() TaskResolver
 	TaskStatus() TaskStatusResolver
@@ -65,6 +72,7 @@ type ComplexityRoot struct {
 		Name             func(childComplexity int) int
 		NotificationType func(childComplexity int) int
 		Owner            func(childComplexity int) int
+		Positions        func(childComplexity int, from *time.Time, to *time.Time, first *int, after *string, last *int, before *string) int
 		Presence         func(childComplexity int) int
 		Serial           func(childComplexity int) int
 		TaskStatuses     func(childComplexity int) int
@@ -150,9 +158,24 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	ApplyPoliciesPayload struct {
+		Results    func(childComplexity int) int
+		Target     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	BackendHealth struct {
 		Reachable func(childComplexity int) int
 		Since     func(childComplexity int) int
+	}
+
+	Battery struct {
+		CapacityMilliampereHours func(childComplexity int) int
+		ManufacturedAt           func(childComplexity int) int
+		Manufacturer             func(childComplexity int) int
+		Name                     func(childComplexity int) int
+		Type                     func(childComplexity int) int
+		VoltageMillivolts        func(childComplexity int) int
 	}
 
 	BooleanValue struct {
@@ -186,17 +209,41 @@ type ComplexityRoot struct {
 	}
 
 	Computer struct {
-		Comment      func(childComplexity int) int
-		GlobalID     func(childComplexity int) int
-		ID           func(childComplexity int) int
-		Manufacturer func(childComplexity int) int
-		Model        func(childComplexity int) int
-		ModifiedAt   func(childComplexity int) int
-		Name         func(childComplexity int) int
-		Os           func(childComplexity int) int
-		Serial       func(childComplexity int) int
-		Type         func(childComplexity int) int
-		UUID         func(childComplexity int) int
+		Batteries             func(childComplexity int) int
+		Comment               func(childComplexity int) int
+		CreatedAt             func(childComplexity int) int
+		Disks                 func(childComplexity int) int
+		GlobalID              func(childComplexity int) int
+		ID                    func(childComplexity int) int
+		InstalledApplications func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Manufacturer          func(childComplexity int) int
+		MemoryBytes           func(childComplexity int) int
+		Model                 func(childComplexity int) int
+		ModifiedAt            func(childComplexity int) int
+		Name                  func(childComplexity int) int
+		NetworkPorts          func(childComplexity int) int
+		Os                    func(childComplexity int) int
+		Processors            func(childComplexity int) int
+		Serial                func(childComplexity int) int
+		SimCards              func(childComplexity int) int
+		Type                  func(childComplexity int) int
+		UUID                  func(childComplexity int) int
+	}
+
+	CreateAccountPayload struct {
+		Created    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	CreateFleetPayload struct {
+		Fleet      func(childComplexity int) int
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	CreateSignupCaptchaPayload struct {
+		Captcha    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	CreateUserPayload struct {
@@ -216,6 +263,13 @@ type ComplexityRoot struct {
 		UserErrors       func(childComplexity int) int
 	}
 
+	DeleteFleetPayload struct {
+		DeletedID       func(childComplexity int) int
+		MovedAgentCount func(childComplexity int) int
+		MovedTo         func(childComplexity int) int
+		UserErrors      func(childComplexity int) int
+	}
+
 	DeleteUserResult struct {
 		Deleted              func(childComplexity int) int
 		DeletedInvitationIds func(childComplexity int) int
@@ -229,14 +283,24 @@ type ComplexityRoot struct {
 	}
 
 	DeployedApplication struct {
+		Application    func(childComplexity int) int
 		ApplicationID  func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
 	}
 
 	DeployedFile struct {
 		Destination    func(childComplexity int) int
+		File           func(childComplexity int) int
 		FileID         func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
+	}
+
+	Disk struct {
+		FileSystem func(childComplexity int) int
+		FreeBytes  func(childComplexity int) int
+		MountPoint func(childComplexity int) int
+		Name       func(childComplexity int) int
+		TotalBytes func(childComplexity int) int
 	}
 
 	EndedDeployment struct {
@@ -345,6 +409,7 @@ type ComplexityRoot struct {
 		Capabilities  func(childComplexity int) int
 		Glpi          func(childComplexity int) int
 		MaxUploadSize func(childComplexity int) int
+		PasswordRules func(childComplexity int) int
 		Version       func(childComplexity int) int
 	}
 
@@ -357,6 +422,23 @@ type ComplexityRoot struct {
 		Name         func(childComplexity int) int
 		ParentID     func(childComplexity int) int
 		Recursive    func(childComplexity int) int
+	}
+
+	InstalledApplication struct {
+		Name    func(childComplexity int) int
+		Version func(childComplexity int) int
+	}
+
+	InstalledApplicationConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	InstalledApplicationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	IntSetting struct {
@@ -430,15 +512,21 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		ApplyPolicies        func(childComplexity int, input model.ApplyPoliciesInput) int
+		CreateAccount        func(childComplexity int, input model.CreateAccountInput) int
+		CreateFleet          func(childComplexity int, input model.CreateFleetInput) int
+		CreateSignupCaptcha  func(childComplexity int) int
 		CreateUser           func(childComplexity int, input model.CreateUserInput) int
 		DeleteApplication    func(childComplexity int, input model.DeleteApplicationInput) int
 		DeleteFile           func(childComplexity int, input model.DeleteFileInput) int
+		DeleteFleet          func(childComplexity int, input model.DeleteFleetInput) int
 		DeleteUsers          func(childComplexity int, input model.DeleteUsersInput) int
 		LocateAgent          func(childComplexity int, input model.LocateAgentInput) int
 		Login                func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
 		Logout               func(childComplexity int) int
 		PingAgent            func(childComplexity int, input model.PingAgentInput) int
+		RemoveTasks          func(childComplexity int, input model.RemoveTasksInput) int
 		RequestInventory     func(childComplexity int, input model.RequestInventoryInput) int
 		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
 		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
@@ -447,16 +535,26 @@ type ComplexityRoot struct {
 		UpdateApplication    func(childComplexity int, input model.UpdateApplicationInput) int
 		UpdateEntitySettings func(childComplexity int, input model.UpdateEntitySettingsInput) int
 		UpdateFile           func(childComplexity int, input model.UpdateFileInput) int
+		UpdateFleet          func(childComplexity int, input model.UpdateFleetInput) int
 		UpdateMyProfile      func(childComplexity int, input model.UpdateMyProfileInput) int
+		UpdateTask           func(childComplexity int, input model.UpdateTaskInput) int
 		UpdateUser           func(childComplexity int, input model.UpdateUserInput) int
 		UploadApplication    func(childComplexity int, input model.UploadApplicationInput) int
 		UploadFile           func(childComplexity int, input model.UploadFileInput) int
+		ValidateAccount      func(childComplexity int, input model.ValidateAccountInput) int
 	}
 
 	NamedEntry struct {
 		DatabaseID func(childComplexity int) int
 		ID         func(childComplexity int) int
 		Name       func(childComplexity int) int
+	}
+
+	NetworkPort struct {
+		Ips       func(childComplexity int) int
+		Mac       func(childComplexity int) int
+		Name      func(childComplexity int) int
+		SpeedMbps func(childComplexity int) int
 	}
 
 	OperatingSystem struct {
@@ -503,6 +601,14 @@ type ComplexityRoot struct {
 		StartCursor     func(childComplexity int) int
 	}
 
+	PasswordRules struct {
+		Digit     func(childComplexity int) int
+		Lowercase func(childComplexity int) int
+		MinLength func(childComplexity int) int
+		Symbol    func(childComplexity int) int
+		Uppercase func(childComplexity int) int
+	}
+
 	PersonalDetails struct {
 		FirstName func(childComplexity int) int
 		Language  func(childComplexity int) int
@@ -511,6 +617,13 @@ type ComplexityRoot struct {
 		Phone     func(childComplexity int) int
 		Phone2    func(childComplexity int) int
 		Username  func(childComplexity int) int
+	}
+
+	PhoneLine struct {
+		ID       func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Number   func(childComplexity int) int
+		Operator func(childComplexity int) int
 	}
 
 	PingAgentPayload struct {
@@ -582,6 +695,18 @@ type ComplexityRoot struct {
 		Longitude func(childComplexity int) int
 	}
 
+	PositionConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	PositionEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	PositionReported struct {
 		Agent    func(childComplexity int) int
 		At       func(childComplexity int) int
@@ -613,6 +738,14 @@ type ComplexityRoot struct {
 	PresenceCount struct {
 		Count func(childComplexity int) int
 		State func(childComplexity int) int
+	}
+
+	Processor struct {
+		Cores        func(childComplexity int) int
+		FrequencyMHz func(childComplexity int) int
+		Manufacturer func(childComplexity int) int
+		Name         func(childComplexity int) int
+		Threads      func(childComplexity int) int
 	}
 
 	Profile struct {
@@ -660,6 +793,11 @@ type ComplexityRoot struct {
 		WellKnownPaths   func(childComplexity int) int
 	}
 
+	RemoveTasksPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	RemovedApplication struct {
 		PackageName func(childComplexity int) int
 	}
@@ -694,6 +832,17 @@ type ComplexityRoot struct {
 		Tasks       func(childComplexity int) int
 	}
 
+	SignupCaptcha struct {
+		ID    func(childComplexity int) int
+		Image func(childComplexity int) int
+	}
+
+	SimCard struct {
+		ICCID func(childComplexity int) int
+		Line  func(childComplexity int) int
+		Type  func(childComplexity int) int
+	}
+
 	Subscription struct {
 		DeviceEvents func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
 	}
@@ -717,6 +866,19 @@ type ComplexityRoot struct {
 		Target    func(childComplexity int) int
 		Value     func(childComplexity int) int
 		ValueText func(childComplexity int) int
+	}
+
+	TaskRemoval struct {
+		RemovalTask func(childComplexity int) int
+		Removed     func(childComplexity int) int
+		TaskID      func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
+	TaskResult struct {
+		Outcome    func(childComplexity int) int
+		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	TaskRollout struct {
@@ -792,9 +954,21 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	UpdateFleetPayload struct {
+		Fleet      func(childComplexity int) int
+		Removed    func(childComplexity int) int
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	UpdateMyProfilePayload struct {
 		PersonalDetails func(childComplexity int) int
 		UserErrors      func(childComplexity int) int
+	}
+
+	UpdateTaskPayload struct {
+		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	UpdateUserPayload struct {
@@ -870,6 +1044,11 @@ type ComplexityRoot struct {
 		Titles     func(childComplexity int) int
 	}
 
+	ValidateAccountPayload struct {
+		UserErrors func(childComplexity int) int
+		Validated  func(childComplexity int) int
+	}
+
 	VersionCount struct {
 		Count   func(childComplexity int) int
 		Version func(childComplexity int) int
@@ -883,6 +1062,7 @@ type ComplexityRoot struct {
 		Entities              func(childComplexity int) int
 		GrantedEntities       func(childComplexity int) int
 		Language              func(childComplexity int) int
+		PasswordRules         func(childComplexity int) int
 		PersonalDetails       func(childComplexity int) int
 		Profile               func(childComplexity int) int
 		Profiles              func(childComplexity int) int
@@ -1014,6 +1194,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Agent.Owner(childComplexity), true
+	case "Agent.positions":
+		if e.ComplexityRoot.Agent.Positions == nil {
+			break
+		}
+
+		args, err := ec.field_Agent_positions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Agent.Positions(childComplexity, args["from"].(*time.Time), args["to"].(*time.Time), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Agent.presence":
 		if e.ComplexityRoot.Agent.Presence == nil {
 			break
@@ -1360,6 +1551,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ApplicationEdge.Node(childComplexity), true
 
+	case "ApplyPoliciesPayload.results":
+		if e.ComplexityRoot.ApplyPoliciesPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPoliciesPayload.Results(childComplexity), true
+	case "ApplyPoliciesPayload.target":
+		if e.ComplexityRoot.ApplyPoliciesPayload.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPoliciesPayload.Target(childComplexity), true
+	case "ApplyPoliciesPayload.userErrors":
+		if e.ComplexityRoot.ApplyPoliciesPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplyPoliciesPayload.UserErrors(childComplexity), true
+
 	case "BackendHealth.reachable":
 		if e.ComplexityRoot.BackendHealth.Reachable == nil {
 			break
@@ -1372,6 +1582,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BackendHealth.Since(childComplexity), true
+
+	case "Battery.capacityMilliampereHours":
+		if e.ComplexityRoot.Battery.CapacityMilliampereHours == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.CapacityMilliampereHours(childComplexity), true
+	case "Battery.manufacturedAt":
+		if e.ComplexityRoot.Battery.ManufacturedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.ManufacturedAt(childComplexity), true
+	case "Battery.manufacturer":
+		if e.ComplexityRoot.Battery.Manufacturer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.Manufacturer(childComplexity), true
+	case "Battery.name":
+		if e.ComplexityRoot.Battery.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.Name(childComplexity), true
+	case "Battery.type":
+		if e.ComplexityRoot.Battery.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.Type(childComplexity), true
+	case "Battery.voltageMillivolts":
+		if e.ComplexityRoot.Battery.VoltageMillivolts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Battery.VoltageMillivolts(childComplexity), true
 
 	case "BooleanValue.boolean":
 		if e.ComplexityRoot.BooleanValue.Boolean == nil {
@@ -1485,12 +1732,30 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CommandSent.Serial(childComplexity), true
 
+	case "Computer.batteries":
+		if e.ComplexityRoot.Computer.Batteries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.Batteries(childComplexity), true
 	case "Computer.comment":
 		if e.ComplexityRoot.Computer.Comment == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Computer.Comment(childComplexity), true
+	case "Computer.createdAt":
+		if e.ComplexityRoot.Computer.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.CreatedAt(childComplexity), true
+	case "Computer.disks":
+		if e.ComplexityRoot.Computer.Disks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.Disks(childComplexity), true
 	case "Computer.id":
 		if e.ComplexityRoot.Computer.GlobalID == nil {
 			break
@@ -1503,12 +1768,29 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Computer.ID(childComplexity), true
+	case "Computer.installedApplications":
+		if e.ComplexityRoot.Computer.InstalledApplications == nil {
+			break
+		}
+
+		args, err := ec.field_Computer_installedApplications_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Computer.InstalledApplications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Computer.manufacturer":
 		if e.ComplexityRoot.Computer.Manufacturer == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Computer.Manufacturer(childComplexity), true
+	case "Computer.memoryBytes":
+		if e.ComplexityRoot.Computer.MemoryBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.MemoryBytes(childComplexity), true
 	case "Computer.model":
 		if e.ComplexityRoot.Computer.Model == nil {
 			break
@@ -1527,18 +1809,36 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Computer.Name(childComplexity), true
+	case "Computer.networkPorts":
+		if e.ComplexityRoot.Computer.NetworkPorts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.NetworkPorts(childComplexity), true
 	case "Computer.os":
 		if e.ComplexityRoot.Computer.Os == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Computer.Os(childComplexity), true
+	case "Computer.processors":
+		if e.ComplexityRoot.Computer.Processors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.Processors(childComplexity), true
 	case "Computer.serial":
 		if e.ComplexityRoot.Computer.Serial == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Computer.Serial(childComplexity), true
+	case "Computer.simCards":
+		if e.ComplexityRoot.Computer.SimCards == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Computer.SimCards(childComplexity), true
 	case "Computer.type":
 		if e.ComplexityRoot.Computer.Type == nil {
 			break
@@ -1551,6 +1851,51 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Computer.UUID(childComplexity), true
+
+	case "CreateAccountPayload.created":
+		if e.ComplexityRoot.CreateAccountPayload.Created == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateAccountPayload.Created(childComplexity), true
+	case "CreateAccountPayload.userErrors":
+		if e.ComplexityRoot.CreateAccountPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateAccountPayload.UserErrors(childComplexity), true
+
+	case "CreateFleetPayload.fleet":
+		if e.ComplexityRoot.CreateFleetPayload.Fleet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateFleetPayload.Fleet(childComplexity), true
+	case "CreateFleetPayload.results":
+		if e.ComplexityRoot.CreateFleetPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateFleetPayload.Results(childComplexity), true
+	case "CreateFleetPayload.userErrors":
+		if e.ComplexityRoot.CreateFleetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateFleetPayload.UserErrors(childComplexity), true
+
+	case "CreateSignupCaptchaPayload.captcha":
+		if e.ComplexityRoot.CreateSignupCaptchaPayload.Captcha == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateSignupCaptchaPayload.Captcha(childComplexity), true
+	case "CreateSignupCaptchaPayload.userErrors":
+		if e.ComplexityRoot.CreateSignupCaptchaPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateSignupCaptchaPayload.UserErrors(childComplexity), true
 
 	case "CreateUserPayload.user":
 		if e.ComplexityRoot.CreateUserPayload.User == nil {
@@ -1603,6 +1948,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteFilePayload.UserErrors(childComplexity), true
 
+	case "DeleteFleetPayload.deletedId":
+		if e.ComplexityRoot.DeleteFleetPayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFleetPayload.DeletedID(childComplexity), true
+	case "DeleteFleetPayload.movedAgentCount":
+		if e.ComplexityRoot.DeleteFleetPayload.MovedAgentCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFleetPayload.MovedAgentCount(childComplexity), true
+	case "DeleteFleetPayload.movedTo":
+		if e.ComplexityRoot.DeleteFleetPayload.MovedTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFleetPayload.MovedTo(childComplexity), true
+	case "DeleteFleetPayload.userErrors":
+		if e.ComplexityRoot.DeleteFleetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteFleetPayload.UserErrors(childComplexity), true
+
 	case "DeleteUserResult.deleted":
 		if e.ComplexityRoot.DeleteUserResult.Deleted == nil {
 			break
@@ -1641,6 +2011,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteUsersPayload.UserErrors(childComplexity), true
 
+	case "DeployedApplication.application":
+		if e.ComplexityRoot.DeployedApplication.Application == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployedApplication.Application(childComplexity), true
 	case "DeployedApplication.applicationId":
 		if e.ComplexityRoot.DeployedApplication.ApplicationID == nil {
 			break
@@ -1660,6 +2036,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeployedFile.Destination(childComplexity), true
+	case "DeployedFile.file":
+		if e.ComplexityRoot.DeployedFile.File == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployedFile.File(childComplexity), true
 	case "DeployedFile.fileId":
 		if e.ComplexityRoot.DeployedFile.FileID == nil {
 			break
@@ -1672,6 +2054,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
+
+	case "Disk.fileSystem":
+		if e.ComplexityRoot.Disk.FileSystem == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Disk.FileSystem(childComplexity), true
+	case "Disk.freeBytes":
+		if e.ComplexityRoot.Disk.FreeBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Disk.FreeBytes(childComplexity), true
+	case "Disk.mountPoint":
+		if e.ComplexityRoot.Disk.MountPoint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Disk.MountPoint(childComplexity), true
+	case "Disk.name":
+		if e.ComplexityRoot.Disk.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Disk.Name(childComplexity), true
+	case "Disk.totalBytes":
+		if e.ComplexityRoot.Disk.TotalBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Disk.TotalBytes(childComplexity), true
 
 	case "EndedDeployment.removedFromDevices":
 		if e.ComplexityRoot.EndedDeployment.RemovedFromDevices == nil {
@@ -2104,6 +2517,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GatewayStatus.MaxUploadSize(childComplexity), true
+	case "GatewayStatus.passwordRules":
+		if e.ComplexityRoot.GatewayStatus.PasswordRules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GatewayStatus.PasswordRules(childComplexity), true
 	case "GatewayStatus.version":
 		if e.ComplexityRoot.GatewayStatus.Version == nil {
 			break
@@ -2159,6 +2578,57 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GrantedEntity.Recursive(childComplexity), true
+
+	case "InstalledApplication.name":
+		if e.ComplexityRoot.InstalledApplication.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplication.Name(childComplexity), true
+	case "InstalledApplication.version":
+		if e.ComplexityRoot.InstalledApplication.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplication.Version(childComplexity), true
+
+	case "InstalledApplicationConnection.edges":
+		if e.ComplexityRoot.InstalledApplicationConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationConnection.Edges(childComplexity), true
+	case "InstalledApplicationConnection.nodes":
+		if e.ComplexityRoot.InstalledApplicationConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationConnection.Nodes(childComplexity), true
+	case "InstalledApplicationConnection.pageInfo":
+		if e.ComplexityRoot.InstalledApplicationConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationConnection.PageInfo(childComplexity), true
+	case "InstalledApplicationConnection.totalCount":
+		if e.ComplexityRoot.InstalledApplicationConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationConnection.TotalCount(childComplexity), true
+
+	case "InstalledApplicationEdge.cursor":
+		if e.ComplexityRoot.InstalledApplicationEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationEdge.Cursor(childComplexity), true
+	case "InstalledApplicationEdge.node":
+		if e.ComplexityRoot.InstalledApplicationEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstalledApplicationEdge.Node(childComplexity), true
 
 	case "IntSetting.source":
 		if e.ComplexityRoot.IntSetting.Source == nil {
@@ -2393,6 +2863,45 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MissingSettingsRight.Right(childComplexity), true
 
+	case "Mutation.applyPolicies":
+		if e.ComplexityRoot.Mutation.ApplyPolicies == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_applyPolicies_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ApplyPolicies(childComplexity, args["input"].(model.ApplyPoliciesInput)), true
+	case "Mutation.createAccount":
+		if e.ComplexityRoot.Mutation.CreateAccount == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createAccount_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateAccount(childComplexity, args["input"].(model.CreateAccountInput)), true
+	case "Mutation.createFleet":
+		if e.ComplexityRoot.Mutation.CreateFleet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createFleet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateFleet(childComplexity, args["input"].(model.CreateFleetInput)), true
+	case "Mutation.createSignupCaptcha":
+		if e.ComplexityRoot.Mutation.CreateSignupCaptcha == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.CreateSignupCaptcha(childComplexity), true
 	case "Mutation.createUser":
 		if e.ComplexityRoot.Mutation.CreateUser == nil {
 			break
@@ -2426,6 +2935,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteFile(childComplexity, args["input"].(model.DeleteFileInput)), true
+	case "Mutation.deleteFleet":
+		if e.ComplexityRoot.Mutation.DeleteFleet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteFleet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteFleet(childComplexity, args["input"].(model.DeleteFleetInput)), true
 	case "Mutation.deleteUsers":
 		if e.ComplexityRoot.Mutation.DeleteUsers == nil {
 			break
@@ -2487,6 +3007,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
+	case "Mutation.removeTasks":
+		if e.ComplexityRoot.Mutation.RemoveTasks == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeTasks_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveTasks(childComplexity, args["input"].(model.RemoveTasksInput)), true
 	case "Mutation.requestInventory":
 		if e.ComplexityRoot.Mutation.RequestInventory == nil {
 			break
@@ -2575,6 +3106,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateFile(childComplexity, args["input"].(model.UpdateFileInput)), true
+	case "Mutation.updateFleet":
+		if e.ComplexityRoot.Mutation.UpdateFleet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateFleet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateFleet(childComplexity, args["input"].(model.UpdateFleetInput)), true
 	case "Mutation.updateMyProfile":
 		if e.ComplexityRoot.Mutation.UpdateMyProfile == nil {
 			break
@@ -2586,6 +3128,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateMyProfile(childComplexity, args["input"].(model.UpdateMyProfileInput)), true
+	case "Mutation.updateTask":
+		if e.ComplexityRoot.Mutation.UpdateTask == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateTask_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateTask(childComplexity, args["input"].(model.UpdateTaskInput)), true
 	case "Mutation.updateUser":
 		if e.ComplexityRoot.Mutation.UpdateUser == nil {
 			break
@@ -2619,6 +3172,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UploadFile(childComplexity, args["input"].(model.UploadFileInput)), true
+	case "Mutation.validateAccount":
+		if e.ComplexityRoot.Mutation.ValidateAccount == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_validateAccount_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ValidateAccount(childComplexity, args["input"].(model.ValidateAccountInput)), true
 
 	case "NamedEntry.databaseId":
 		if e.ComplexityRoot.NamedEntry.DatabaseID == nil {
@@ -2638,6 +3202,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.NamedEntry.Name(childComplexity), true
+
+	case "NetworkPort.ips":
+		if e.ComplexityRoot.NetworkPort.Ips == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NetworkPort.Ips(childComplexity), true
+	case "NetworkPort.mac":
+		if e.ComplexityRoot.NetworkPort.Mac == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NetworkPort.Mac(childComplexity), true
+	case "NetworkPort.name":
+		if e.ComplexityRoot.NetworkPort.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NetworkPort.Name(childComplexity), true
+	case "NetworkPort.speedMbps":
+		if e.ComplexityRoot.NetworkPort.SpeedMbps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NetworkPort.SpeedMbps(childComplexity), true
 
 	case "OperatingSystem.architecture":
 		if e.ComplexityRoot.OperatingSystem.Architecture == nil {
@@ -2818,6 +3407,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "PasswordRules.digit":
+		if e.ComplexityRoot.PasswordRules.Digit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasswordRules.Digit(childComplexity), true
+	case "PasswordRules.lowercase":
+		if e.ComplexityRoot.PasswordRules.Lowercase == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasswordRules.Lowercase(childComplexity), true
+	case "PasswordRules.minLength":
+		if e.ComplexityRoot.PasswordRules.MinLength == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasswordRules.MinLength(childComplexity), true
+	case "PasswordRules.symbol":
+		if e.ComplexityRoot.PasswordRules.Symbol == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasswordRules.Symbol(childComplexity), true
+	case "PasswordRules.uppercase":
+		if e.ComplexityRoot.PasswordRules.Uppercase == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasswordRules.Uppercase(childComplexity), true
+
 	case "PersonalDetails.firstName":
 		if e.ComplexityRoot.PersonalDetails.FirstName == nil {
 			break
@@ -2860,6 +3480,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PersonalDetails.Username(childComplexity), true
+
+	case "PhoneLine.databaseId":
+		if e.ComplexityRoot.PhoneLine.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneLine.ID(childComplexity), true
+	case "PhoneLine.name":
+		if e.ComplexityRoot.PhoneLine.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneLine.Name(childComplexity), true
+	case "PhoneLine.number":
+		if e.ComplexityRoot.PhoneLine.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneLine.Number(childComplexity), true
+	case "PhoneLine.operator":
+		if e.ComplexityRoot.PhoneLine.Operator == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PhoneLine.Operator(childComplexity), true
 
 	case "PingAgentPayload.answered":
 		if e.ComplexityRoot.PingAgentPayload.Answered == nil {
@@ -3139,6 +3784,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Position.Longitude(childComplexity), true
 
+	case "PositionConnection.edges":
+		if e.ComplexityRoot.PositionConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionConnection.Edges(childComplexity), true
+	case "PositionConnection.nodes":
+		if e.ComplexityRoot.PositionConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionConnection.Nodes(childComplexity), true
+	case "PositionConnection.pageInfo":
+		if e.ComplexityRoot.PositionConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionConnection.PageInfo(childComplexity), true
+	case "PositionConnection.totalCount":
+		if e.ComplexityRoot.PositionConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionConnection.TotalCount(childComplexity), true
+
+	case "PositionEdge.cursor":
+		if e.ComplexityRoot.PositionEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionEdge.Cursor(childComplexity), true
+	case "PositionEdge.node":
+		if e.ComplexityRoot.PositionEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PositionEdge.Node(childComplexity), true
+
 	case "PositionReported.agent":
 		if e.ComplexityRoot.PositionReported.Agent == nil {
 			break
@@ -3268,6 +3951,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PresenceCount.State(childComplexity), true
+
+	case "Processor.cores":
+		if e.ComplexityRoot.Processor.Cores == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Processor.Cores(childComplexity), true
+	case "Processor.frequencyMHz":
+		if e.ComplexityRoot.Processor.FrequencyMHz == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Processor.FrequencyMHz(childComplexity), true
+	case "Processor.manufacturer":
+		if e.ComplexityRoot.Processor.Manufacturer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Processor.Manufacturer(childComplexity), true
+	case "Processor.name":
+		if e.ComplexityRoot.Processor.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Processor.Name(childComplexity), true
+	case "Processor.threads":
+		if e.ComplexityRoot.Processor.Threads == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Processor.Threads(childComplexity), true
 
 	case "Profile.databaseId":
 		if e.ComplexityRoot.Profile.DatabaseID == nil {
@@ -3547,6 +4261,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.WellKnownPaths(childComplexity), true
 
+	case "RemoveTasksPayload.results":
+		if e.ComplexityRoot.RemoveTasksPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveTasksPayload.Results(childComplexity), true
+	case "RemoveTasksPayload.userErrors":
+		if e.ComplexityRoot.RemoveTasksPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveTasksPayload.UserErrors(childComplexity), true
+
 	case "RemovedApplication.packageName":
 		if e.ComplexityRoot.RemovedApplication.PackageName == nil {
 			break
@@ -3649,6 +4376,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Rollout.Tasks(childComplexity), true
 
+	case "SignupCaptcha.id":
+		if e.ComplexityRoot.SignupCaptcha.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignupCaptcha.ID(childComplexity), true
+	case "SignupCaptcha.image":
+		if e.ComplexityRoot.SignupCaptcha.Image == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignupCaptcha.Image(childComplexity), true
+
+	case "SimCard.iccid":
+		if e.ComplexityRoot.SimCard.ICCID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SimCard.ICCID(childComplexity), true
+	case "SimCard.line":
+		if e.ComplexityRoot.SimCard.Line == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SimCard.Line(childComplexity), true
+	case "SimCard.type":
+		if e.ComplexityRoot.SimCard.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SimCard.Type(childComplexity), true
+
 	case "Subscription.deviceEvents":
 		if e.ComplexityRoot.Subscription.DeviceEvents == nil {
 			break
@@ -3740,6 +4499,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Task.ValueText(childComplexity), true
+
+	case "TaskRemoval.removalTask":
+		if e.ComplexityRoot.TaskRemoval.RemovalTask == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.RemovalTask(childComplexity), true
+	case "TaskRemoval.removed":
+		if e.ComplexityRoot.TaskRemoval.Removed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.Removed(childComplexity), true
+	case "TaskRemoval.taskId":
+		if e.ComplexityRoot.TaskRemoval.TaskID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.TaskID(childComplexity), true
+	case "TaskRemoval.userErrors":
+		if e.ComplexityRoot.TaskRemoval.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskRemoval.UserErrors(childComplexity), true
+
+	case "TaskResult.outcome":
+		if e.ComplexityRoot.TaskResult.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskResult.Outcome(childComplexity), true
+	case "TaskResult.task":
+		if e.ComplexityRoot.TaskResult.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskResult.Task(childComplexity), true
+	case "TaskResult.userErrors":
+		if e.ComplexityRoot.TaskResult.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskResult.UserErrors(childComplexity), true
 
 	case "TaskRollout.counts":
 		if e.ComplexityRoot.TaskRollout.Counts == nil {
@@ -3992,6 +4795,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UpdateFilePayload.UserErrors(childComplexity), true
 
+	case "UpdateFleetPayload.fleet":
+		if e.ComplexityRoot.UpdateFleetPayload.Fleet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFleetPayload.Fleet(childComplexity), true
+	case "UpdateFleetPayload.removed":
+		if e.ComplexityRoot.UpdateFleetPayload.Removed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFleetPayload.Removed(childComplexity), true
+	case "UpdateFleetPayload.results":
+		if e.ComplexityRoot.UpdateFleetPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFleetPayload.Results(childComplexity), true
+	case "UpdateFleetPayload.userErrors":
+		if e.ComplexityRoot.UpdateFleetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateFleetPayload.UserErrors(childComplexity), true
+
 	case "UpdateMyProfilePayload.personalDetails":
 		if e.ComplexityRoot.UpdateMyProfilePayload.PersonalDetails == nil {
 			break
@@ -4004,6 +4832,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UpdateMyProfilePayload.UserErrors(childComplexity), true
+
+	case "UpdateTaskPayload.task":
+		if e.ComplexityRoot.UpdateTaskPayload.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateTaskPayload.Task(childComplexity), true
+	case "UpdateTaskPayload.userErrors":
+		if e.ComplexityRoot.UpdateTaskPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateTaskPayload.UserErrors(childComplexity), true
 
 	case "UpdateUserPayload.user":
 		if e.ComplexityRoot.UpdateUserPayload.User == nil {
@@ -4290,6 +5131,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UserFormChoices.Titles(childComplexity), true
 
+	case "ValidateAccountPayload.userErrors":
+		if e.ComplexityRoot.ValidateAccountPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ValidateAccountPayload.UserErrors(childComplexity), true
+	case "ValidateAccountPayload.validated":
+		if e.ComplexityRoot.ValidateAccountPayload.Validated == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ValidateAccountPayload.Validated(childComplexity), true
+
 	case "VersionCount.count":
 		if e.ComplexityRoot.VersionCount.Count == nil {
 			break
@@ -4345,6 +5199,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Language(childComplexity), true
+	case "Viewer.passwordRules":
+		if e.ComplexityRoot.Viewer.PasswordRules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.PasswordRules(childComplexity), true
 	case "Viewer.personalDetails":
 		if e.ComplexityRoot.Viewer.PersonalDetails == nil {
 			break
@@ -4574,21 +5434,29 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputAgentFilter,
 		ec.unmarshalInputAgentOrder,
+		ec.unmarshalInputApplicationDeploymentInput,
 		ec.unmarshalInputApplicationFilter,
 		ec.unmarshalInputApplicationOrder,
+		ec.unmarshalInputApplyPoliciesInput,
+		ec.unmarshalInputCreateAccountInput,
+		ec.unmarshalInputCreateFleetInput,
 		ec.unmarshalInputCreateUserInput,
 		ec.unmarshalInputDeleteApplicationInput,
 		ec.unmarshalInputDeleteFileInput,
+		ec.unmarshalInputDeleteFleetInput,
 		ec.unmarshalInputDeleteUsersInput,
 		ec.unmarshalInputDeviceEventFilter,
 		ec.unmarshalInputEntityContactInput,
+		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
 		ec.unmarshalInputLocateAgentInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
 		ec.unmarshalInputPingAgentInput,
+		ec.unmarshalInputPolicyValueInput,
 		ec.unmarshalInputProfileGrantInput,
+		ec.unmarshalInputRemoveTasksInput,
 		ec.unmarshalInputRequestInventoryInput,
 		ec.unmarshalInputRequestPasswordResetInput,
 		ec.unmarshalInputResetPasswordInput,
@@ -4597,12 +5465,15 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateApplicationInput,
 		ec.unmarshalInputUpdateEntitySettingsInput,
 		ec.unmarshalInputUpdateFileInput,
+		ec.unmarshalInputUpdateFleetInput,
 		ec.unmarshalInputUpdateMyProfileInput,
+		ec.unmarshalInputUpdateTaskInput,
 		ec.unmarshalInputUpdateUserInput,
 		ec.unmarshalInputUploadApplicationInput,
 		ec.unmarshalInputUploadFileInput,
 		ec.unmarshalInputUserFilter,
 		ec.unmarshalInputUserOrder,
+		ec.unmarshalInputValidateAccountInput,
 	)
 	first := true
 
@@ -4713,6 +5584,18 @@ var sources = []*ast.Source{
   requestPasswordReset("Whose." input: RequestPasswordResetInput!): RequestPasswordResetPayload!
   "Sets a new password with the token that was mailed, which is good for a day. Needs no sign-in."
   resetPassword("The token and the new password." input: ResetPasswordInput!): ResetPasswordPayload!
+  """
+  Makes a picture whose text has to be typed to create an account. Needs no sign-in, but the capability
+  ` + "`" + `SELF_REGISTRATION` + "`" + `.
+  """
+  createSignupCaptcha: CreateSignupCaptchaPayload!
+  """
+  Creates an account with a company of its own for somebody who has none, and has GLPI mail a link to turn it on. Needs no
+  sign-in, but the capability ` + "`" + `SELF_REGISTRATION` + "`" + `.
+  """
+  createAccount("Who, and what the captcha shows." input: CreateAccountInput!): CreateAccountPayload!
+  "Turns an account on with the link that was mailed, which is good for a day. Then its owner may sign in. Needs no sign-in."
+  validateAccount("What the link holds." input: ValidateAccountInput!): ValidateAccountPayload!
 }
 
 "What ` + "`" + `switchProfile` + "`" + ` needs."
@@ -4776,6 +5659,64 @@ type ResetPasswordPayload {
   "Why it is not."
   userErrors: [UserError!]!
 }
+
+"A picture that a person can read and a program can't."
+type SignupCaptcha {
+  "What ` + "`" + `createAccount` + "`" + ` is told about it."
+  id: ID!
+  "The picture, as a ` + "`" + `data:image/jpeg;base64,` + "`" + ` URL."
+  image: String!
+}
+
+"What ` + "`" + `createSignupCaptcha` + "`" + ` answers."
+type CreateSignupCaptchaPayload {
+  "The captcha, good for one try within an hour; null when it was refused."
+  captcha: SignupCaptcha
+  "Why it was refused."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `createAccount` + "`" + ` needs."
+input CreateAccountInput {
+  "The person's address, which will be the user name too."
+  email: EmailAddress!
+  "The password; ` + "`" + `gateway.passwordRules` + "`" + ` tells what it must have."
+  password: String!
+  "First name."
+  firstName: String!
+  "Last name."
+  lastName: String!
+  "The captcha's id."
+  captchaId: ID!
+  "The text that the captcha shows."
+  captchaAnswer: String!
+  "Whether the person wants the newsletter."
+  newsletter: Boolean! = false
+}
+
+"What ` + "`" + `createAccount` + "`" + ` answers."
+type CreateAccountPayload {
+  "Whether the account was made; a mail with the link that turns it on is on its way then."
+  created: Boolean!
+  "Why it was not."
+  userErrors: [UserError!]!
+}
+
+"What ` + "`" + `validateAccount` + "`" + ` needs: both parts are in the mailed link, ` + "`" + `#!/account/NUMBER/validation/TOKEN` + "`" + `."
+input ValidateAccountInput {
+  "The number in the link."
+  validationId: Int!
+  "The token in the link."
+  token: String!
+}
+
+"What ` + "`" + `validateAccount` + "`" + ` answers."
+type ValidateAccountPayload {
+  "Whether the account is turned on."
+  validated: Boolean!
+  "Why it is not."
+  userErrors: [UserError!]!
+}
 `, BuiltIn: false},
 	{Name: "../schema/agent.graphqls", Input: `"A device under management: the Flyve MDM agent on a phone or tablet, as GLPI knows it, and what the gateway sees of it."
 type Agent implements Node {
@@ -4811,6 +5752,25 @@ type Agent implements Node {
   lockRequested: Boolean!
   "Where the device was last seen; null when it never said."
   lastPosition: Position
+  """
+  Where the device has been, newest first, as far as GLPI recorded it; reports that the GPS was off are left out. Null with
+  an error where the viewer may not read positions. Of a device with more than 20,000 reports, only with a ` + "`" + `from` + "`" + ` that is
+  late enough.
+  """
+  positions(
+    "Only from this moment on."
+    from: DateTime
+    "Only before this moment."
+    to: DateTime
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+  ): PositionConnection
 }
 
 "The platform of a device."
@@ -4884,6 +5844,26 @@ type Position {
   longitude: Float!
   "When the device was there, by its own clock."
   at: DateTime!
+}
+
+"A page of positions."
+type PositionConnection {
+  "The items with their cursors."
+  edges: [PositionEdge!]!
+  "The items alone."
+  nodes: [Position!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+}
+
+"A position in a page."
+type PositionEdge {
+  "The position."
+  node: Position!
+  "Its place in the list, to go on from."
+  cursor: String!
 }
 
 """
@@ -5702,6 +6682,85 @@ type FleetEdge {
   "Its place in the list, to go on from."
   cursor: String!
 }
+
+extend type Mutation {
+  "Makes a fleet, empty or with the tasks of another one."
+  createFleet("The new fleet." input: CreateFleetInput!): CreateFleetPayload!
+  """
+  Changes a fleet and, where ` + "`" + `tasks` + "`" + ` is given, everything that is applied to it: the list is the whole wish, and tasks
+  that it does not name are removed. Nothing at all is saved where a policy or a value of the list can't be used; what
+  GLPI refuses after that is told task by task.
+  """
+  updateFleet("What to change." input: UpdateFleetInput!): UpdateFleetPayload!
+  "Deletes a fleet with its tasks. Its devices go to the default fleet of its entity."
+  deleteFleet("Which fleet." input: DeleteFleetInput!): DeleteFleetPayload!
+}
+
+"A new fleet. It is never an entity's default one."
+input CreateFleetInput {
+  "The name, not empty, at most 255 bytes. Several fleets can have the same."
+  name: String!
+  "The global id of the entity that is to own it; the active one unless told."
+  entityId: ID
+  "Whether it can be used in the entities below its own."
+  isRecursive: Boolean! = false
+  "The global id of a fleet whose tasks the new one gets too."
+  copyTasksFrom: ID
+  "The policies to apply, at most 500; where one is in ` + "`" + `copyTasksFrom` + "`" + ` too, this value holds."
+  tasks: [PolicyValueInput!]
+}
+
+"The new fleet, and what became of its tasks."
+type CreateFleetPayload {
+  "The fleet; null where it was refused."
+  fleet: Fleet
+  "What became of each of ` + "`" + `tasks` + "`" + `, in the order of the input, then of those that were copied."
+  results: [TaskResult!]!
+  "What the caller did wrong. Where there is a fleet all the same, they are about its tasks."
+  userErrors: [UserError!]!
+}
+
+"What is to become of a fleet. What is left out or null stays as it is."
+input UpdateFleetInput {
+  "The fleet's global id."
+  id: ID!
+  "The new name, not empty, at most 255 bytes. A default fleet keeps its name."
+  name: String
+  "Whether it can be used in the entities below its own. A default fleet keeps what it has."
+  isRecursive: Boolean
+  "All that is to be applied to the fleet, at most 500 policies. A default fleet takes none."
+  tasks: [PolicyValueInput!]
+}
+
+"The fleet as it is now, and what became of its tasks."
+type UpdateFleetPayload {
+  "The fleet; null where there is no such fleet."
+  fleet: Fleet
+  "What became of each of ` + "`" + `tasks` + "`" + `, in the order of the input."
+  results: [TaskResult!]!
+  "What became of the tasks that the list did not name, by databaseId."
+  removed: [TaskRemoval!]!
+  "What the caller did wrong; what is wrong with a task stands in its result too."
+  userErrors: [UserError!]!
+}
+
+"A fleet to delete."
+input DeleteFleetInput {
+  "The fleet's global id."
+  id: ID!
+}
+
+"What became of the fleet and its devices."
+type DeleteFleetPayload {
+  "The global id of the fleet that is gone; null where it is not."
+  deletedId: ID
+  "The fleet that its devices are in now: the default one of its entity; null where there is none."
+  movedTo: Fleet
+  "How many devices were in the fleet, of those that the viewer may see."
+  movedAgentCount: Int!
+  "What the caller did wrong."
+  userErrors: [UserError!]!
+}
 `, BuiltIn: false},
 	{Name: "../schema/gateway.graphqls", Input: `"The gateway and what it stands between."
 type GatewayStatus {
@@ -5713,6 +6772,22 @@ type GatewayStatus {
   broker: BackendHealth!
   "What the gateway can do at the moment."
   capabilities: [Capability!]!
+  "What GLPI asks of a new password; null where the gateway has no account of its own in GLPI to ask with."
+  passwordRules: PasswordRules
+}
+
+"What GLPI asks of a new password."
+type PasswordRules {
+  "The least length, in bytes of UTF-8; 0: any."
+  minLength: Int!
+  "Whether it needs a digit."
+  digit: Boolean!
+  "Whether it needs a lower case letter, of a to z."
+  lowercase: Boolean!
+  "Whether it needs an upper case letter, of A to Z."
+  uppercase: Boolean!
+  "Whether it needs something that is neither a letter nor a digit."
+  symbol: Boolean!
 }
 
 "Whether a backend answers."
@@ -5759,8 +6834,142 @@ type Computer implements Node {
   comment: String
   "When the record last changed."
   modifiedAt: DateTime
+  "When the record was made, mostly at enrolment."
+  createdAt: DateTime
   "What runs on it; null when the device never sent an inventory."
   os: OperatingSystem
+  "Main memory in bytes; null when the inventory did not tell."
+  memoryBytes: Float
+  "Processors; null with an error where the viewer may not read them."
+  processors: [Processor!]
+  "Batteries; null with an error where the viewer may not read them."
+  batteries: [Battery!]
+  "SIM cards; null with an error where the viewer may not read them."
+  simCards: [SimCard!]
+  "Volumes; null with an error where the viewer may not read them."
+  disks: [Disk!]
+  "Ways into a network; null with an error where the viewer may not read them."
+  networkPorts: [NetworkPort!]
+  "What is installed, by name; null with an error where the viewer may not read it."
+  installedApplications(
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+  ): InstalledApplicationConnection
+}
+
+"A processor of a device."
+type Processor {
+  "The model's name."
+  name: String
+  "The manufacturer's name."
+  manufacturer: String
+  "The clock frequency in megahertz; null when it is not known."
+  frequencyMHz: Int
+  "How many cores it has; null when it is not known."
+  cores: Int
+  "How many threads run at once; null when it is not known."
+  threads: Int
+}
+
+"A battery of a device."
+type Battery {
+  "The model's name."
+  name: String
+  "The manufacturer's name."
+  manufacturer: String
+  "The chemistry, such as ` + "`" + `Li-ion` + "`" + `."
+  type: String
+  "The voltage in millivolts; null when it is not known."
+  voltageMillivolts: Int
+  "The capacity in milliampere hours; null when it is not known."
+  capacityMilliampereHours: Int
+  "When it was made; null when that is not known."
+  manufacturedAt: DateTime
+}
+
+"""
+A SIM card in a device. PIN, PUK and the subscriber's identity in the network (IMSI) are never shown: who needs them
+has GLPI.
+"""
+type SimCard {
+  "The kind of card, such as ` + "`" + `nano-SIM` + "`" + `."
+  type: String
+  "The card's own number (ICCID). GLPI answers it as a number: of 20 digits the last ones may be wrong."
+  iccid: String
+  "The telephone line of the card; null when GLPI knows none, and with an error where the viewer may not read it."
+  line: PhoneLine
+}
+
+"A telephone line."
+type PhoneLine {
+  "GLPI's own id of the line."
+  databaseId: Int!
+  "The line's name in GLPI."
+  name: String!
+  "The telephone number (MSISDN). GLPI answers numbers as numbers: leading zeros and plus signs may be gone."
+  number: String
+  "The operator's name."
+  operator: String
+}
+
+"A volume of a device."
+type Disk {
+  "The volume's name."
+  name: String
+  "Where it is mounted."
+  mountPoint: String
+  "How it is formatted."
+  fileSystem: String
+  "The size in bytes, to the mebibyte."
+  totalBytes: Float!
+  "The room left in bytes, to the mebibyte."
+  freeBytes: Float!
+}
+
+"A device's way into a network."
+type NetworkPort {
+  "The port's name, such as ` + "`" + `wlan0` + "`" + `."
+  name: String
+  "The hardware address."
+  mac: String
+  "The speed in megabits a second; null when it is not known."
+  speedMbps: Int
+  "The IPv4 and IPv6 addresses."
+  ips: [String!]!
+}
+
+"An application that is installed on a device, in one version."
+type InstalledApplication {
+  "The application's name; null with an error where the viewer may not read it."
+  name: String
+  "The version. GLPI answers ` + "`" + `11.0` + "`" + ` as the number 11."
+  version: String
+}
+
+"A page of installed applications."
+type InstalledApplicationConnection {
+  "The items with their cursors."
+  edges: [InstalledApplicationEdge!]!
+  "The items alone."
+  nodes: [InstalledApplication!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+}
+
+"An installed application in a page."
+type InstalledApplicationEdge {
+  "The application."
+  node: InstalledApplication!
+  "Its place in the list, to go on from."
+  cursor: String!
 }
 
 "An operating system on a device. Parts that the inventory did not tell are null."
@@ -6235,8 +7444,6 @@ enum UserErrorCode {
   CONFLICT
   "GLPI accepted it, but reading again shows that nothing has changed."
   UNCHANGED
-  "This GLPI lacks what is needed for it: see ` + "`" + `viewer.capabilities` + "`" + `."
-  CAPABILITY_MISSING
   "GLPI failed at this one item; what is said of the others stands."
   UPSTREAM_ERROR
   "The file is larger than ` + "`" + `gateway.maxUploadSize` + "`" + `."
@@ -6490,6 +7697,8 @@ type OptionValue {
 type DeployedApplication {
   "The global id of the application to install."
   applicationId: ID!
+  "The application; null with an error where the viewer may not know it."
+  application: Application
   "Whether devices remove the application when the task is removed."
   removeOnDelete: Boolean!
 }
@@ -6498,6 +7707,8 @@ type DeployedApplication {
 type DeployedFile {
   "The global id of the file to store."
   fileId: ID!
+  "The file; null with an error where the viewer may not know it."
+  file: File
   "The folder on the device, below a well-known path such as ` + "`" + `%SDCARD%` + "`" + `."
   destination: String!
   "Whether devices remove the file when the task is removed."
@@ -6644,6 +7855,164 @@ extend type Agent {
   tasks: [AgentTask!]!
   "How far the device has come with every task that it ever had and GLPI remembers, by the task's databaseId."
   taskStatuses: [TaskStatus!]!
+}
+
+"A policy and the value that it is to have: ` + "`" + `symbol` + "`" + ` or ` + "`" + `policyId` + "`" + `, and the one value that fits the policy's type."
+input PolicyValueInput {
+  "The policy's symbol, such as ` + "`" + `passwordMinLength` + "`" + `: the same on every installation."
+  symbol: String
+  "The policy's global id, instead of the symbol."
+  policyId: ID
+  "The value of a BOOLEAN policy."
+  boolean: Boolean
+  "The value of an INTEGER policy, not below the policy's minimum."
+  integer: Int
+  "The value of a STRING policy."
+  text: String
+  "The value of a DROPDOWN policy: the key of one of its choices."
+  option: String
+  "The value of a DEPLOY_APPLICATION policy."
+  application: ApplicationDeploymentInput
+  "The value of a DEPLOY_FILE policy."
+  file: FileDeploymentInput
+  "The value of a REMOVE_APPLICATION policy: the name of an Android package, such as ` + "`" + `com.example.app` + "`" + `."
+  packageName: String
+  "The value of a REMOVE_FILE policy: a path below a well-known one, such as ` + "`" + `%SDCARD%/report.pdf` + "`" + `."
+  path: String
+}
+
+"An application to deploy."
+input ApplicationDeploymentInput {
+  "The application's global id."
+  id: ID!
+  "Whether devices remove the application when the task is removed."
+  removeOnDelete: Boolean! = true
+}
+
+"A file to deploy."
+input FileDeploymentInput {
+  "The file's global id."
+  id: ID!
+  "The folder on the device, a well-known path or below one: ` + "`" + `%SDCARD%/reports` + "`" + `."
+  destination: String!
+  "Whether devices remove the file when the task is removed."
+  removeOnDelete: Boolean! = true
+}
+
+extend type Mutation {
+  """
+  Applies policies to a fleet or to one device, and leaves the tasks that it has for other policies alone. A policy that
+  is applied already gets the new value. A deployment can't be changed: to give it another ` + "`" + `removeOnDelete` + "`" + `, remove its
+  task first. Each policy is saved or refused by itself.
+  """
+  applyPolicies("What to apply to what." input: ApplyPoliciesInput!): ApplyPoliciesPayload!
+  "Gives a task another value. A deployment can't be changed: remove its task, then apply the policy again."
+  updateTask("Which task, and its value." input: UpdateTaskInput!): UpdateTaskPayload!
+  """
+  Removes tasks: devices undo the policies. What was deployed with ` + "`" + `removeOnDelete` + "`" + ` is removed from the devices by a task
+  of its own, which is in the answer. Each task is removed or refused by itself.
+  """
+  removeTasks("Which tasks." input: RemoveTasksInput!): RemoveTasksPayload!
+}
+
+"Policies for a fleet or for one device."
+input ApplyPoliciesInput {
+  "The fleet's global id; give this or ` + "`" + `agentId` + "`" + `."
+  fleetId: ID
+  "The device's global id; give this or ` + "`" + `fleetId` + "`" + `."
+  agentId: ID
+  "The policies with their values, 1 to 500."
+  policies: [PolicyValueInput!]!
+}
+
+"What became of the policies."
+type ApplyPoliciesPayload {
+  "What they were applied to; null where there is no such object."
+  target: TaskTarget
+  "What became of each policy, in the order of the input; empty where nothing was tried."
+  results: [TaskResult!]!
+  "What the caller did wrong: with the target, or with a policy, which has the same in its result."
+  userErrors: [UserError!]!
+}
+
+"What became of a policy that was to be applied."
+type TaskResult {
+  "What was done."
+  outcome: TaskOutcome!
+  "The task as it is now; null where there is none."
+  task: Task
+  "Why it was refused; empty unless it was."
+  userErrors: [UserError!]!
+}
+
+"What was done about a policy that was to be applied."
+enum TaskOutcome {
+  "There is a new task."
+  CREATED
+  "The task that was there has the new value."
+  UPDATED
+  "It was there already, with this value."
+  UNCHANGED
+  "It was not saved: ` + "`" + `userErrors` + "`" + ` say why."
+  REFUSED
+  "It was not tried, because another one was refused before anything was saved."
+  SKIPPED
+}
+
+"A task and its new value: the one that fits the policy's type."
+input UpdateTaskInput {
+  "The task's global id."
+  id: ID!
+  "The value of a BOOLEAN policy."
+  boolean: Boolean
+  "The value of an INTEGER policy, not below the policy's minimum."
+  integer: Int
+  "The value of a STRING policy."
+  text: String
+  "The value of a DROPDOWN policy: the key of one of its choices."
+  option: String
+  "The value of a DEPLOY_APPLICATION policy."
+  application: ApplicationDeploymentInput
+  "The value of a DEPLOY_FILE policy."
+  file: FileDeploymentInput
+  "The value of a REMOVE_APPLICATION policy: the name of an Android package, such as ` + "`" + `com.example.app` + "`" + `."
+  packageName: String
+  "The value of a REMOVE_FILE policy: a path below a well-known one, such as ` + "`" + `%SDCARD%/report.pdf` + "`" + `."
+  path: String
+}
+
+"The task with its new value."
+type UpdateTaskPayload {
+  "The task as it is now; null where there is no such task."
+  task: Task
+  "What the caller did wrong."
+  userErrors: [UserError!]!
+}
+
+"Tasks to remove."
+input RemoveTasksInput {
+  "The tasks' global ids, 1 to 500, each once."
+  ids: [ID!]!
+}
+
+"What became of the tasks."
+type RemoveTasksPayload {
+  "What became of each task, in the order of the input; empty where nothing was tried."
+  results: [TaskRemoval!]!
+  "What the caller did wrong: with the list, or with a task, which has the same in its result."
+  userErrors: [UserError!]!
+}
+
+"What became of a task that was to be removed."
+type TaskRemoval {
+  "The task's global id."
+  taskId: ID!
+  "Whether it is gone."
+  removed: Boolean!
+  "The task that removes from the devices what this one had deployed; null where nothing is to be removed."
+  removalTask: Task
+  "Why it was not removed; empty unless it is still there."
+  userErrors: [UserError!]!
 }
 `, BuiltIn: false},
 	{Name: "../schema/user.graphqls", Input: `"A person in GLPI. Passwords and tokens have no field here."
@@ -7018,6 +8387,8 @@ type Viewer {
   rights: ViewerRights!
   "What this GLPI offers."
   capabilities: [Capability!]!
+  "What GLPI asks of a new password."
+  passwordRules: PasswordRules!
   "When the token ends at the latest. GLPI itself ends a session that is idle for long (24 minutes, as shipped)."
   sessionExpiresAt: DateTime
 }
@@ -7213,6 +8584,8 @@ func (ec *executionContext) childFields_Agent(ctx context.Context, field graphql
 		return ec.fieldContext_Agent_lockRequested(ctx, field)
 	case "lastPosition":
 		return ec.fieldContext_Agent_lastPosition(ctx, field)
+	case "positions":
+		return ec.fieldContext_Agent_positions(ctx, field)
 	case "tasks":
 		return ec.fieldContext_Agent_tasks(ctx, field)
 	case "taskStatuses":
@@ -7319,6 +8692,18 @@ func (ec *executionContext) childFields_ApplicationEdge(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type ApplicationEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ApplyPoliciesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "target":
+		return ec.fieldContext_ApplyPoliciesPayload_target(ctx, field)
+	case "results":
+		return ec.fieldContext_ApplyPoliciesPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ApplyPoliciesPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApplyPoliciesPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_BackendHealth(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "reachable":
@@ -7327,6 +8712,24 @@ func (ec *executionContext) childFields_BackendHealth(ctx context.Context, field
 		return ec.fieldContext_BackendHealth_since(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type BackendHealth", field.Name)
+}
+
+func (ec *executionContext) childFields_Battery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Battery_name(ctx, field)
+	case "manufacturer":
+		return ec.fieldContext_Battery_manufacturer(ctx, field)
+	case "type":
+		return ec.fieldContext_Battery_type(ctx, field)
+	case "voltageMillivolts":
+		return ec.fieldContext_Battery_voltageMillivolts(ctx, field)
+	case "capacityMilliampereHours":
+		return ec.fieldContext_Battery_capacityMilliampereHours(ctx, field)
+	case "manufacturedAt":
+		return ec.fieldContext_Battery_manufacturedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Battery", field.Name)
 }
 
 func (ec *executionContext) childFields_Command(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7361,10 +8764,58 @@ func (ec *executionContext) childFields_Computer(ctx context.Context, field grap
 		return ec.fieldContext_Computer_comment(ctx, field)
 	case "modifiedAt":
 		return ec.fieldContext_Computer_modifiedAt(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Computer_createdAt(ctx, field)
 	case "os":
 		return ec.fieldContext_Computer_os(ctx, field)
+	case "memoryBytes":
+		return ec.fieldContext_Computer_memoryBytes(ctx, field)
+	case "processors":
+		return ec.fieldContext_Computer_processors(ctx, field)
+	case "batteries":
+		return ec.fieldContext_Computer_batteries(ctx, field)
+	case "simCards":
+		return ec.fieldContext_Computer_simCards(ctx, field)
+	case "disks":
+		return ec.fieldContext_Computer_disks(ctx, field)
+	case "networkPorts":
+		return ec.fieldContext_Computer_networkPorts(ctx, field)
+	case "installedApplications":
+		return ec.fieldContext_Computer_installedApplications(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Computer", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateAccountPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "created":
+		return ec.fieldContext_CreateAccountPayload_created(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateAccountPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateAccountPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "fleet":
+		return ec.fieldContext_CreateFleetPayload_fleet(ctx, field)
+	case "results":
+		return ec.fieldContext_CreateFleetPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateFleetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateFleetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CreateSignupCaptchaPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "captcha":
+		return ec.fieldContext_CreateSignupCaptchaPayload_captcha(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CreateSignupCaptchaPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateSignupCaptchaPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7401,6 +8852,20 @@ func (ec *executionContext) childFields_DeleteFilePayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type DeleteFilePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeleteFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_DeleteFleetPayload_deletedId(ctx, field)
+	case "movedTo":
+		return ec.fieldContext_DeleteFleetPayload_movedTo(ctx, field)
+	case "movedAgentCount":
+		return ec.fieldContext_DeleteFleetPayload_movedAgentCount(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteFleetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteFleetPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteUserResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7423,6 +8888,22 @@ func (ec *executionContext) childFields_DeleteUsersPayload(ctx context.Context, 
 		return ec.fieldContext_DeleteUsersPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteUsersPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Disk(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Disk_name(ctx, field)
+	case "mountPoint":
+		return ec.fieldContext_Disk_mountPoint(ctx, field)
+	case "fileSystem":
+		return ec.fieldContext_Disk_fileSystem(ctx, field)
+	case "totalBytes":
+		return ec.fieldContext_Disk_totalBytes(ctx, field)
+	case "freeBytes":
+		return ec.fieldContext_Disk_freeBytes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Disk", field.Name)
 }
 
 func (ec *executionContext) childFields_EndedDeployment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7637,6 +9118,8 @@ func (ec *executionContext) childFields_GatewayStatus(ctx context.Context, field
 		return ec.fieldContext_GatewayStatus_broker(ctx, field)
 	case "capabilities":
 		return ec.fieldContext_GatewayStatus_capabilities(ctx, field)
+	case "passwordRules":
+		return ec.fieldContext_GatewayStatus_passwordRules(ctx, field)
 	case "maxUploadSize":
 		return ec.fieldContext_GatewayStatus_maxUploadSize(ctx, field)
 	}
@@ -7663,6 +9146,40 @@ func (ec *executionContext) childFields_GrantedEntity(ctx context.Context, field
 		return ec.fieldContext_GrantedEntity_active(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GrantedEntity", field.Name)
+}
+
+func (ec *executionContext) childFields_InstalledApplication(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_InstalledApplication_name(ctx, field)
+	case "version":
+		return ec.fieldContext_InstalledApplication_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InstalledApplication", field.Name)
+}
+
+func (ec *executionContext) childFields_InstalledApplicationConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_InstalledApplicationConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_InstalledApplicationConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_InstalledApplicationConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_InstalledApplicationConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InstalledApplicationConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_InstalledApplicationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_InstalledApplicationEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_InstalledApplicationEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InstalledApplicationEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_IntSetting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7791,6 +9308,20 @@ func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type NamedEntry", field.Name)
 }
 
+func (ec *executionContext) childFields_NetworkPort(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_NetworkPort_name(ctx, field)
+	case "mac":
+		return ec.fieldContext_NetworkPort_mac(ctx, field)
+	case "speedMbps":
+		return ec.fieldContext_NetworkPort_speedMbps(ctx, field)
+	case "ips":
+		return ec.fieldContext_NetworkPort_ips(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NetworkPort", field.Name)
+}
+
 func (ec *executionContext) childFields_OperatingSystem(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -7869,6 +9400,22 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PasswordRules(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "minLength":
+		return ec.fieldContext_PasswordRules_minLength(ctx, field)
+	case "digit":
+		return ec.fieldContext_PasswordRules_digit(ctx, field)
+	case "lowercase":
+		return ec.fieldContext_PasswordRules_lowercase(ctx, field)
+	case "uppercase":
+		return ec.fieldContext_PasswordRules_uppercase(ctx, field)
+	case "symbol":
+		return ec.fieldContext_PasswordRules_symbol(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PasswordRules", field.Name)
+}
+
 func (ec *executionContext) childFields_PersonalDetails(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "username":
@@ -7887,6 +9434,20 @@ func (ec *executionContext) childFields_PersonalDetails(ctx context.Context, fie
 		return ec.fieldContext_PersonalDetails_language(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PersonalDetails", field.Name)
+}
+
+func (ec *executionContext) childFields_PhoneLine(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "databaseId":
+		return ec.fieldContext_PhoneLine_databaseId(ctx, field)
+	case "name":
+		return ec.fieldContext_PhoneLine_name(ctx, field)
+	case "number":
+		return ec.fieldContext_PhoneLine_number(ctx, field)
+	case "operator":
+		return ec.fieldContext_PhoneLine_operator(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PhoneLine", field.Name)
 }
 
 func (ec *executionContext) childFields_PingAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8027,6 +9588,30 @@ func (ec *executionContext) childFields_Position(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Position", field.Name)
 }
 
+func (ec *executionContext) childFields_PositionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_PositionConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_PositionConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_PositionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_PositionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PositionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_PositionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_PositionEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_PositionEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PositionEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_Presence(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "state":
@@ -8051,6 +9636,22 @@ func (ec *executionContext) childFields_PresenceCount(ctx context.Context, field
 		return ec.fieldContext_PresenceCount_count(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PresenceCount", field.Name)
+}
+
+func (ec *executionContext) childFields_Processor(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Processor_name(ctx, field)
+	case "manufacturer":
+		return ec.fieldContext_Processor_manufacturer(ctx, field)
+	case "frequencyMHz":
+		return ec.fieldContext_Processor_frequencyMHz(ctx, field)
+	case "cores":
+		return ec.fieldContext_Processor_cores(ctx, field)
+	case "threads":
+		return ec.fieldContext_Processor_threads(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Processor", field.Name)
 }
 
 func (ec *executionContext) childFields_Profile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8091,6 +9692,16 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 		return ec.fieldContext_ProfileGrant_isRecursive(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
+}
+
+func (ec *executionContext) childFields_RemoveTasksPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_RemoveTasksPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RemoveTasksPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveTasksPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RequestInventoryPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8145,6 +9756,28 @@ func (ec *executionContext) childFields_Rollout(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Rollout", field.Name)
 }
 
+func (ec *executionContext) childFields_SignupCaptcha(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_SignupCaptcha_id(ctx, field)
+	case "image":
+		return ec.fieldContext_SignupCaptcha_image(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignupCaptcha", field.Name)
+}
+
+func (ec *executionContext) childFields_SimCard(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_SimCard_type(ctx, field)
+	case "iccid":
+		return ec.fieldContext_SimCard_iccid(ctx, field)
+	case "line":
+		return ec.fieldContext_SimCard_line(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SimCard", field.Name)
+}
+
 func (ec *executionContext) childFields_SwitchEntityPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "viewer":
@@ -8185,6 +9818,32 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_statuses(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Task", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskRemoval(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "taskId":
+		return ec.fieldContext_TaskRemoval_taskId(ctx, field)
+	case "removed":
+		return ec.fieldContext_TaskRemoval_removed(ctx, field)
+	case "removalTask":
+		return ec.fieldContext_TaskRemoval_removalTask(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TaskRemoval_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskRemoval", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "outcome":
+		return ec.fieldContext_TaskResult_outcome(ctx, field)
+	case "task":
+		return ec.fieldContext_TaskResult_task(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TaskResult_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskResult", field.Name)
 }
 
 func (ec *executionContext) childFields_TaskRollout(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8305,6 +9964,20 @@ func (ec *executionContext) childFields_UpdateFilePayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type UpdateFilePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_UpdateFleetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "fleet":
+		return ec.fieldContext_UpdateFleetPayload_fleet(ctx, field)
+	case "results":
+		return ec.fieldContext_UpdateFleetPayload_results(ctx, field)
+	case "removed":
+		return ec.fieldContext_UpdateFleetPayload_removed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateFleetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateFleetPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_UpdateMyProfilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "personalDetails":
@@ -8313,6 +9986,16 @@ func (ec *executionContext) childFields_UpdateMyProfilePayload(ctx context.Conte
 		return ec.fieldContext_UpdateMyProfilePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UpdateMyProfilePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateTaskPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_UpdateTaskPayload_task(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateTaskPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateTaskPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateUserPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8461,6 +10144,16 @@ func (ec *executionContext) childFields_UserFormChoices(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type UserFormChoices", field.Name)
 }
 
+func (ec *executionContext) childFields_ValidateAccountPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "validated":
+		return ec.fieldContext_ValidateAccountPayload_validated(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ValidateAccountPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ValidateAccountPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_VersionCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "version":
@@ -8497,6 +10190,8 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_rights(ctx, field)
 	case "capabilities":
 		return ec.fieldContext_Viewer_capabilities(ctx, field)
+	case "passwordRules":
+		return ec.fieldContext_Viewer_passwordRules(ctx, field)
 	case "sessionExpiresAt":
 		return ec.fieldContext_Viewer_sessionExpiresAt(ctx, field)
 	case "personalDetails":

@@ -99,6 +99,14 @@ type ApplicationConnection struct {
 	TotalCount int `json:"totalCount"`
 }
 
+// An application to deploy.
+type ApplicationDeploymentInput struct {
+	// The application's global id.
+	ID string `json:"id"`
+	// Whether devices remove the application when the task is removed.
+	RemoveOnDelete bool `json:"removeOnDelete"`
+}
+
 // An application in a page.
 type ApplicationEdge struct {
 	// The application.
@@ -119,6 +127,26 @@ type ApplicationOrder struct {
 	Field ApplicationOrderField `json:"field"`
 	// Which way.
 	Direction OrderDirection `json:"direction"`
+}
+
+// Policies for a fleet or for one device.
+type ApplyPoliciesInput struct {
+	// The fleet's global id; give this or `agentId`.
+	FleetID *string `json:"fleetId,omitempty"`
+	// The device's global id; give this or `fleetId`.
+	AgentID *string `json:"agentId,omitempty"`
+	// The policies with their values, 1 to 500.
+	Policies []*PolicyValueInput `json:"policies"`
+}
+
+// What became of the policies.
+type ApplyPoliciesPayload struct {
+	// What they were applied to; null where there is no such object.
+	Target TaskTarget `json:"target,omitempty"`
+	// What became of each policy, in the order of the input; empty where nothing was tried.
+	Results []*TaskResult `json:"results"`
+	// What the caller did wrong: with the target, or with a policy, which has the same in its result.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // Whether a backend answers.
@@ -143,6 +171,64 @@ type Command struct {
 	Name CommandName `json:"name"`
 	// When it was sent.
 	SentAt time.Time `json:"sentAt"`
+}
+
+// What `createAccount` needs.
+type CreateAccountInput struct {
+	// The person's address, which will be the user name too.
+	Email string `json:"email"`
+	// The password; `gateway.passwordRules` tells what it must have.
+	Password string `json:"password"`
+	// First name.
+	FirstName string `json:"firstName"`
+	// Last name.
+	LastName string `json:"lastName"`
+	// The captcha's id.
+	CaptchaID string `json:"captchaId"`
+	// The text that the captcha shows.
+	CaptchaAnswer string `json:"captchaAnswer"`
+	// Whether the person wants the newsletter.
+	Newsletter bool `json:"newsletter"`
+}
+
+// What `createAccount` answers.
+type CreateAccountPayload struct {
+	// Whether the account was made; a mail with the link that turns it on is on its way then.
+	Created bool `json:"created"`
+	// Why it was not.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A new fleet. It is never an entity's default one.
+type CreateFleetInput struct {
+	// The name, not empty, at most 255 bytes. Several fleets can have the same.
+	Name string `json:"name"`
+	// The global id of the entity that is to own it; the active one unless told.
+	EntityID *string `json:"entityId,omitempty"`
+	// Whether it can be used in the entities below its own.
+	IsRecursive bool `json:"isRecursive"`
+	// The global id of a fleet whose tasks the new one gets too.
+	CopyTasksFrom *string `json:"copyTasksFrom,omitempty"`
+	// The policies to apply, at most 500; where one is in `copyTasksFrom` too, this value holds.
+	Tasks []*PolicyValueInput `json:"tasks,omitempty"`
+}
+
+// The new fleet, and what became of its tasks.
+type CreateFleetPayload struct {
+	// The fleet; null where it was refused.
+	Fleet *Fleet `json:"fleet,omitempty"`
+	// What became of each of `tasks`, in the order of the input, then of those that were copied.
+	Results []*TaskResult `json:"results"`
+	// What the caller did wrong. Where there is a fleet all the same, they are about its tasks.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What `createSignupCaptcha` answers.
+type CreateSignupCaptchaPayload struct {
+	// The captcha, good for one try within an hour; null when it was refused.
+	Captcha *SignupCaptcha `json:"captcha,omitempty"`
+	// Why it was refused.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // What `createUser` needs.
@@ -225,6 +311,24 @@ type DeleteFilePayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// A fleet to delete.
+type DeleteFleetInput struct {
+	// The fleet's global id.
+	ID string `json:"id"`
+}
+
+// What became of the fleet and its devices.
+type DeleteFleetPayload struct {
+	// The global id of the fleet that is gone; null where it is not.
+	DeletedID *string `json:"deletedId,omitempty"`
+	// The fleet that its devices are in now: the default one of its entity; null where there is none.
+	MovedTo *Fleet `json:"movedTo,omitempty"`
+	// How many devices were in the fleet, of those that the viewer may see.
+	MovedAgentCount int `json:"movedAgentCount"`
+	// What the caller did wrong.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // What became of one person that was to be deleted.
 type DeleteUserResult struct {
 	// The id that was given.
@@ -253,28 +357,6 @@ type DeleteUsersPayload struct {
 	// Why nothing at all was done.
 	UserErrors []*UserError `json:"userErrors"`
 }
-
-// The value of a DEPLOY_APPLICATION policy.
-type DeployedApplication struct {
-	// The global id of the application to install.
-	ApplicationID string `json:"applicationId"`
-	// Whether devices remove the application when the task is removed.
-	RemoveOnDelete bool `json:"removeOnDelete"`
-}
-
-func (DeployedApplication) IsTaskValue() {}
-
-// The value of a DEPLOY_FILE policy.
-type DeployedFile struct {
-	// The global id of the file to store.
-	FileID string `json:"fileId"`
-	// The folder on the device, below a well-known path such as `%SDCARD%`.
-	Destination string `json:"destination"`
-	// Whether devices remove the file when the task is removed.
-	RemoveOnDelete bool `json:"removeOnDelete"`
-}
-
-func (DeployedFile) IsTaskValue() {}
 
 // Which events to stream: those that match everything given.
 type DeviceEventFilter struct {
@@ -348,6 +430,16 @@ type FileConnection struct {
 	TotalCount int `json:"totalCount"`
 }
 
+// A file to deploy.
+type FileDeploymentInput struct {
+	// The file's global id.
+	ID string `json:"id"`
+	// The folder on the device, a well-known path or below one: `%SDCARD%/reports`.
+	Destination string `json:"destination"`
+	// Whether devices remove the file when the task is removed.
+	RemoveOnDelete bool `json:"removeOnDelete"`
+}
+
 // A file in a page.
 type FileEdge struct {
 	// The file.
@@ -400,6 +492,8 @@ type GatewayStatus struct {
 	Broker *BackendHealth `json:"broker"`
 	// What the gateway can do at the moment.
 	Capabilities []Capability `json:"capabilities"`
+	// What GLPI asks of a new password; null where the gateway has no account of its own in GLPI to ask with.
+	PasswordRules *PasswordRules `json:"passwordRules,omitempty"`
 	// The largest file that can be uploaded, in bytes. GLPI's PHP may take less.
 	MaxUploadSize int `json:"maxUploadSize"`
 }
@@ -422,6 +516,26 @@ type GrantedEntity struct {
 	Recursive bool `json:"recursive"`
 	// Whether this session sees it at the moment.
 	Active bool `json:"active"`
+}
+
+// A page of installed applications.
+type InstalledApplicationConnection struct {
+	// The items with their cursors.
+	Edges []*InstalledApplicationEdge `json:"edges"`
+	// The items alone.
+	Nodes []*InstalledApplication `json:"nodes"`
+	// Where the page stands in the whole list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are on all pages together.
+	TotalCount int `json:"totalCount"`
+}
+
+// An installed application in a page.
+type InstalledApplicationEdge struct {
+	// The application.
+	Node *InstalledApplication `json:"node"`
+	// Its place in the list, to go on from.
+	Cursor string `json:"cursor"`
 }
 
 // A setting that is a number.
@@ -614,6 +728,20 @@ type PageInfo struct {
 	EndCursor *string `json:"endCursor,omitempty"`
 }
 
+// What GLPI asks of a new password.
+type PasswordRules struct {
+	// The least length, in bytes of UTF-8; 0: any.
+	MinLength int `json:"minLength"`
+	// Whether it needs a digit.
+	Digit bool `json:"digit"`
+	// Whether it needs a lower case letter, of a to z.
+	Lowercase bool `json:"lowercase"`
+	// Whether it needs an upper case letter, of A to Z.
+	Uppercase bool `json:"uppercase"`
+	// Whether it needs something that is neither a letter nor a digit.
+	Symbol bool `json:"symbol"`
+}
+
 // What a person may see and change of their own record, whatever their profile allows.
 type PersonalDetails struct {
 	// The name at sign-in.
@@ -695,6 +823,26 @@ type PolicyPlatform struct {
 	MaxVersion *string `json:"maxVersion,omitempty"`
 }
 
+// A page of positions.
+type PositionConnection struct {
+	// The items with their cursors.
+	Edges []*PositionEdge `json:"edges"`
+	// The items alone.
+	Nodes []*Position `json:"nodes"`
+	// Where the page stands in the whole list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are on all pages together.
+	TotalCount int `json:"totalCount"`
+}
+
+// A position in a page.
+type PositionEdge struct {
+	// The position.
+	Node *Position `json:"node"`
+	// Its place in the list, to go on from.
+	Cursor string `json:"cursor"`
+}
+
 // How many devices are in a state of presence.
 type PresenceCount struct {
 	// The state.
@@ -737,6 +885,20 @@ type ProfileGrantInput struct {
 
 // Reads. Everything but `gateway` needs a signed-in viewer.
 type Query struct {
+}
+
+// Tasks to remove.
+type RemoveTasksInput struct {
+	// The tasks' global ids, 1 to 500, each once.
+	Ids []string `json:"ids"`
+}
+
+// What became of the tasks.
+type RemoveTasksPayload struct {
+	// What became of each task, in the order of the input; empty where nothing was tried.
+	Results []*TaskRemoval `json:"results"`
+	// What the caller did wrong: with the list, or with a task, which has the same in its result.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // The value of a REMOVE_APPLICATION policy.
@@ -823,6 +985,14 @@ type Rollout struct {
 	Tasks []*TaskRollout `json:"tasks"`
 }
 
+// A picture that a person can read and a program can't.
+type SignupCaptcha struct {
+	// What `createAccount` is told about it.
+	ID string `json:"id"`
+	// The picture, as a `data:image/jpeg;base64,` URL.
+	Image string `json:"image"`
+}
+
 // Live streams, over WebSocket (`graphql-transport-ws` or the older `graphql-ws`).
 type Subscription struct {
 }
@@ -854,6 +1024,28 @@ type SwitchProfilePayload struct {
 	// The viewer with the new profile; null when the switch was refused.
 	Viewer *Viewer `json:"viewer,omitempty"`
 	// Why it was refused.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What became of a task that was to be removed.
+type TaskRemoval struct {
+	// The task's global id.
+	TaskID string `json:"taskId"`
+	// Whether it is gone.
+	Removed bool `json:"removed"`
+	// The task that removes from the devices what this one had deployed; null where nothing is to be removed.
+	RemovalTask *Task `json:"removalTask,omitempty"`
+	// Why it was not removed; empty unless it is still there.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What became of a policy that was to be applied.
+type TaskResult struct {
+	// What was done.
+	Outcome TaskOutcome `json:"outcome"`
+	// The task as it is now; null where there is none.
+	Task *Task `json:"task,omitempty"`
+	// Why it was refused; empty unless it was.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
@@ -985,6 +1177,30 @@ type UpdateFilePayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// What is to become of a fleet. What is left out or null stays as it is.
+type UpdateFleetInput struct {
+	// The fleet's global id.
+	ID string `json:"id"`
+	// The new name, not empty, at most 255 bytes. A default fleet keeps its name.
+	Name *string `json:"name,omitempty"`
+	// Whether it can be used in the entities below its own. A default fleet keeps what it has.
+	IsRecursive *bool `json:"isRecursive,omitempty"`
+	// All that is to be applied to the fleet, at most 500 policies. A default fleet takes none.
+	Tasks []*PolicyValueInput `json:"tasks,omitempty"`
+}
+
+// The fleet as it is now, and what became of its tasks.
+type UpdateFleetPayload struct {
+	// The fleet; null where there is no such fleet.
+	Fleet *Fleet `json:"fleet,omitempty"`
+	// What became of each of `tasks`, in the order of the input.
+	Results []*TaskResult `json:"results"`
+	// What became of the tasks that the list did not name, by databaseId.
+	Removed []*TaskRemoval `json:"removed"`
+	// What the caller did wrong; what is wrong with a task stands in its result too.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // What to change of one's own record. What is left out or null stays as it is; an empty text clears.
 type UpdateMyProfileInput struct {
 	// First name.
@@ -1010,6 +1226,14 @@ type UpdateMyProfilePayload struct {
 	// The record as it is now; null when nothing could be done.
 	PersonalDetails *PersonalDetails `json:"personalDetails,omitempty"`
 	// What was refused.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// The task with its new value.
+type UpdateTaskPayload struct {
+	// The task as it is now; null where there is no such task.
+	Task *Task `json:"task,omitempty"`
+	// What the caller did wrong.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
@@ -1172,6 +1396,22 @@ type UserOrder struct {
 	Field UserOrderField `json:"field"`
 	// Which way.
 	Direction OrderDirection `json:"direction"`
+}
+
+// What `validateAccount` needs: both parts are in the mailed link, `#!/account/NUMBER/validation/TOKEN`.
+type ValidateAccountInput struct {
+	// The number in the link.
+	ValidationID int `json:"validationId"`
+	// The token in the link.
+	Token string `json:"token"`
+}
+
+// What `validateAccount` answers.
+type ValidateAccountPayload struct {
+	// Whether the account is turned on.
+	Validated bool `json:"validated"`
+	// Why it is not.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // How many devices run a version.
@@ -2432,6 +2672,73 @@ func (e SettingsRight) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What was done about a policy that was to be applied.
+type TaskOutcome string
+
+const (
+	// There is a new task.
+	TaskOutcomeCreated TaskOutcome = "CREATED"
+	// The task that was there has the new value.
+	TaskOutcomeUpdated TaskOutcome = "UPDATED"
+	// It was there already, with this value.
+	TaskOutcomeUnchanged TaskOutcome = "UNCHANGED"
+	// It was not saved: `userErrors` say why.
+	TaskOutcomeRefused TaskOutcome = "REFUSED"
+	// It was not tried, because another one was refused before anything was saved.
+	TaskOutcomeSkipped TaskOutcome = "SKIPPED"
+)
+
+var AllTaskOutcome = []TaskOutcome{
+	TaskOutcomeCreated,
+	TaskOutcomeUpdated,
+	TaskOutcomeUnchanged,
+	TaskOutcomeRefused,
+	TaskOutcomeSkipped,
+}
+
+func (e TaskOutcome) IsValid() bool {
+	switch e {
+	case TaskOutcomeCreated, TaskOutcomeUpdated, TaskOutcomeUnchanged, TaskOutcomeRefused, TaskOutcomeSkipped:
+		return true
+	}
+	return false
+}
+
+func (e TaskOutcome) String() string {
+	return string(e)
+}
+
+func (e *TaskOutcome) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TaskOutcome(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TaskOutcome", str)
+	}
+	return nil
+}
+
+func (e TaskOutcome) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TaskOutcome) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TaskOutcome) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // How far a task has come on a device.
 type TaskState string
 
@@ -2583,8 +2890,6 @@ const (
 	UserErrorCodeConflict UserErrorCode = "CONFLICT"
 	// GLPI accepted it, but reading again shows that nothing has changed.
 	UserErrorCodeUnchanged UserErrorCode = "UNCHANGED"
-	// This GLPI lacks what is needed for it: see `viewer.capabilities`.
-	UserErrorCodeCapabilityMissing UserErrorCode = "CAPABILITY_MISSING"
 	// GLPI failed at this one item; what is said of the others stands.
 	UserErrorCodeUpstreamError UserErrorCode = "UPSTREAM_ERROR"
 	// The file is larger than `gateway.maxUploadSize`.
@@ -2600,7 +2905,6 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeForbidden,
 	UserErrorCodeConflict,
 	UserErrorCodeUnchanged,
-	UserErrorCodeCapabilityMissing,
 	UserErrorCodeUpstreamError,
 	UserErrorCodeTooLarge,
 	UserErrorCodeRateLimited,
@@ -2608,7 +2912,7 @@ var AllUserErrorCode = []UserErrorCode{
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeCapabilityMissing, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited:
+	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited:
 		return true
 	}
 	return false
