@@ -103,6 +103,14 @@ func (r *mutationResolver) DeleteApplication(ctx context.Context, input model.De
 	return &model.DeleteApplicationPayload{DeletedApplicationID: d.deleted, EndedDeployments: d.ended, UserErrors: d.wrong}, nil
 }
 
+func (r *mutationResolver) DeployApplication(ctx context.Context, input model.DeployApplicationInput) (*model.DeployApplicationPayload, error) {
+	return deployApplication(ctx, input)
+}
+
+func (r *mutationResolver) RemoveApplication(ctx context.Context, input model.RemoveApplicationInput) (*model.RemoveApplicationPayload, error) {
+	return removeApplication(ctx, input)
+}
+
 func (r *queryResolver) Applications(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) (*model.ApplicationConnection, error) {
 	return applicationPage(ctx, pageArguments{first, last, after, before}, filter, orderBy)
 }

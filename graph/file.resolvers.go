@@ -50,6 +50,14 @@ func (r *mutationResolver) DeleteFile(ctx context.Context, input model.DeleteFil
 	return &model.DeleteFilePayload{DeletedFileID: d.deleted, EndedDeployments: d.ended, UserErrors: d.wrong}, nil
 }
 
+func (r *mutationResolver) DeployFile(ctx context.Context, input model.DeployFileInput) (*model.DeployFilePayload, error) {
+	return deployFile(ctx, input)
+}
+
+func (r *mutationResolver) RemoveFile(ctx context.Context, input model.RemoveFileInput) (*model.RemoveFilePayload, error) {
+	return removeFile(ctx, input)
+}
+
 func (r *queryResolver) Files(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) (*model.FileConnection, error) {
 	return filePage(ctx, pageArguments{first, last, after, before}, filter, orderBy)
 }

@@ -242,3 +242,123 @@ func TestDeploymentsOfAPageAreOneSearch(t *testing.T) {
 		t.Errorf("%q", calls)
 	}
 }
+
+const (
+	deployFile = `mutation ($input: DeployFileInput!) { deployFile(input: $input) {
+	  task { id policy { symbol } target { ... on Fleet { id } ... on Agent { id } } value { ... on DeployedFile { destination removeOnDelete file { id } } } }
+	  userErrors { code message field } } }`
+	deployApplication = `mutation ($input: DeployApplicationInput!) { deployApplication(input: $input) {
+	  task { id policy { symbol } target { ... on Fleet { id } ... on Agent { id } } value { ... on DeployedApplication { removeOnDelete application { id alias } } } }
+	  userErrors { code message field } } }`
+	removeFile = `mutation ($input: RemoveFileInput!) { removeFile(input: $input) {
+	  task { id policy { symbol } value { ... on RemovedFile { path } } } userErrors { code message field } } }`
+	removeApplication = `mutation ($input: RemoveApplicationInput!) { removeApplication(input: $input) {
+	  task { id policy { symbol } value { ... on RemovedApplication { packageName } } } userErrors { code message field } } }`
+)
+
+func TestFilesAndApplicationsAreDeployedAndRemoved(t *testing.T) {
+	w := newWorld(t)
+	for admin, company := range map[string]string{"admin@acme.test": "acme", "admin@globex.test": "globex"} {
+		token := w.signIn(admin)
+		scope, err := w.beside(admin).Scope(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fleetID, err := glpiproxy.CreateItem(t.Context(), w.beside(admin), glpiproxy.FleetInput{Name: "new", EntityID: scope.EntityID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fleet := model.GlobalID("Fleet", fleetID)
+		agent := w.must(token, `{ agents(first: 1) { nodes { id } } }`, nil).at("agents", "nodes", 0, "id").(string)
+		file, _ := w.fileID(token, "files", "name", "price list.csv")
+		app, _ := w.fileID(token, "applications", "alias", "Delivery Notes")
+		for _, target := range []map[string]any{{"fleetId": fleet}, {"agentId": agent}} {
+			with := func(more map[string]any) map[string]any {
+				for key, value := range target {
+					more[key] = value
+				}
+				return map[string]any{"input": more}
+			}
+			a := w.must(token, deployFile, with(map[string]any{"fileId": file, "destination": "%SDCARD%/lists", "removeOnDelete": false}))
+			task := answer{Data: a.at("deployFile").(map[string]any)}
+			if task.at("task", "policy", "symbol") != "deployFile" || task.at("task", "value", "file", "id") != file || task.at("task", "value", "removeOnDelete") != false ||
+				task.at("task", "target", "id") != fleet && task.at("task", "target", "id") != agent || len(task.at("userErrors").([]any)) != 0 {
+				t.Errorf("%s: %s", admin, a.text)
+			}
+			a = w.must(token, deployApplication, with(map[string]any{"applicationId": app}))
+			if a.at("deployApplication", "task", "value", "application", "id") != app || a.at("deployApplication", "task", "value", "removeOnDelete") != true {
+				t.Errorf("%s: %s", admin, a.text)
+			}
+			a = w.must(token, removeFile, with(map[string]any{"path": "%SDCARD%/old/list.csv"}))
+			if a.at("removeFile", "task", "value", "path") != "%SDCARD%/old/list.csv" {
+				t.Errorf("%s: %s", admin, a.text)
+			}
+			a = w.must(token, removeApplication, with(map[string]any{"packageName": "com.example.game"}))
+			if a.at("removeApplication", "task", "value", "packageName") != "com.example.game" {
+				t.Errorf("%s: %s", admin, a.text)
+			}
+			chat, _ := w.fileID(token, "applications", "alias", "Fleet Chat")
+			a = w.must(token, removeApplication, with(map[string]any{"applicationId": chat}))
+			if a.at("removeApplication", "task", "value", "packageName") != "test."+company+".chat" {
+				t.Errorf("%s: %s", admin, a.text)
+			}
+		}
+		usage := w.must(token, `query ($id: ID!) { file(id: $id) { deployments { id } } }`, map[string]any{"id": file})
+		if got := usage.at("file", "deployments").([]any); len(got) < 2 {
+			t.Errorf("%s: %s", admin, usage.text)
+		}
+	}
+}
+
+func TestWhatCannotBeDeployed(t *testing.T) {
+	w := newWorld(t)
+	acme, globex := w.signIn("admin@acme.test"), w.signIn("admin@globex.test")
+	file, _ := w.fileID(acme, "files", "name", "welcome.txt")
+	app, _ := w.fileID(acme, "applications", "alias", "Fleet Chat")
+	pending, _ := w.fileID(acme, "applications", "alias", "Timesheet (new)")
+	theirFile, _ := w.fileID(globex, "files", "name", "welcome.txt")
+	theirApp, _ := w.fileID(globex, "applications", "alias", "Fleet Chat")
+	agent := w.must(acme, `{ agents(first: 1) { nodes { id } } }`, nil).at("agents", "nodes", 0, "id").(string)
+	theirAgent := w.must(globex, `{ agents(first: 1) { nodes { id } } }`, nil).at("agents", "nodes", 0, "id").(string)
+	for _, c := range []struct {
+		query string
+		input map[string]any
+		code  string
+		field string
+	}{
+		{deployFile, map[string]any{"fileId": file, "destination": "%SDCARD%"}, "BAD_USER_INPUT", "[input]"},
+		{deployFile, map[string]any{"fileId": theirFile, "agentId": agent, "destination": "%SDCARD%"}, "NOT_FOUND", "[input fileId]"},
+		{deployFile, map[string]any{"fileId": app, "agentId": agent, "destination": "%SDCARD%"}, "BAD_USER_INPUT", "[input fileId]"},
+		{deployFile, map[string]any{"fileId": file, "agentId": theirAgent, "destination": "%SDCARD%"}, "NOT_FOUND", "[input agentId]"},
+		{deployFile, map[string]any{"fileId": file, "agentId": agent, "destination": "/etc"}, "BAD_USER_INPUT", "[input destination]"},
+		{deployFile, map[string]any{"fileId": file, "agentId": agent, "destination": "%SDCARD%/../x"}, "BAD_USER_INPUT", "[input destination]"},
+		{deployApplication, map[string]any{"applicationId": theirApp, "agentId": agent}, "NOT_FOUND", "[input applicationId]"},
+		{deployApplication, map[string]any{"applicationId": app, "agentId": theirAgent}, "NOT_FOUND", "[input agentId]"},
+		{removeFile, map[string]any{"agentId": agent, "path": "/etc/hosts"}, "BAD_USER_INPUT", "[input path]"},
+		{removeFile, map[string]any{"agentId": theirAgent, "path": "%SDCARD%/a"}, "NOT_FOUND", "[input agentId]"},
+		{removeApplication, map[string]any{"agentId": agent}, "BAD_USER_INPUT", "[input]"},
+		{removeApplication, map[string]any{"agentId": agent, "packageName": ""}, "BAD_USER_INPUT", "[input packageName]"},
+		{removeApplication, map[string]any{"agentId": agent, "packageName": "a.b", "applicationId": app}, "BAD_USER_INPUT", "[input]"},
+		{removeApplication, map[string]any{"agentId": agent, "applicationId": theirApp}, "NOT_FOUND", "[input applicationId]"},
+		{removeApplication, map[string]any{"agentId": agent, "applicationId": pending}, "CONFLICT", "[input applicationId]"},
+	} {
+		a := w.must(acme, c.query, map[string]any{"input": c.input})
+		for _, payload := range a.Data {
+			wrong := answer{Data: payload.(map[string]any)}
+			if wrong.at("userErrors", 0, "code") != c.code || fmt.Sprint(wrong.at("userErrors", 0, "field")) != c.field || wrong.Data["task"] != nil {
+				t.Errorf("%v: got %s, want %s at %s", c.input, a.text, c.code, c.field)
+			}
+		}
+	}
+	for _, user := range []string{"sally@acme.test", "viewer@acme.test"} {
+		token := w.signIn(user)
+		for query, input := range map[string]map[string]any{
+			deployFile: {"fileId": file, "agentId": agent, "destination": "%SDCARD%"}, deployApplication: {"applicationId": app, "agentId": agent},
+			removeFile: {"path": "%SDCARD%/a", "agentId": agent}, removeApplication: {"packageName": "a.b", "agentId": agent},
+		} {
+			if a := w.ask(token, query, map[string]any{"input": input}); a.code() != "FORBIDDEN" {
+				t.Errorf("%s: %v: %s", user, input, a.text)
+			}
+		}
+	}
+}

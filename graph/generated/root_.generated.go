@@ -282,6 +282,16 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	DeployApplicationPayload struct {
+		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	DeployFilePayload struct {
+		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	DeployedApplication struct {
 		Application    func(childComplexity int) int
 		ApplicationID  func(childComplexity int) int
@@ -521,11 +531,15 @@ type ComplexityRoot struct {
 		DeleteFile           func(childComplexity int, input model.DeleteFileInput) int
 		DeleteFleet          func(childComplexity int, input model.DeleteFleetInput) int
 		DeleteUsers          func(childComplexity int, input model.DeleteUsersInput) int
+		DeployApplication    func(childComplexity int, input model.DeployApplicationInput) int
+		DeployFile           func(childComplexity int, input model.DeployFileInput) int
 		LocateAgent          func(childComplexity int, input model.LocateAgentInput) int
 		Login                func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
 		Logout               func(childComplexity int) int
 		PingAgent            func(childComplexity int, input model.PingAgentInput) int
+		RemoveApplication    func(childComplexity int, input model.RemoveApplicationInput) int
+		RemoveFile           func(childComplexity int, input model.RemoveFileInput) int
 		RemoveTasks          func(childComplexity int, input model.RemoveTasksInput) int
 		RequestInventory     func(childComplexity int, input model.RequestInventoryInput) int
 		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
@@ -791,6 +805,16 @@ type ComplexityRoot struct {
 		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
 		Viewer           func(childComplexity int) int
 		WellKnownPaths   func(childComplexity int) int
+	}
+
+	RemoveApplicationPayload struct {
+		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	RemoveFilePayload struct {
+		Task       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	RemoveTasksPayload struct {
@@ -2011,6 +2035,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteUsersPayload.UserErrors(childComplexity), true
 
+	case "DeployApplicationPayload.task":
+		if e.ComplexityRoot.DeployApplicationPayload.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployApplicationPayload.Task(childComplexity), true
+	case "DeployApplicationPayload.userErrors":
+		if e.ComplexityRoot.DeployApplicationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployApplicationPayload.UserErrors(childComplexity), true
+
+	case "DeployFilePayload.task":
+		if e.ComplexityRoot.DeployFilePayload.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployFilePayload.Task(childComplexity), true
+	case "DeployFilePayload.userErrors":
+		if e.ComplexityRoot.DeployFilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeployFilePayload.UserErrors(childComplexity), true
+
 	case "DeployedApplication.application":
 		if e.ComplexityRoot.DeployedApplication.Application == nil {
 			break
@@ -2957,6 +3007,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteUsers(childComplexity, args["input"].(model.DeleteUsersInput)), true
+	case "Mutation.deployApplication":
+		if e.ComplexityRoot.Mutation.DeployApplication == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deployApplication_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeployApplication(childComplexity, args["input"].(model.DeployApplicationInput)), true
+	case "Mutation.deployFile":
+		if e.ComplexityRoot.Mutation.DeployFile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deployFile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeployFile(childComplexity, args["input"].(model.DeployFileInput)), true
 	case "Mutation.locateAgent":
 		if e.ComplexityRoot.Mutation.LocateAgent == nil {
 			break
@@ -3007,6 +3079,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
+	case "Mutation.removeApplication":
+		if e.ComplexityRoot.Mutation.RemoveApplication == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeApplication_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveApplication(childComplexity, args["input"].(model.RemoveApplicationInput)), true
+	case "Mutation.removeFile":
+		if e.ComplexityRoot.Mutation.RemoveFile == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeFile_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveFile(childComplexity, args["input"].(model.RemoveFileInput)), true
 	case "Mutation.removeTasks":
 		if e.ComplexityRoot.Mutation.RemoveTasks == nil {
 			break
@@ -4261,6 +4355,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.WellKnownPaths(childComplexity), true
 
+	case "RemoveApplicationPayload.task":
+		if e.ComplexityRoot.RemoveApplicationPayload.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveApplicationPayload.Task(childComplexity), true
+	case "RemoveApplicationPayload.userErrors":
+		if e.ComplexityRoot.RemoveApplicationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveApplicationPayload.UserErrors(childComplexity), true
+
+	case "RemoveFilePayload.task":
+		if e.ComplexityRoot.RemoveFilePayload.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveFilePayload.Task(childComplexity), true
+	case "RemoveFilePayload.userErrors":
+		if e.ComplexityRoot.RemoveFilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveFilePayload.UserErrors(childComplexity), true
+
 	case "RemoveTasksPayload.results":
 		if e.ComplexityRoot.RemoveTasksPayload.Results == nil {
 			break
@@ -5445,6 +5565,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteFileInput,
 		ec.unmarshalInputDeleteFleetInput,
 		ec.unmarshalInputDeleteUsersInput,
+		ec.unmarshalInputDeployApplicationInput,
+		ec.unmarshalInputDeployFileInput,
 		ec.unmarshalInputDeviceEventFilter,
 		ec.unmarshalInputEntityContactInput,
 		ec.unmarshalInputFileDeploymentInput,
@@ -5456,6 +5578,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPingAgentInput,
 		ec.unmarshalInputPolicyValueInput,
 		ec.unmarshalInputProfileGrantInput,
+		ec.unmarshalInputRemoveApplicationInput,
+		ec.unmarshalInputRemoveFileInput,
 		ec.unmarshalInputRemoveTasksInput,
 		ec.unmarshalInputRequestInventoryInput,
 		ec.unmarshalInputRequestPasswordResetInput,
@@ -6020,6 +6144,53 @@ extend type Mutation {
   updateApplication("The application and what is to change." input: UpdateApplicationInput!): UpdateApplicationPayload!
   "Deletes an application for good, after all that deploys it."
   deleteApplication("The application." input: DeleteApplicationInput!): DeleteApplicationPayload!
+  "Has a fleet or a device install an application: the policy ` + "`" + `deployApp` + "`" + `, as ` + "`" + `applyPolicies` + "`" + ` applies it."
+  deployApplication("What to install where." input: DeployApplicationInput!): DeployApplicationPayload!
+  """
+  Has a fleet or a device remove an application, wherever it came from: the policy ` + "`" + `removeApp` + "`" + `, as ` + "`" + `applyPolicies` + "`" + ` applies
+  it. To end a deployment, remove its task.
+  """
+  removeApplication("What to remove where." input: RemoveApplicationInput!): RemoveApplicationPayload!
+}
+
+"An application for a fleet or a device."
+input DeployApplicationInput {
+  "The application's global id."
+  applicationId: ID!
+  "The fleet's global id; give this or ` + "`" + `agentId` + "`" + `."
+  fleetId: ID
+  "The device's global id; give this or ` + "`" + `fleetId` + "`" + `."
+  agentId: ID
+  "Whether devices remove the application when the task is removed."
+  removeOnDelete: Boolean! = true
+}
+
+"What became of an application that was to be deployed."
+type DeployApplicationPayload {
+  "The task that deploys it; null where it was refused."
+  task: Task
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"An application that a fleet or a device is to remove."
+input RemoveApplicationInput {
+  "The name of the Android package, such as ` + "`" + `com.example.app` + "`" + `; give this or ` + "`" + `applicationId` + "`" + `."
+  packageName: String
+  "The global id of an application whose package is to be removed; give this or ` + "`" + `packageName` + "`" + `."
+  applicationId: ID
+  "The fleet's global id; give this or ` + "`" + `agentId` + "`" + `."
+  fleetId: ID
+  "The device's global id; give this or ` + "`" + `fleetId` + "`" + `."
+  agentId: ID
+}
+
+"What became of an application that was to be removed."
+type RemoveApplicationPayload {
+  "The task that removes it; null where it was refused."
+  task: Task
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
 }
 
 "An application to upload."
@@ -6510,6 +6681,53 @@ extend type Mutation {
   updateFile("The file and what is to change." input: UpdateFileInput!): UpdateFilePayload!
   "Deletes a file for good, after all that deploys it."
   deleteFile("The file." input: DeleteFileInput!): DeleteFilePayload!
+  "Has a fleet or a device store a file: the policy ` + "`" + `deployFile` + "`" + `, as ` + "`" + `applyPolicies` + "`" + ` applies it."
+  deployFile("What to store where." input: DeployFileInput!): DeployFilePayload!
+  """
+  Has a fleet or a device remove a file, wherever it came from: the policy ` + "`" + `removeFile` + "`" + `, as ` + "`" + `applyPolicies` + "`" + ` applies it. To
+  end a deployment, remove its task.
+  """
+  removeFile("What to remove where." input: RemoveFileInput!): RemoveFilePayload!
+}
+
+"A file for a fleet or a device."
+input DeployFileInput {
+  "The file's global id."
+  fileId: ID!
+  "The fleet's global id; give this or ` + "`" + `agentId` + "`" + `."
+  fleetId: ID
+  "The device's global id; give this or ` + "`" + `fleetId` + "`" + `."
+  agentId: ID
+  "The folder on the device, one of ` + "`" + `wellKnownPaths` + "`" + ` or below one: ` + "`" + `%SDCARD%/reports` + "`" + `."
+  destination: String!
+  "Whether devices remove the file when the task is removed."
+  removeOnDelete: Boolean! = true
+}
+
+"What became of a file that was to be deployed."
+type DeployFilePayload {
+  "The task that deploys it; null where it was refused."
+  task: Task
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
+}
+
+"A file that a fleet or a device is to remove."
+input RemoveFileInput {
+  "The file's path on the device, below one of ` + "`" + `wellKnownPaths` + "`" + `: ` + "`" + `%SDCARD%/reports/may.pdf` + "`" + `."
+  path: String!
+  "The fleet's global id; give this or ` + "`" + `agentId` + "`" + `."
+  fleetId: ID
+  "The device's global id; give this or ` + "`" + `fleetId` + "`" + `."
+  agentId: ID
+}
+
+"What became of a file that was to be removed."
+type RemoveFilePayload {
+  "The task that removes it; null where it was refused."
+  task: Task
+  "What the caller did wrong; empty where all is well."
+  userErrors: [UserError!]!
 }
 
 "A file to upload."
@@ -8890,6 +9108,26 @@ func (ec *executionContext) childFields_DeleteUsersPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type DeleteUsersPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeployApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_DeployApplicationPayload_task(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeployApplicationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeployApplicationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeployFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_DeployFilePayload_task(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeployFilePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeployFilePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Disk(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -9692,6 +9930,26 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 		return ec.fieldContext_ProfileGrant_isRecursive(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
+}
+
+func (ec *executionContext) childFields_RemoveApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_RemoveApplicationPayload_task(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RemoveApplicationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveApplicationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RemoveFilePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_RemoveFilePayload_task(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RemoveFilePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveFilePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RemoveTasksPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

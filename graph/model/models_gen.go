@@ -358,6 +358,48 @@ type DeleteUsersPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// An application for a fleet or a device.
+type DeployApplicationInput struct {
+	// The application's global id.
+	ApplicationID string `json:"applicationId"`
+	// The fleet's global id; give this or `agentId`.
+	FleetID *string `json:"fleetId,omitempty"`
+	// The device's global id; give this or `fleetId`.
+	AgentID *string `json:"agentId,omitempty"`
+	// Whether devices remove the application when the task is removed.
+	RemoveOnDelete bool `json:"removeOnDelete"`
+}
+
+// What became of an application that was to be deployed.
+type DeployApplicationPayload struct {
+	// The task that deploys it; null where it was refused.
+	Task *Task `json:"task,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A file for a fleet or a device.
+type DeployFileInput struct {
+	// The file's global id.
+	FileID string `json:"fileId"`
+	// The fleet's global id; give this or `agentId`.
+	FleetID *string `json:"fleetId,omitempty"`
+	// The device's global id; give this or `fleetId`.
+	AgentID *string `json:"agentId,omitempty"`
+	// The folder on the device, one of `wellKnownPaths` or below one: `%SDCARD%/reports`.
+	Destination string `json:"destination"`
+	// Whether devices remove the file when the task is removed.
+	RemoveOnDelete bool `json:"removeOnDelete"`
+}
+
+// What became of a file that was to be deployed.
+type DeployFilePayload struct {
+	// The task that deploys it; null where it was refused.
+	Task *Task `json:"task,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Which events to stream: those that match everything given.
 type DeviceEventFilter struct {
 	// Only events of these devices.
@@ -885,6 +927,44 @@ type ProfileGrantInput struct {
 
 // Reads. Everything but `gateway` needs a signed-in viewer.
 type Query struct {
+}
+
+// An application that a fleet or a device is to remove.
+type RemoveApplicationInput struct {
+	// The name of the Android package, such as `com.example.app`; give this or `applicationId`.
+	PackageName *string `json:"packageName,omitempty"`
+	// The global id of an application whose package is to be removed; give this or `packageName`.
+	ApplicationID *string `json:"applicationId,omitempty"`
+	// The fleet's global id; give this or `agentId`.
+	FleetID *string `json:"fleetId,omitempty"`
+	// The device's global id; give this or `fleetId`.
+	AgentID *string `json:"agentId,omitempty"`
+}
+
+// What became of an application that was to be removed.
+type RemoveApplicationPayload struct {
+	// The task that removes it; null where it was refused.
+	Task *Task `json:"task,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// A file that a fleet or a device is to remove.
+type RemoveFileInput struct {
+	// The file's path on the device, below one of `wellKnownPaths`: `%SDCARD%/reports/may.pdf`.
+	Path string `json:"path"`
+	// The fleet's global id; give this or `agentId`.
+	FleetID *string `json:"fleetId,omitempty"`
+	// The device's global id; give this or `fleetId`.
+	AgentID *string `json:"agentId,omitempty"`
+}
+
+// What became of a file that was to be removed.
+type RemoveFilePayload struct {
+	// The task that removes it; null where it was refused.
+	Task *Task `json:"task,omitempty"`
+	// What the caller did wrong; empty where all is well.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // Tasks to remove.
