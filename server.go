@@ -23,6 +23,7 @@ import (
 )
 
 //go:generate go tool gqlgen generate
+//go:generate sh -c "go run . schema >graph/schema.graphql.new && mv graph/schema.graphql.new graph/schema.graphql"
 
 // version is the gateway's; a release sets it with -ldflags "-X main.version=1.2.3".
 var version = "0.1.0-dev"
