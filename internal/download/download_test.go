@@ -8,9 +8,17 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"go.uber.org/goleak"
 
 	"fleetgate/glpiproxy"
+	"fleetgate/internal/signin"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/patrickmn/go-cache.(*janitor).Run"))
+}
 
 func TestNamesThatBrowsersGet(t *testing.T) {
 	for name, want := range map[string]string{
@@ -48,4 +56,44 @@ func TestWhatIsAnsweredForGLPI(t *testing.T) {
 		}
 	}()
 	h.fail(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/files/1/content", nil), errors.Join(context.Canceled))
+}
+
+// Downloads are taken up to a bound; who comes then is told to come again.
+func TestDownloadsAreBounded(t *testing.T) {
+	glpi, err := glpiproxy.New(glpiproxy.Options{URL: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = glpi.Close() })
+	sealer, err := signin.NewSealer([]byte("one secret of many"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk, err := signin.NewDesk(signin.Options{GLPI: glpi, Sealer: sealer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := Routes(desk, slog.New(slog.DiscardHandler))
+	h := routes["/files/{id}/content"].(*handler)
+	ask := func() *httptest.ResponseRecorder {
+		request := httptest.NewRequest(http.MethodGet, "/files/1/content", nil)
+		request.SetPathValue("id", "1")
+		request.Header.Set("Authorization", "Bearer "+desk.Seal("session7", time.Now().Add(time.Hour)))
+		recorder := httptest.NewRecorder()
+		h.ServeHTTP(recorder, request)
+		return recorder
+	}
+	for range mostAtOnce {
+		h.places <- struct{}{}
+	}
+	if got := ask(); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
+		t.Errorf("got %d %s", got.Code, got.Body)
+	}
+	<-h.places
+	if got := ask(); got.Header().Get("Retry-After") != "" || !strings.Contains(got.Body.String(), "GLPI") {
+		t.Errorf("with a place: got %d %s", got.Code, got.Body)
+	}
+	if len(h.places) != mostAtOnce-1 {
+		t.Errorf("%d places are taken", len(h.places))
+	}
 }

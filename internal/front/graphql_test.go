@@ -247,3 +247,36 @@ func TestOrigins(t *testing.T) {
 		})
 	}
 }
+
+func TestDownloadsAreForOwnAndListedPages(t *testing.T) {
+	f, _ := newFront(t, func(o *front.Options) {
+		o.AllowedOrigins = []string{"https://fleet.example"}
+		o.Downloads = map[string]http.Handler{"/files/{id}/content": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte("file " + r.PathValue("id")))
+		})}
+	})
+	for _, test := range []struct {
+		method, origin string
+		status         int
+		reads          bool
+	}{
+		{"GET", "", 200, false},
+		{"GET", "http://example.com", 200, false}, // httptest's host
+		{"GET", "https://fleet.example", 200, true},
+		{"GET", "https://evil.example", 403, false},
+		{"OPTIONS", "https://fleet.example", 0, true},
+		{"OPTIONS", "https://evil.example", 0, false},
+	} {
+		response := ask(f, test.method, "/files/7/content", "", "Origin", test.origin,
+			"Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization,range")
+		if reads := response.Header.Get("Access-Control-Allow-Origin") != ""; reads != test.reads {
+			t.Errorf("%s of %q: %v", test.method, test.origin, response.Header)
+		}
+		if test.method == "OPTIONS" {
+			continue // its headers are all that counts
+		}
+		if got := text(t, response); response.StatusCode != test.status || test.status == 200 && got != "file 7" {
+			t.Errorf("%s of %q: got %d %s", test.method, test.origin, response.StatusCode, got)
+		}
+	}
+}
