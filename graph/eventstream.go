@@ -27,7 +27,13 @@ type eventStream struct {
 
 func (e *eventStream) run(ctx context.Context) {
 	defer close(e.events)
-	defer e.subscription.Close()
+	e.carry(ctx, e.forward)
+}
+
+// carry does the work of a stream until it fails or ctx is done. It follows a switch of the viewer's profile or entity
+// at once.
+func (e *eventStream) carry(ctx context.Context, work func(context.Context) error) {
+	defer func() { e.subscription.Close() }() // the one that it has at the end
 	seeing, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer e.resolver.SignIn.WatchScope(e.session.Token(), func() {
@@ -35,7 +41,7 @@ func (e *eventStream) run(ctx context.Context) {
 			end(err) // after a switch nothing stays allowed by default
 		}
 	})()
-	if err := e.forward(seeing); ctx.Err() == nil {
+	if err := work(seeing); ctx.Err() == nil {
 		graphqlws.Fail(ctx, err)
 	}
 }
@@ -99,6 +105,11 @@ func (e *eventStream) refresh(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
+	return e.lasting(err)
+}
+
+// lasting is the error that ends a stream; nil where GLPI is merely away.
+func (e *eventStream) lasting(err error) error {
 	var failed *glpiproxy.Error
 	if !errors.As(err, &failed) {
 		return err

@@ -40,7 +40,7 @@ func presentStatuses(rows []glpiproxy.TaskStatus) []*model.TaskStatus {
 	statuses := make([]*model.TaskStatus, 0, len(rows))
 	for _, row := range rows {
 		if state := model.TaskStateOf(row.Status); state != nil {
-			statuses = append(statuses, &model.TaskStatus{Task: row.TaskID, AgentID: row.AgentID, State: *state, At: row.ChangedAt})
+			statuses = append(statuses, &model.TaskStatus{Row: row.ID, Task: row.TaskID, AgentID: row.AgentID, State: *state, At: row.ChangedAt})
 		}
 	}
 	return statuses
@@ -87,11 +87,15 @@ func taskRollout(ctx context.Context, t *model.Task) (*model.TaskRollout, error)
 	if err != nil {
 		return nil, err
 	}
+	return countStates(t, statuses), nil
+}
+
+func countStates(t *model.Task, statuses []*model.TaskStatus) *model.TaskRollout {
 	counts := &model.TaskStateCounts{}
 	for _, status := range statuses {
 		counts.Add(status.State)
 	}
-	return &model.TaskRollout{Task: t, Counts: counts, PercentDone: counts.PercentDone()}, nil
+	return &model.TaskRollout{Task: t, Counts: counts, PercentDone: counts.PercentDone()}
 }
 
 // fleetRollout counts the states of all tasks of a fleet.
@@ -100,17 +104,21 @@ func fleetRollout(ctx context.Context, f *model.Fleet) (*model.Rollout, error) {
 	if err != nil {
 		return nil, err
 	}
-	rollout := &model.Rollout{Fleet: f, Counts: &model.TaskStateCounts{}, Tasks: []*model.TaskRollout{}}
-	for _, task := range found {
-		one, err := taskRollout(ctx, task)
-		if err != nil {
+	tasks := make([]*model.TaskRollout, len(found))
+	for i, task := range found {
+		if tasks[i], err = taskRollout(ctx, task); err != nil {
 			return nil, err
 		}
-		rollout.Tasks = append(rollout.Tasks, one)
-		rollout.Counts.AddAll(one.Counts)
 	}
-	rollout.PercentDone = rollout.Counts.PercentDone()
-	return rollout, nil
+	return sumOf(f, tasks), nil
+}
+
+func sumOf(f *model.Fleet, tasks []*model.TaskRollout) *model.Rollout {
+	counts := &model.TaskStateCounts{}
+	for _, task := range tasks {
+		counts.AddAll(task.Counts)
+	}
+	return &model.Rollout{Fleet: f, Counts: counts, PercentDone: counts.PercentDone(), Tasks: tasks}
 }
 
 // statusPage reads a page of the states of a task.

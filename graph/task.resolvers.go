@@ -43,6 +43,10 @@ func (r *mutationResolver) RemoveTasks(ctx context.Context, input model.RemoveTa
 	return removeTasks(ctx, input)
 }
 
+func (r *subscriptionResolver) RolloutProgress(ctx context.Context, fleetID string) (<-chan *model.Rollout, error) {
+	return r.rolloutProgress(ctx, fleetID)
+}
+
 func (r *taskResolver) Policy(ctx context.Context, obj *model.Task) (*model.Policy, error) {
 	return policyOf(ctx, obj)
 }

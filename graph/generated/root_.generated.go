@@ -868,7 +868,8 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		DeviceEvents func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
+		DeviceEvents    func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
+		RolloutProgress func(childComplexity int, fleetID string) int
 	}
 
 	SwitchEntityPayload struct {
@@ -4539,6 +4540,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.DeviceEvents(childComplexity, args["filter"].(*model.DeviceEventFilter), args["after"].(*string)), true
+	case "Subscription.rolloutProgress":
+		if e.ComplexityRoot.Subscription.RolloutProgress == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_rolloutProgress_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.RolloutProgress(childComplexity, args["fleetId"].(string)), true
 
 	case "SwitchEntityPayload.userErrors":
 		if e.ComplexityRoot.SwitchEntityPayload.UserErrors == nil {
@@ -8131,6 +8143,15 @@ extend type Mutation {
   of its own, which is in the answer. Each task is removed or refused by itself.
   """
   removeTasks("Which tasks." input: RemoveTasksInput!): RemoveTasksPayload!
+}
+
+extend type Subscription {
+  """
+  How far the tasks of a fleet have come: once at the beginning, then after each change, at most once a second. What
+  devices say on the broker counts at once, what they tell GLPI within a few seconds. It ends when the viewer no longer
+  sees the fleet.
+  """
+  rolloutProgress("The fleet's global id." fleetId: ID!): Rollout!
 }
 
 "Policies for a fleet or for one device."

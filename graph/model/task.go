@@ -62,6 +62,7 @@ func (d DeployedFile) FileID() string { return GlobalID("File", d.ID) }
 
 // TaskStatus is how far a task has come on one device. One that a device tells live has no row in GLPI yet.
 type TaskStatus struct {
+	Row   int // GLPI's id of the status itself; 0 for what is told live
 	Task  int // GLPI's id of the task
 	State TaskState
 	At    time.Time // zero: not known
