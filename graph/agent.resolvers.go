@@ -52,6 +52,14 @@ func (r *agentResolver) Positions(ctx context.Context, obj *model.Agent, from *t
 	return positionPage(ctx, obj, from, to, pageArguments{first, last, after, before})
 }
 
+func (r *mutationResolver) UpdateAgent(ctx context.Context, input model.UpdateAgentInput) (*model.UpdateAgentPayload, error) {
+	return updateAgent(ctx, input)
+}
+
+func (r *mutationResolver) MoveAgents(ctx context.Context, input model.MoveAgentsInput) (*model.MoveAgentsPayload, error) {
+	return moveAgents(ctx, input)
+}
+
 func (r *Resolver) Agent() generated.AgentResolver { return &agentResolver{r} }
 
 type agentResolver struct{ *Resolver }

@@ -96,15 +96,20 @@ func inChunks(ctx context.Context, read func(ctx context.Context, start, count i
 	}
 }
 
+// expectAgent tells that what a device points to may be asked for soon.
+func (l *loaders) expectAgent(a glpiproxy.Agent) {
+	l.computers.expect(a.ComputerID)
+	l.pageComputers.expect(a.ComputerID)
+	l.fleets.expect(a.FleetID)
+	l.entities.expect(a.EntityID)
+	l.agentTasks.expect(a)
+	l.agentStatuses.expect(a.ID)
+}
+
 func agentConnection(l *loaders, p page[glpiproxy.Agent]) *model.AgentConnection {
 	c := &model.AgentConnection{Edges: []*model.AgentEdge{}, Nodes: []*model.Agent{}, PageInfo: p.info(), TotalCount: p.total}
 	for i, item := range p.items {
-		l.computers.expect(item.ComputerID)
-		l.pageComputers.expect(item.ComputerID)
-		l.fleets.expect(item.FleetID)
-		l.entities.expect(item.EntityID)
-		l.agentTasks.expect(item)
-		l.agentStatuses.expect(item.ID)
+		l.expectAgent(item)
 		node := &model.Agent{Agent: item}
 		c.Nodes = append(c.Nodes, node)
 		c.Edges = append(c.Edges, &model.AgentEdge{Node: node, Cursor: p.cursor(i)})

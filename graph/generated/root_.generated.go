@@ -521,6 +521,17 @@ type ComplexityRoot struct {
 		Right       func(childComplexity int) int
 	}
 
+	MoveAgentResult struct {
+		Agent      func(childComplexity int) int
+		ID         func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	MoveAgentsPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Mutation struct {
 		ApplyPolicies        func(childComplexity int, input model.ApplyPoliciesInput) int
 		CreateAccount        func(childComplexity int, input model.CreateAccountInput) int
@@ -537,6 +548,7 @@ type ComplexityRoot struct {
 		Login                func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
 		Logout               func(childComplexity int) int
+		MoveAgents           func(childComplexity int, input model.MoveAgentsInput) int
 		PingAgent            func(childComplexity int, input model.PingAgentInput) int
 		RemoveApplication    func(childComplexity int, input model.RemoveApplicationInput) int
 		RemoveFile           func(childComplexity int, input model.RemoveFileInput) int
@@ -546,6 +558,7 @@ type ComplexityRoot struct {
 		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
 		SwitchEntity         func(childComplexity int, input model.SwitchEntityInput) int
 		SwitchProfile        func(childComplexity int, input model.SwitchProfileInput) int
+		UpdateAgent          func(childComplexity int, input model.UpdateAgentInput) int
 		UpdateApplication    func(childComplexity int, input model.UpdateApplicationInput) int
 		UpdateEntitySettings func(childComplexity int, input model.UpdateEntitySettingsInput) int
 		UpdateFile           func(childComplexity int, input model.UpdateFileInput) int
@@ -962,6 +975,11 @@ type ComplexityRoot struct {
 
 	TextValue struct {
 		Text func(childComplexity int) int
+	}
+
+	UpdateAgentPayload struct {
+		Agent      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	UpdateApplicationPayload struct {
@@ -2914,6 +2932,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MissingSettingsRight.Right(childComplexity), true
 
+	case "MoveAgentResult.agent":
+		if e.ComplexityRoot.MoveAgentResult.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MoveAgentResult.Agent(childComplexity), true
+	case "MoveAgentResult.id":
+		if e.ComplexityRoot.MoveAgentResult.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MoveAgentResult.ID(childComplexity), true
+	case "MoveAgentResult.userErrors":
+		if e.ComplexityRoot.MoveAgentResult.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MoveAgentResult.UserErrors(childComplexity), true
+
+	case "MoveAgentsPayload.results":
+		if e.ComplexityRoot.MoveAgentsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MoveAgentsPayload.Results(childComplexity), true
+	case "MoveAgentsPayload.userErrors":
+		if e.ComplexityRoot.MoveAgentsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MoveAgentsPayload.UserErrors(childComplexity), true
+
 	case "Mutation.applyPolicies":
 		if e.ComplexityRoot.Mutation.ApplyPolicies == nil {
 			break
@@ -3069,6 +3119,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Logout(childComplexity), true
+	case "Mutation.moveAgents":
+		if e.ComplexityRoot.Mutation.MoveAgents == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_moveAgents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.MoveAgents(childComplexity, args["input"].(model.MoveAgentsInput)), true
 	case "Mutation.pingAgent":
 		if e.ComplexityRoot.Mutation.PingAgent == nil {
 			break
@@ -3168,6 +3229,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(model.SwitchProfileInput)), true
+	case "Mutation.updateAgent":
+		if e.ComplexityRoot.Mutation.UpdateAgent == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateAgent_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateAgent(childComplexity, args["input"].(model.UpdateAgentInput)), true
 	case "Mutation.updateApplication":
 		if e.ComplexityRoot.Mutation.UpdateApplication == nil {
 			break
@@ -4888,6 +4960,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TextValue.Text(childComplexity), true
 
+	case "UpdateAgentPayload.agent":
+		if e.ComplexityRoot.UpdateAgentPayload.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateAgentPayload.Agent(childComplexity), true
+	case "UpdateAgentPayload.userErrors":
+		if e.ComplexityRoot.UpdateAgentPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateAgentPayload.UserErrors(childComplexity), true
+
 	case "UpdateApplicationPayload.application":
 		if e.ComplexityRoot.UpdateApplicationPayload.Application == nil {
 			break
@@ -5587,6 +5672,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputLocateAgentInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
+		ec.unmarshalInputMoveAgentsInput,
 		ec.unmarshalInputPingAgentInput,
 		ec.unmarshalInputPolicyValueInput,
 		ec.unmarshalInputProfileGrantInput,
@@ -5598,6 +5684,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputResetPasswordInput,
 		ec.unmarshalInputSwitchEntityInput,
 		ec.unmarshalInputSwitchProfileInput,
+		ec.unmarshalInputUpdateAgentInput,
 		ec.unmarshalInputUpdateApplicationInput,
 		ec.unmarshalInputUpdateEntitySettingsInput,
 		ec.unmarshalInputUpdateFileInput,
@@ -6072,6 +6159,66 @@ type AgentEdge {
   node: Agent!
   "Its place in the list, to go on from."
   cursor: String!
+}
+
+extend type Mutation {
+  "Renames a device, moves it to another fleet, or both. To lock, wipe or unenrol it are operations of their own."
+  updateAgent("What to change." input: UpdateAgentInput!): UpdateAgentPayload!
+  """
+  Moves devices to a fleet. Each is moved or refused by itself. A device in a new fleet gets the fleet's tasks, and those of
+  the old one are canceled.
+  """
+  moveAgents("Which devices, and where to." input: MoveAgentsInput!): MoveAgentsPayload!
+}
+
+"What is to become of a device. What is left out or null stays as it is."
+input UpdateAgentInput {
+  "The agent's global id."
+  id: ID!
+  "The new label, not empty, at most 255 bytes."
+  name: String
+  """
+  The global id of the fleet to move it to: one of the device's own entity, or a recursive one of an entity above. The
+  default fleet of an entity, which takes no policies, is where unmanaged devices go.
+  """
+  fleetId: ID
+}
+
+"The device as it is now."
+type UpdateAgentPayload {
+  "The device; null where there is no such device."
+  agent: Agent
+  "What the caller did wrong."
+  userErrors: [UserError!]!
+}
+
+"Devices to be moved."
+input MoveAgentsInput {
+  "The agents' global ids, each at most once; 1 to 500."
+  agentIds: [ID!]!
+  """
+  The global id of the fleet to move them to: one of the devices' own entity, or a recursive one of an entity above. The
+  default fleet of an entity, which takes no policies, is where unmanaged devices go.
+  """
+  fleetId: ID!
+}
+
+"What became of each device."
+type MoveAgentsPayload {
+  "One for each of ` + "`" + `agentIds` + "`" + `, in their order; empty where the fleet itself was refused."
+  results: [MoveAgentResult!]!
+  "What the caller did wrong with the whole; what is wrong with one device stands in its result."
+  userErrors: [UserError!]!
+}
+
+"What became of a device that was to be moved."
+type MoveAgentResult {
+  "The id that was given."
+  id: ID!
+  "The device as it is now; null where there is no such device."
+  agent: Agent
+  "Why it was not moved; empty when it is in the fleet now."
+  userErrors: [UserError!]!
 }
 `, BuiltIn: false},
 	{Name: "../schema/application.graphqls", Input: `extend type Query {
@@ -9555,6 +9702,28 @@ func (ec *executionContext) childFields_MissingSettingsRight(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type MissingSettingsRight", field.Name)
 }
 
+func (ec *executionContext) childFields_MoveAgentResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_MoveAgentResult_id(ctx, field)
+	case "agent":
+		return ec.fieldContext_MoveAgentResult_agent(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_MoveAgentResult_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MoveAgentResult", field.Name)
+}
+
+func (ec *executionContext) childFields_MoveAgentsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_MoveAgentsPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_MoveAgentsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MoveAgentsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -10211,6 +10380,16 @@ func (ec *executionContext) childFields_TextSetting(ctx context.Context, field g
 		return ec.fieldContext_TextSetting_inheritedFrom(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TextSetting", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "agent":
+		return ec.fieldContext_UpdateAgentPayload_agent(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UpdateAgentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateAgentPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

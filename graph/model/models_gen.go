@@ -690,6 +690,33 @@ type MissingSettingsRight struct {
 	Explanation string `json:"explanation"`
 }
 
+// What became of a device that was to be moved.
+type MoveAgentResult struct {
+	// The id that was given.
+	ID string `json:"id"`
+	// The device as it is now; null where there is no such device.
+	Agent *Agent `json:"agent,omitempty"`
+	// Why it was not moved; empty when it is in the fleet now.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Devices to be moved.
+type MoveAgentsInput struct {
+	// The agents' global ids, each at most once; 1 to 500.
+	AgentIds []string `json:"agentIds"`
+	// The global id of the fleet to move them to: one of the devices' own entity, or a recursive one of an entity above. The
+	// default fleet of an entity, which takes no policies, is where unmanaged devices go.
+	FleetID string `json:"fleetId"`
+}
+
+// What became of each device.
+type MoveAgentsPayload struct {
+	// One for each of `agentIds`, in their order; empty where the fleet itself was refused.
+	Results []*MoveAgentResult `json:"results"`
+	// What the caller did wrong with the whole; what is wrong with one device stands in its result.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Writes. What the caller did wrong comes back in the payload's `userErrors`.
 type Mutation struct {
 }
@@ -1188,6 +1215,25 @@ type TextValue struct {
 }
 
 func (TextValue) IsTaskValue() {}
+
+// What is to become of a device. What is left out or null stays as it is.
+type UpdateAgentInput struct {
+	// The agent's global id.
+	ID string `json:"id"`
+	// The new label, not empty, at most 255 bytes.
+	Name *string `json:"name,omitempty"`
+	// The global id of the fleet to move it to: one of the device's own entity, or a recursive one of an entity above. The
+	// default fleet of an entity, which takes no policies, is where unmanaged devices go.
+	FleetID *string `json:"fleetId,omitempty"`
+}
+
+// The device as it is now.
+type UpdateAgentPayload struct {
+	// The device; null where there is no such device.
+	Agent *Agent `json:"agent,omitempty"`
+	// What the caller did wrong.
+	UserErrors []*UserError `json:"userErrors"`
+}
 
 // What is to change of an application.
 type UpdateApplicationInput struct {
