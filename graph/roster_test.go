@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// numbers is a list of so many rows that is read in windows.
-func numbers(total int) func(ctx context.Context, start, count int) ([]int, int, error) {
+// windowsOf is a list of so many rows that is read in windows.
+func windowsOf(total int) func(ctx context.Context, start, count int) ([]int, int, error) {
 	return func(_ context.Context, start, count int) ([]int, int, error) {
 		rows := []int{}
 		for i := start; i < min(start+count, total); i++ {
@@ -20,7 +20,7 @@ func numbers(total int) func(ctx context.Context, start, count int) ([]int, int,
 
 func TestAWholeListIsReadInOrder(t *testing.T) {
 	for _, total := range []int{0, 1, chunk - 1, chunk, chunk + 1, 3*chunk + 7, mostRows} {
-		rows, err := readWhole(t.Context(), numbers(total))
+		rows, err := readWhole(t.Context(), windowsOf(total))
 		if err != nil || len(rows) != total || !slices.IsSorted(rows) {
 			t.Errorf("%d rows: got %d, sorted %t, %v", total, len(rows), slices.IsSorted(rows), err)
 		}
@@ -31,7 +31,7 @@ func TestAListThatIsTooLongIsRefused(t *testing.T) {
 	reads := 0
 	_, err := readWhole(t.Context(), func(ctx context.Context, start, count int) ([]int, int, error) {
 		reads++
-		return numbers(mostRows+1)(ctx, start, count)
+		return windowsOf(mostRows+1)(ctx, start, count)
 	})
 	var refused *coded
 	if !errors.As(err, &refused) || refused.code != CodeQueryTooComplex || reads != 1 {
@@ -46,7 +46,7 @@ func TestAFailedWindowFailsTheWholeList(t *testing.T) {
 			if start == failing {
 				return nil, 0, away
 			}
-			return numbers(3*chunk)(ctx, start, count)
+			return windowsOf(3*chunk)(ctx, start, count)
 		})
 		if !errors.Is(err, away) {
 			t.Errorf("the window at %d: %v", failing, err)
