@@ -328,3 +328,31 @@ func TestOpeningAFleetIsAHandfulOfCalls(t *testing.T) {
 		t.Errorf("%d calls to GLPI, warm: %q", len(warm), warm)
 	}
 }
+
+// Removing a deployment leaves a task that removes the file, and GLPI then refuses another file at the same place: what
+// could be saved is, and the answer says what was not.
+func TestWhatGLPIRefusesWhileSavingIsToldTaskByTask(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	files := w.must(token, `{ files { nodes { id databaseId name } } }`, nil)
+	name := files.at("files", "nodes", 0, "name")
+	if status := w.restAs("admin@acme.test").do("PUT", fmt.Sprintf("/PluginFlyvemdmFile/%v", files.at("files", "nodes", 1, "databaseId")), map[string]any{"name": name}, nil); status != 200 {
+		t.Fatalf("GLPI answered %d", status)
+	}
+	made := w.newFleet(token, "Before", set("deployFile", "file", file(files.at("files", "nodes", 0, "id"), "%SDCARD%/x")))
+	a := w.must(token, updateFleet, map[string]any{"input": map[string]any{"id": made.at("fleet", "id"), "name": "After", "tasks": []any{
+		set("deployFile", "file", file(files.at("files", "nodes", 1, "id"), "%SDCARD%/x")), set("disableGPS", "boolean", true),
+	}}})
+	if a.at("updateFleet", "results", 0, "outcome") != "REFUSED" || a.at("updateFleet", "results", 1, "outcome") != "CREATED" || a.at("updateFleet", "fleet", "name") != "After" {
+		t.Errorf("got %s", a.text)
+	}
+	wantError(t, "the file", a.at("updateFleet", "results", 0, "userErrors"), "BAD_USER_INPUT", "input.tasks.0")
+	wantError(t, "in all", a.at("updateFleet", "userErrors"), "BAD_USER_INPUT", "input.tasks.0")
+	if message, _ := a.at("updateFleet", "userErrors", 0, "message").(string); !strings.Contains(message, "removal policy") {
+		t.Errorf("GLPI's own reason is missing: %q", message)
+	}
+	removed := answer{Data: a.at("updateFleet", "removed", 0).(map[string]any)}
+	if removed.at("removed") != true || removed.at("removalTask", "value", "path") != fmt.Sprintf("%%SDCARD%%/x/%v", name) || len(a.at("updateFleet", "fleet", "tasks").([]any)) != 2 {
+		t.Errorf("got %s", a.text)
+	}
+}
