@@ -39,7 +39,9 @@ func (o *operator) call(method, path string, input, result any, headers ...strin
 		o.w.t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Session-Token", o.session)
+	if o.session != "" {
+		request.Header.Set("Session-Token", o.session)
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
