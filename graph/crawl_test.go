@@ -27,8 +27,8 @@ func loadSchema(t *testing.T) *ast.Schema {
 	return loaded
 }
 
-// deepest is how many types a way goes through: from agents to the statuses of a task on another device.
-const deepest = 7
+// deepest is how many types a way goes through: from fleets over their devices to those devices' tasks.
+const deepest = 6
 
 // crawl visits a query for the plain fields at every place, from the top down, going through no type twice on one way,
 // and to nodes by `nodes` alone, not by `edges` too.
