@@ -409,3 +409,22 @@ func (w *world) machineOf(o *operator, agentID int) int {
 	o.call("GET", "/PluginFlyvemdmAgent/"+strconv.Itoa(agentID), nil, &agent)
 	return agent.User
 }
+
+// Who administers the whole GLPI is seen from every company, and GLPI lets anybody give them a profile there, which makes
+// them changeable.
+func TestTheRootsAdministratorIsNotTakenOver(t *testing.T) {
+	w := newWorld(t) // without a service account: what protects is that no grant is in sight
+	root := model.GlobalID("User", w.operator().idOf("User", "glpi"))
+	token := w.signIn("admin@acme.test")
+	for field, value := range map[string]any{
+		"addGrants": []any{map[string]any{"profileId": model.GlobalID("Profile", 1)}}, "addEmails": []any{"mine@acme.test"}, "password": "mine now",
+	} {
+		a := w.mutate(token, "updateUser", "user { id }", map[string]any{"id": root, field: value})
+		if got := a.codes(); !slices.Equal(got, []string{"FORBIDDEN input." + field}) {
+			t.Errorf("%s: got %q", field, got)
+		}
+	}
+	if !w.canSignIn("glpi", "glpi") {
+		t.Error("the password is another one")
+	}
+}
