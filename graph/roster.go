@@ -86,14 +86,12 @@ func readWhole[T any](ctx context.Context, read func(ctx context.Context, start,
 	if total > mostRows {
 		return nil, tooMany("one fleet or one entity")
 	}
-	windows := [][]T{first}
+	windows := make([][]T, max(1, (total+chunk-1)/chunk))
+	windows[0] = first
 	group, ctx := errgroup.WithContext(ctx)
-	for start := chunk; start < total; start += chunk {
-		windows = append(windows, nil)
-		window := len(windows) - 1
-		group.Go(func() error {
-			rows, _, err := read(ctx, start, chunk)
-			windows[window] = rows
+	for i := 1; i < len(windows); i++ {
+		group.Go(func() (err error) {
+			windows[i], _, err = read(ctx, i*chunk, chunk)
 			return err
 		})
 	}
