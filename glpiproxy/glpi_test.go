@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 // was asked. Paths are without the API's root.
 type glpi struct {
 	*httptest.Server
-	t *testing.T
+	t testing.TB
 
 	mu       sync.Mutex
 	asked    []*http.Request
@@ -38,7 +38,7 @@ const (
 	bob   = "tokenofbob000000000000000b"
 )
 
-func newGLPI(t *testing.T) *glpi {
+func newGLPI(t testing.TB) *glpi {
 	g := &glpi{t: t, handlers: map[string]http.HandlerFunc{}}
 	g.Server = httptest.NewServer(http.HandlerFunc(g.serve))
 	t.Cleanup(g.Close)
@@ -101,7 +101,7 @@ func says(status int, body string, header ...string) http.HandlerFunc {
 }
 
 // recorded plays the answer of a transcript.
-func recorded(t *testing.T, name string) http.HandlerFunc {
+func recorded(t testing.TB, name string) http.HandlerFunc {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name+".json"))
 	if err != nil {
@@ -169,8 +169,9 @@ func (g *glpi) fleets(spoiled ...int) {
 	refused := says(401, `["ERROR_RIGHT_MISSING","You don't have permission to perform this action."]`)
 	g.on("/getMultipleItems", func(w http.ResponseWriter, r *http.Request) {
 		var rows []string
-		for i := 0; r.URL.Query().Has(fmt.Sprintf("items[%d][items_id]", i)); i++ {
-			id, _ := strconv.Atoi(r.URL.Query().Get(fmt.Sprintf("items[%d][items_id]", i)))
+		query := r.URL.Query()
+		for i := 0; query.Has(fmt.Sprintf("items[%d][items_id]", i)); i++ {
+			id, _ := strconv.Atoi(query.Get(fmt.Sprintf("items[%d][items_id]", i)))
 			if slices.Contains(spoiled, id) {
 				refused(w, r)
 				return
