@@ -53,7 +53,7 @@ type Bridge struct {
 	journal   *journal
 	strangers *strangers
 	inquiries *inquiries
-	order     sync.Mutex // held while a message is taken in, so that those held back keep their places
+	order     sync.Mutex // held from a change of what is known until its events are in the journal: they keep the order
 	now       func() time.Time
 	started   atomic.Bool
 }
@@ -103,14 +103,14 @@ func (b *Bridge) Run(ctx context.Context) error {
 		return errors.New("the bridge runs already, or did")
 	}
 	defer b.hub.close()
-	var journal sync.WaitGroup
-	defer journal.Wait()
-	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // the link's last messages are still told
 	defer stop()
-	journal.Go(func() { b.journal.follow(ctx) })
-	journal.Go(func() { b.journal.write(ctx) })
-	journal.Go(func() { b.meetStrangers(ctx) })
-	journal.Go(func() { b.watchTheSilent(ctx) })
+	running.Go(func() { b.journal.follow(background) })
+	running.Go(func() { b.journal.write(background) })
+	running.Go(func() { b.meetStrangers(background) })
+	running.Go(func() { b.watchTheSilent(background) })
 	return b.link.run(ctx, b.handle)
 }
 
@@ -159,6 +159,13 @@ func (b *Bridge) takeIn(m message) {
 	b.journal.add(events)
 }
 
+// note changes what is known and tells of it, with nothing in between.
+func (b *Bridge) note(change func() []Event) {
+	b.order.Lock()
+	defer b.order.Unlock()
+	b.journal.add(change())
+}
+
 // silenceCheck is how late a device may be found to be STALE.
 const silenceCheck = 2 * time.Second
 
@@ -171,7 +178,7 @@ func (b *Bridge) watchTheSilent(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			b.journal.add(b.registry.grow(b.now()))
+			b.note(func() []Event { return b.registry.grow(b.now()) })
 		}
 	}
 }

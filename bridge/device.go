@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,9 +17,23 @@ type DeviceKey struct {
 }
 
 // canonical is the key under which a device is known, whichever way its serial is written: GLPI makes a number of
-// every text that looks like one, so the phone that calls itself 0042 is 42 there.
+// every text that looks like one, so the phone that calls itself 0042 is 42 there. Serials that GLPI keeps apart stay
+// apart: whole numbers up to 18 digits are exact, and longer ones are left as they are.
 func (k DeviceKey) canonical() DeviceKey {
-	if number, err := strconv.ParseFloat(k.Serial, 64); err == nil && number == number {
+	if strings.Trim(k.Serial, "+-.eE0123456789") != "" {
+		return k // letters: no number, nor what only Go takes for one, such as infinity or 0x1p-2
+	}
+	if whole, err := strconv.ParseInt(k.Serial, 10, 64); err == nil {
+		k.Serial = strconv.FormatInt(whole, 10)
+		return k
+	}
+	const exactDigits = 15
+	number, err := strconv.ParseFloat(k.Serial, 64)
+	switch {
+	case err != nil || len(k.Serial) > exactDigits:
+	case number == math.Trunc(number) && math.Abs(number) < 1<<53:
+		k.Serial = strconv.FormatInt(int64(number), 10)
+	default:
 		k.Serial = strconv.FormatFloat(number, 'g', -1, 64)
 	}
 	return k

@@ -103,7 +103,7 @@ func (l *eventLog) after(cursor string) (number uint64, notBefore LogID, err err
 	switch age := id.age(l.now()); {
 	case age > l.age:
 		return 0, LogID{}, ErrResync
-	case id.after(l.last) && age > l.now().Sub(l.since.Truncate(time.Millisecond)):
+	case id.after(l.last) && l.isFromBefore(id):
 		return 0, LogID{}, ErrResync
 	case id.after(l.last):
 		return l.next, id, nil
@@ -114,6 +114,12 @@ func (l *eventLog) after(cursor string) (number uint64, notBefore LogID, err err
 		return number + 1, LogID{}, nil
 	}
 	return 0, LogID{}, ErrResync
+}
+
+// isFromBefore says whether an entry was written before this log was begun.
+func (l *eventLog) isFromBefore(id LogID) bool {
+	ms, _ := id.Parts()
+	return ms < uint64(l.since.UnixMilli())
 }
 
 // after says whether an ID comes after another one.

@@ -68,6 +68,18 @@ func (h *hub) isLoaded() bool {
 	}
 }
 
+// keep notes an event of the log from before this process: only who comes back with a cursor is to see it. nil is a
+// gap in the log.
+func (h *hub) keep(e *Event, id LogID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e == nil {
+		h.log.forget()
+		return
+	}
+	h.log.add(e, id)
+}
+
 // publish notes an event of the log and hands it out. It never waits: a subscription whose buffer is full
 // gets no more.
 func (h *hub) publish(e Event, id LogID) {

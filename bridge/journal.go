@@ -7,6 +7,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // journal carries events through the Log: what this replica hears is appended by the one replica that leads, and
@@ -19,11 +21,14 @@ type journal struct {
 	known   *registry
 	options Options
 	metrics *metrics
+	led     bool // whether this replica led when that was last looked at; only write's
 
 	mu      sync.Mutex
 	heard   []Event // not appended yet, in order
-	lost    bool    // some of them had to be dropped
+	first   uint64  // the number of the first of them, which counts all events
+	lost    bool    // some had to be dropped before the first
 	arrived chan struct{}
+	quiet   map[string]*rate.Sometimes // for the log of failures, by what was being done
 }
 
 const (
@@ -33,14 +38,24 @@ const (
 	leadCheck   = 250 * time.Millisecond
 	logRetry    = 500 * time.Millisecond
 	flushTime   = time.Second
+	failureTold = 30 * time.Second // how often a failure that lasts is logged
+)
+
+// What is done with the Log, for the log of failures.
+const (
+	reading = "reading the event log"
+	writing = "writing the event log"
 )
 
 func newJournal(o Options, h *hub, known *registry, m *metrics) *journal {
 	log := o.Log
 	if log == nil {
-		log = newMemoryLog(o.LogSize)
+		log = newMemoryLog(o.LogSize, o.Now)
 	}
-	return &journal{log: log, hub: h, known: known, options: o, metrics: m, arrived: make(chan struct{}, 1)}
+	return &journal{
+		log: log, hub: h, known: known, options: o, metrics: m, led: o.Leads(), arrived: make(chan struct{}, 1),
+		quiet: map[string]*rate.Sometimes{reading: {Interval: failureTold}, writing: {Interval: failureTold}},
+	}
 }
 
 // add takes events in that were heard. It never waits.
@@ -51,7 +66,7 @@ func (j *journal) add(events []Event) {
 	j.mu.Lock()
 	j.heard = append(j.heard, events...)
 	if excess := len(j.heard) - mostHeard; excess > 0 {
-		j.heard = append([]Event(nil), j.heard[excess:]...)
+		j.drop(excess)
 		j.lost = true
 	}
 	j.mu.Unlock()
@@ -61,15 +76,19 @@ func (j *journal) add(events []Event) {
 	}
 }
 
+// drop lets go of the oldest events. It is called with the lock held.
+func (j *journal) drop(number int) {
+	j.heard, j.first = j.heard[number:], j.first+uint64(number)
+}
+
 // write appends what is heard while this replica leads, until ctx is done.
 func (j *journal) write(ctx context.Context) {
 	check := time.NewTicker(leadCheck)
 	defer check.Stop()
-	led := j.options.Leads()
 	for {
 		select {
 		case <-ctx.Done():
-			if led {
+			if j.led {
 				j.flush(ctx)
 			}
 			return
@@ -80,13 +99,13 @@ func (j *journal) write(ctx context.Context) {
 		switch {
 		case !leads:
 			j.keepLatest()
-		case !led:
+		case !j.led:
 			leads = j.takeOver(ctx)
 			j.appendAll(ctx)
-		default:
-			j.appendAll(ctx)
+		case !j.appendAll(ctx):
+			wait(ctx, logRetry)
 		}
-		led = leads
+		j.led = leads
 	}
 }
 
@@ -103,7 +122,7 @@ func (j *journal) keepLatest() {
 	defer j.mu.Unlock()
 	oldest := j.options.Now().Add(-standbyTime)
 	for len(j.heard) > 0 && j.heard[0].At.Before(oldest) {
-		j.heard = j.heard[1:]
+		j.drop(1)
 	}
 	j.lost = false
 }
@@ -113,7 +132,7 @@ func (j *journal) keepLatest() {
 func (j *journal) takeOver(ctx context.Context) bool {
 	entries, err := j.log.Tail(ctx, mostHeard)
 	if err != nil {
-		j.failed("reading the event log", err)
+		j.failed(reading, err)
 		return false
 	}
 	appended := map[[32]byte]int{}
@@ -133,7 +152,7 @@ func (j *journal) takeOver(ctx context.Context) bool {
 		}
 		missing = append(missing, e)
 	}
-	j.heard = missing
+	j.heard, j.first = missing, j.first+uint64(len(j.heard)-len(missing))
 	return true
 }
 
@@ -155,15 +174,15 @@ func fingerprint(e Event) [32]byte {
 	return sha256.Sum256(text)
 }
 
-// appendAll appends everything heard; what fails is tried again at the next check.
-func (j *journal) appendAll(ctx context.Context) {
+// appendAll appends everything heard; false when it failed and is to be tried again.
+func (j *journal) appendAll(ctx context.Context) bool {
 	for ctx.Err() == nil {
 		j.mu.Lock()
 		batch := j.heard[:min(len(j.heard), batchLength)]
-		lost := j.lost
+		first, lost := j.first, j.lost
 		j.mu.Unlock()
 		if len(batch) == 0 {
-			return
+			return true
 		}
 		entries := make([][]byte, 0, len(batch)+1)
 		if lost {
@@ -174,20 +193,21 @@ func (j *journal) appendAll(ctx context.Context) {
 			entries = append(entries, text)
 		}
 		if err := j.log.Append(ctx, entries...); err != nil {
-			j.failed("writing the event log", err)
-			return
+			j.failed(writing, err)
+			return false
 		}
-		j.forget(len(batch), lost)
+		j.forget(first + uint64(len(batch)))
 	}
+	return true
 }
 
-// forget drops events that are appended now. Others may have been dropped from the front meanwhile, which only
-// happens when they are lost anyway.
-func (j *journal) forget(appended int, toldLoss bool) {
+// forget drops the events up to a number, which are appended now with the word that some before them are lost. Where
+// more had to be dropped meanwhile, that is still to be told.
+func (j *journal) forget(end uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.heard = j.heard[min(appended, len(j.heard)):]
-	if toldLoss {
+	if j.first <= end {
+		j.drop(int(end - j.first))
 		j.lost = false
 	}
 }
@@ -199,13 +219,25 @@ func (j *journal) load(ctx context.Context) (LogID, error) {
 	if err != nil {
 		return LogID{}, err
 	}
-	for _, entry := range entries {
-		var e Event
-		if json.Unmarshal(entry.Value, &e) == nil {
-			j.known.restore(e)
-		}
+	last := LogID{}
+	for len(entries) > 0 && j.hub.log.isFromBefore(entries[0].ID) {
+		last = entries[0].ID
+		j.recall(entries[0])
+		entries = entries[1:]
 	}
-	return j.take(entries, LogID{}), nil
+	return j.take(entries, last), nil
+}
+
+// recall takes an entry up from before this process.
+func (j *journal) recall(entry LogEntry) {
+	var e Event
+	switch {
+	case len(entry.Value) == 0:
+		j.hub.keep(nil, entry.ID)
+	case json.Unmarshal(entry.Value, &e) == nil:
+		j.known.restore(e)
+		j.hub.keep(&e, entry.ID)
+	}
 }
 
 // follow hands every entry of the log to the subscribers, until ctx is done.
@@ -225,7 +257,7 @@ func (j *journal) follow(ctx context.Context) {
 			}
 		}
 		if err != nil && ctx.Err() == nil {
-			j.failed("reading the event log", err)
+			j.failed(reading, err)
 			wait(ctx, logRetry)
 		}
 	}
@@ -251,7 +283,9 @@ func (j *journal) take(entries []LogEntry, last LogID) LogID {
 func (j *journal) failed(doing string, err error) {
 	j.metrics.logErrors.Inc()
 	if !errors.Is(err, context.Canceled) {
-		j.options.Logger.Warn("the event log can't be used, trying again", "doing", doing, "error", err)
+		j.quiet[doing].Do(func() {
+			j.options.Logger.Warn("the event log can't be used, trying again", "doing", doing, "error", err)
+		})
 	}
 }
 

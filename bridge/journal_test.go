@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,7 +68,7 @@ func wantNoMore(t *testing.T, s *Subscription) {
 }
 
 func TestACursorOutlivesTheProcess(t *testing.T) {
-	log := newMemoryLog(1000)
+	log := newMemoryLog(1000, time.Now)
 	first := newReplica(t, log, true)
 	s := first.subscribe(t, "")
 	first.hear(1)
@@ -87,13 +89,13 @@ func TestACursorOutlivesTheProcess(t *testing.T) {
 // A cursor of a log that is gone must not be taken for one of the new log: what came between would be lost
 // without a word.
 func TestACursorOfALostLogNeedsAResync(t *testing.T) {
-	first := newReplica(t, newMemoryLog(1000), true)
+	first := newReplica(t, newMemoryLog(1000, time.Now), true)
 	s := first.subscribe(t, "")
 	first.hear(1)
 	cursor := wantTask(t, s, 1).Cursor
 	first.stop()
 	time.Sleep(2 * time.Millisecond) // IDs count milliseconds
-	second := newReplica(t, newMemoryLog(1000), true)
+	second := newReplica(t, newMemoryLog(1000, time.Now), true)
 	if _, err := second.hub.subscribe(everything, cursor); !errors.Is(err, ErrResync) {
 		t.Errorf("got %v", err)
 	}
@@ -101,7 +103,7 @@ func TestACursorOfALostLogNeedsAResync(t *testing.T) {
 
 // Both replicas hear everything; each subscriber sees it once, and under the same cursors.
 func TestReplicasTellTheSame(t *testing.T) {
-	log := newMemoryLog(1000)
+	log := newMemoryLog(1000, time.Now)
 	leader, follower := newReplica(t, log, true), newReplica(t, log, false)
 	here, there := leader.subscribe(t, ""), follower.subscribe(t, "")
 	var cursors []string
@@ -122,7 +124,7 @@ func TestReplicasTellTheSame(t *testing.T) {
 
 // When the leader ends, the other one appends what the leader heard and didn't come to, and only that.
 func TestTakingOverLosesAndRepeatsNothing(t *testing.T) {
-	log := newMemoryLog(1000)
+	log := newMemoryLog(1000, time.Now)
 	leader, follower := newReplica(t, log, true), newReplica(t, log, false)
 	s := follower.subscribe(t, "")
 	for i := range 10 {
@@ -145,13 +147,15 @@ func TestTakingOverLosesAndRepeatsNothing(t *testing.T) {
 // flaky is a log that can be out of reach.
 type flaky struct {
 	Log
-	down atomic.Bool
+	down  atomic.Bool
+	tries atomic.Int32 // while it was down
 }
 
 var errDown = errors.New("out of reach")
 
 func (f *flaky) Append(ctx context.Context, entries ...[]byte) error {
 	if f.down.Load() {
+		f.tries.Add(1)
 		return errDown
 	}
 	return f.Log.Append(ctx, entries...)
@@ -165,7 +169,7 @@ func (f *flaky) Tail(ctx context.Context, limit int) ([]LogEntry, error) {
 }
 
 func TestEventsWaitForALogOutOfReach(t *testing.T) {
-	log := &flaky{Log: newMemoryLog(1000)}
+	log := &flaky{Log: newMemoryLog(1000, time.Now)}
 	r := newReplica(t, log, true)
 	s := r.subscribe(t, "")
 	log.down.Store(true)
@@ -180,7 +184,7 @@ func TestEventsWaitForALogOutOfReach(t *testing.T) {
 }
 
 func TestALogThatIsDownAtTheStartIsReadLater(t *testing.T) {
-	log := &flaky{Log: newMemoryLog(1000)}
+	log := &flaky{Log: newMemoryLog(1000, time.Now)}
 	log.down.Store(true)
 	r := newReplica(t, log, true)
 	s := r.subscribe(t, "")
@@ -189,16 +193,102 @@ func TestALogThatIsDownAtTheStartIsReadLater(t *testing.T) {
 	wantTask(t, s, 1)
 }
 
+// A Log that is out of reach is neither asked nor complained of for each event.
+func TestALogOutOfReachIsLeftInPeace(t *testing.T) {
+	log, said := &flaky{Log: newMemoryLog(1000, time.Now)}, &notes{}
+	r := newReplica(t, log, true)
+	r.options.Logger = slog.New(slog.NewTextHandler(said, nil))
+	eventually(t, "the log was read", func() bool { return r.hub.isLoaded() })
+	log.down.Store(true)
+	for i := range 100 {
+		r.hear(i)
+		time.Sleep(time.Millisecond)
+	}
+	if tries := log.tries.Load(); tries > 5 {
+		t.Errorf("it was tried %d times", tries)
+	}
+	if lines := strings.Count(said.String(), "writing the event log"); lines != 1 {
+		t.Errorf("%d lines of log", lines)
+	}
+}
+
+// What the Log kept from before is for those who come back, not for those who listen from now on.
+func TestOldEventsAreNotLive(t *testing.T) {
+	log := &flaky{Log: newMemoryLog(1000, time.Now)}
+	first := newReplica(t, log, true)
+	s := first.subscribe(t, "")
+	first.hear(1)
+	cursor := wantTask(t, s, 1).Cursor
+	first.hear(2)
+	wantTask(t, s, 2)
+	first.stop()
+	time.Sleep(2 * time.Millisecond) // IDs count milliseconds
+	log.down.Store(true)
+	second := newReplica(t, log, true)
+	live := second.subscribe(t, "") // before the log could be read
+	log.down.Store(false)
+	second.hear(3)
+	wantTask(t, live, 3)
+	back := second.subscribe(t, cursor)
+	wantTask(t, back, 2)
+	wantTask(t, back, 3)
+}
+
+// busy is a log that hears of more than can wait while it is written.
+type busy struct {
+	Log
+	meanwhile func()
+}
+
+func (b *busy) Append(ctx context.Context, entries ...[]byte) error {
+	if b.meanwhile != nil {
+		b.meanwhile()
+		b.meanwhile = nil
+	}
+	return b.Log.Append(ctx, entries...)
+}
+
+// Events that had to go while others were being appended are a gap too.
+func TestAGapThatOpensMeanwhileIsTold(t *testing.T) {
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := Options{URL: "mqtt://nowhere"}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &busy{Log: newMemoryLog(2*mostHeard, time.Now)}
+	o.Log = log
+	j := newJournal(o, nil, nil, m)
+	step := 0
+	hear := func(n int) {
+		for range n {
+			step++
+			j.add([]Event{{Kind: TaskStatusChanged, Device: someone, Task: &TaskStatus{TaskID: step}}})
+		}
+	}
+	hear(1)
+	log.meanwhile = func() { hear(mostHeard + 5) } // the first one, which is appended now, and five others go
+	if !j.appendAll(t.Context()) {
+		t.Fatal("it failed")
+	}
+	entries, _ := log.Tail(t.Context(), 2*mostHeard)
+	if len(entries) != mostHeard+2 || len(entries[1].Value) != 0 {
+		t.Errorf("%d entries, the second is %q; want a gap after the first", len(entries), entries[1].Value)
+	}
+}
+
 // More than can wait is a gap, and everybody is told: nothing is lost without a word.
 func TestAGapIsTold(t *testing.T) {
-	log := &flaky{Log: newMemoryLog(2 * mostHeard)}
+	log := &flaky{Log: newMemoryLog(2*mostHeard, time.Now)}
 	r := newReplica(t, log, true)
 	s := r.subscribe(t, "")
 	r.hear(0)
 	cursor := wantTask(t, s, 0).Cursor
 	log.down.Store(true)
 	eventually(t, "the log is down", func() bool { return log.down.Load() })
-	for i := range mostHeard + 10 {
+	for i := range mostHeard + 20_000 { // letting go of one must cost next to nothing
 		r.hear(i)
 	}
 	log.down.Store(false)

@@ -85,6 +85,7 @@ func (l *link) run(ctx context.Context, handle func(message)) error {
 		l.log.Debug("the broker did not take the goodbye", "error", err)
 	}
 	l.lost("the bridge was stopped")
+	l.drainRest(handle)
 	return nil
 }
 
@@ -189,6 +190,18 @@ func (l *link) drain(ctx context.Context, handle func(message)) {
 		case m := <-l.messages:
 			handle(m)
 		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// drainRest hands on what was delivered before the end: the broker doesn't send it again.
+func (l *link) drainRest(handle func(message)) {
+	for {
+		select {
+		case m := <-l.messages:
+			handle(m)
+		default:
 			return
 		}
 	}

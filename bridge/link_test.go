@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,6 +72,23 @@ func TestAFullQueueHoldsTheBrokerUpForAMoment(t *testing.T) {
 			t.Error("the end waits for a queue that nobody reads")
 		}
 	})
+}
+
+// What the broker delivered before the end is taken in: it doesn't send it again.
+func TestTheEndTakesInWhatWasDelivered(t *testing.T) {
+	l := newTestLink(t)
+	for i := range 100 {
+		l.messages <- message{task: TaskStatus{TaskID: i}}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var taken []int
+	if err := l.run(ctx, func(m message) { taken = append(taken, m.task.TaskID) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(taken) != 100 || !slices.IsSorted(taken) {
+		t.Errorf("taken in: %v", taken)
+	}
 }
 
 // TestTransports connects over a WebSocket and over TLS, to a certificate that only the given authority vouches for.

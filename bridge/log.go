@@ -48,14 +48,17 @@ type memoryLog struct {
 	most    int
 	last    uint64
 	grown   chan struct{}
+	now     func() time.Time
 }
 
-func newMemoryLog(most int) *memoryLog { return &memoryLog{most: most, grown: make(chan struct{})} }
+func newMemoryLog(most int, now func() time.Time) *memoryLog {
+	return &memoryLog{most: most, grown: make(chan struct{}), now: now}
+}
 
 func (l *memoryLog) Append(_ context.Context, entries ...[]byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := uint64(time.Now().UnixMilli())
+	now := uint64(l.now().UnixMilli())
 	for _, value := range entries {
 		l.last++
 		l.entries = append(l.entries, LogEntry{NewLogID(max(now, l.lastMillisecond()), l.last), value})

@@ -38,7 +38,8 @@ type Presence struct {
 type Heard struct {
 	// State is Online, Offline or Unknown.
 	State PresenceState
-	// Since is when the state was taken; zero when that is not known, as with a retained message.
+	// Since is when the state was taken, of Offline when it was last said: a will that comes again is newer than what
+	// GLPI heard in between. Zero when that is not known, as with a retained message.
 	Since time.Time
 	// LastContact is the last sign of life heard from the device itself; zero when there was none.
 	LastContact time.Time

@@ -70,7 +70,7 @@ func (d *record) hear(m message) {
 	case m.online:
 		d.alive(m.at)
 	default:
-		d.take(Heard{State: Offline, Since: m.at, LastContact: d.heard.LastContact})
+		d.heard = Heard{State: Offline, Since: m.at, LastContact: d.heard.LastContact}
 	}
 }
 
@@ -82,7 +82,7 @@ func (d *record) find(word PresenceState, repeated bool) {
 	if heardLive && !d.heard.Retained && repeated || d.heard.State == word {
 		return
 	}
-	d.take(Heard{State: word, LastContact: d.heard.LastContact, Retained: true})
+	d.heard = Heard{State: word, LastContact: d.heard.LastContact, Retained: true}
 }
 
 // alive notes a sign of life.
@@ -92,15 +92,7 @@ func (d *record) alive(at time.Time) {
 		d.heard.LastContact = at
 		return
 	}
-	d.take(Heard{State: Online, Since: at, LastContact: at})
-}
-
-// take puts a word in the place of the one before; one that only repeats it keeps its time.
-func (d *record) take(word Heard) {
-	if d.heard.State == word.State && !d.heard.Since.IsZero() {
-		word.Since = d.heard.Since
-	}
-	d.heard = word
+	d.heard = Heard{State: Online, Since: at, LastContact: at}
 }
 
 // remember takes up what was told of the device before the bridge was started again: it was heard then, unless

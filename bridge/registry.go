@@ -93,10 +93,12 @@ func (r *registry) apply(m message) ([]Event, error) {
 		known = &record{}
 		r.devices[key] = known
 	}
-	known.key, known.slash = m.device, m.slash
+	if !ok || m.kind != kindCommand { // GLPI may write the serial in another way than the device
+		known.key, known.slash = m.device, m.slash
+	}
 	events := known.apply(m)
 	if m.kind == kindUnenroll {
-		r.remove(key)
+		r.unenroll(key)
 	} else {
 		events = append(known.settle(m.at, r.staleAfter, !m.retained), events...)
 	}
@@ -107,11 +109,18 @@ func (r *registry) apply(m message) ([]Event, error) {
 	return events, nil
 }
 
-func (r *registry) remove(key DeviceKey) {
-	for _, agent := range r.devices[key].agents {
-		delete(r.agents, agent)
+// unenroll forgets what was heard of a device. Its agents stay as long as GLPI has them: that they are still on its
+// list doesn't mean that they were enrolled anew, and that they are gone is to be told.
+func (r *registry) unenroll(key DeviceKey) {
+	known, ok := r.devices[key]
+	if !ok {
+		return
 	}
-	delete(r.devices, key)
+	if len(known.agents) == 0 {
+		delete(r.devices, key)
+		return
+	}
+	*known = record{key: known.key, slash: known.slash, glpi: known.glpi, agents: known.agents}
 }
 
 // grow finds the devices that were silent for too long since they said that they are online.
@@ -133,15 +142,18 @@ func (r *registry) grow(now time.Time) (events []Event) {
 // restore notes what was told of a device before the bridge was started again, so that what has changed since is
 // an event.
 func (r *registry) restore(e Event) {
-	if e.Kind != PresenceChanged || e.Presence == nil {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := e.Device.canonical()
+	if e.Kind == AgentUnenrolled {
+		r.unenroll(key)
+	}
+	if e.Kind != PresenceChanged || e.Presence == nil {
+		return
+	}
 	known, ok := r.devices[key]
 	if !ok {
-		if len(r.devices) >= r.most {
+		if r.complete || len(r.devices) >= r.most {
 			return
 		}
 		known = &record{key: e.Device}

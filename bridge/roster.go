@@ -20,7 +20,7 @@ type Enrolled struct {
 // is heard over MQTT; what changes by that is an event, and so is an agent that was not known before where fresh
 // says that it must be new.
 func (b *Bridge) Learn(agents []Enrolled, fresh bool) {
-	b.journal.add(b.registry.learn(agents, fresh, b.now()))
+	b.note(func() []Event { return b.registry.learn(agents, fresh, b.now()) })
 }
 
 // LearnedAll says that Learn was told of every agent: from now on a device that is none of them is heard only
@@ -28,7 +28,9 @@ func (b *Bridge) Learn(agents []Enrolled, fresh bool) {
 func (b *Bridge) LearnedAll() { b.registry.close() }
 
 // Forget takes in that GLPI has these agents no more.
-func (b *Bridge) Forget(agentIDs []int) { b.journal.add(b.registry.forget(agentIDs, b.now())) }
+func (b *Bridge) Forget(agentIDs []int) {
+	b.note(func() []Event { return b.registry.forget(agentIDs, b.now()) })
+}
 
 // AgentIDs are the agents that Learn told of, in no order.
 func (b *Bridge) AgentIDs() []int { return b.registry.agentIDs() }
@@ -128,7 +130,7 @@ func (b *Bridge) meet(ctx context.Context, key DeviceKey) {
 	for _, agent := range found {
 		if agent.Device.canonical() == key.canonical() {
 			admitted = true
-			b.Learn([]Enrolled{agent}, true)
+			b.journal.add(b.registry.learn([]Enrolled{agent}, true, b.now()))
 		} else {
 			why = refusedWrongEntity
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 	"sync"
@@ -110,6 +111,35 @@ func TestGLPIsRecordsChangePresence(t *testing.T) {
 	}
 	s.Learn([]Enrolled{{7, someone, Record{Online: true, LastContact: s.time()}}}, false) // nothing new
 	wantNothing(t, events)
+	s.pass(time.Second)
+	s.hear(t, own+"Status/Online", off, false) // its will once more, which is newer than GLPI's record now
+	wantPresence(t, next(t, events), Offline, MQTT)
+}
+
+// The roster speaks of a device while a message of it is taken in: what is known changes only once the message's events
+// are in the journal, so that events keep the order of what they tell.
+func TestEventsKeepTheOrderOfWhatIsKnown(t *testing.T) {
+	s := newStaffed(t)
+	events := subscribe(t, s.Bridge, everything, "")
+	s.hear(t, own+"Status/Online", on, false)
+	wantPresence(t, next(t, events), Online, MQTT)
+	s.pass(time.Second)
+	for name, tell := range map[string]func(){
+		"the roster learns":  func() { s.Learn([]Enrolled{{7, someone, Record{LastContact: s.time()}}}, false) },
+		"the roster forgets": func() { s.Forget([]int{7}) },
+		"a message is heard": func() { s.handle(message{device: someone, kind: kindOnline, at: s.time()}) },
+	} {
+		before, _ := s.Device(someone)
+		s.order.Lock() // as while a message is taken in
+		var telling sync.WaitGroup
+		telling.Go(tell)
+		time.Sleep(20 * time.Millisecond)
+		if now, _ := s.Device(someone); !reflect.DeepEqual(now, before) {
+			t.Errorf("%s: it is %+v already", name, now)
+		}
+		s.order.Unlock()
+		telling.Wait()
+	}
 }
 
 func TestWhatIsReadAtTheStartIsNoEvent(t *testing.T) {
@@ -157,6 +187,27 @@ func TestAgentsComeAndGo(t *testing.T) {
 	wantNothing(t, events)
 	if _, known := s.Device(someone); known || len(s.AgentIDs()) != 0 {
 		t.Error("it is still known")
+	}
+}
+
+// A phone that was unenrolled says goodbye on the broker after that, and GLPI keeps its row for a while: neither is an
+// enrolment, and the end of the row is told.
+func TestAnUnenrolledAgentIsNotEnrolledAgain(t *testing.T) {
+	s := newStaffed(t)
+	s.Learn([]Enrolled{{7, someone, Record{}}}, false)
+	s.LearnedAll()
+	events := subscribe(t, s.Bridge, everything, "")
+	s.hear(t, own+"Status/Online", on, false)
+	s.hear(t, own+"Status/Unenroll", `{"unenroll":"unenrolled"}`, false)
+	s.hear(t, own+"Status/Online", off, false)
+	s.Learn([]Enrolled{{7, someone, Record{}}}, true)
+	s.Forget([]int{7})
+	var kinds []Kind
+	for len(kinds) == 0 || kinds[len(kinds)-1] != AgentDeleted {
+		kinds = append(kinds, next(t, events).Kind)
+	}
+	if want := []Kind{PresenceChanged, AgentUnenrolled, PresenceChanged, AgentDeleted}; !slices.Equal(kinds, want) {
+		t.Errorf("got %v, want %v", kinds, want)
 	}
 }
 
@@ -283,6 +334,38 @@ func TestSerialsThatGLPIMangles(t *testing.T) {
 	}
 }
 
+// Serials that GLPI can tell apart are two devices.
+func TestSerialsAreOneOnlyWhereGLPITakesThemForOne(t *testing.T) {
+	for _, c := range []struct {
+		one, other string
+		same       bool
+	}{
+		{"0042", "42", true}, {"1e5", "100000", true}, {"1e6", "1000000", true}, {"42.0", "42", true},
+		{"+7", "7", true}, {"52005e31", "5.2005e+35", true},
+		{"123456789012345678", "123456789012345679", false},     // whole numbers that a float64 takes for one
+		{"12345678901234567890", "12345678901234567891", false}, // beyond what GLPI has numbers for
+		{"INF", "infinity", false}, {"nan", "NaN", false}, {"0x10p0", "16", false}, {"1_000", "1000", false},
+		{"SN-1", "sn-1", false}, {"", "0", false}, {"-", "+", false}, {"e", "E", false}, {".", "..", false},
+	} {
+		if same := (DeviceKey{1, c.one}).canonical() == (DeviceKey{1, c.other}).canonical(); same != c.same {
+			t.Errorf("%q and %q are the same: %v", c.one, c.other, same)
+		}
+		if (DeviceKey{1, c.one}).canonical() == (DeviceKey{2, c.one}).canonical() {
+			t.Errorf("%q is the same in two entities", c.one)
+		}
+	}
+}
+
+// GLPI writes a numeric serial in its own way: what it tells the device doesn't change where the device is asked.
+func TestACommandDoesNotChangeWhereADeviceListens(t *testing.T) {
+	s := newStaffed(t)
+	s.hear(t, "/1/agent/0042/Status/Online", on, false)
+	s.hear(t, "1/agent/42/Command/Ping", "{}", false)
+	if key, slash := s.registry.address(DeviceKey{1, "42"}); key.Serial != "0042" || slash != "/" {
+		t.Errorf("it is asked at %q, %q", slash, key.Serial)
+	}
+}
+
 // What was told before a restart is remembered, so that what changed meanwhile is an event.
 func TestPresenceSurvivesARestart(t *testing.T) {
 	s := newStaffed(t)
@@ -296,6 +379,22 @@ func TestPresenceSurvivesARestart(t *testing.T) {
 	wantNothing(t, events)
 	s.hear(t, own+"Status/Online", off, true) // the will, left while the gateway was away
 	wantPresence(t, next(t, events), Offline, MQTT)
+}
+
+// A log that is read late brings back no device that GLPI doesn't know, and none that was unenrolled.
+func TestWhatIsGoneIsNotRemembered(t *testing.T) {
+	s := newStaffed(t)
+	was := Event{Kind: PresenceChanged, Device: someone, Presence: &Presence{Online, noon, noon, MQTT, false}}
+	s.registry.restore(was)
+	s.registry.restore(Event{Kind: AgentUnenrolled, Device: someone})
+	if _, known := s.Device(someone); known {
+		t.Error("an unenrolled device is known")
+	}
+	s.LearnedAll()
+	s.registry.restore(was)
+	if _, known := s.Device(someone); known {
+		t.Error("a device that GLPI doesn't know is known")
+	}
 }
 
 // TestADeviceCostsLittle holds 100,000 devices to 100 MB.
