@@ -132,6 +132,7 @@ func (b *embedded) kill(t *testing.T) {
 // mosquitto is the real thing, with the ACL that the package comment gives.
 type mosquitto struct {
 	at, binary, folder string
+	config             string
 	process            *exec.Cmd
 }
 
@@ -184,9 +185,10 @@ func newMosquitto(t *testing.T, binary string) *mosquitto {
 	_, port, _ := net.SplitHostPort(b.at)
 	b.write(t, "passwords", passwords)
 	b.write(t, "acl", mosquittoACL)
-	b.write(t, "mosquitto.conf", fmt.Sprintf(
+	b.config = fmt.Sprintf(
 		"listener %s 127.0.0.1\nallow_anonymous false\npassword_file %s\nacl_file %s\npersistence false\nlog_dest stderr\nuser root\n",
-		port, filepath.Join(b.folder, "passwords"), filepath.Join(b.folder, "acl")))
+		port, filepath.Join(b.folder, "passwords"), filepath.Join(b.folder, "acl"))
+	b.write(t, "mosquitto.conf", b.config)
 	if out, err := exec.Command("mosquitto_passwd", "-U", filepath.Join(b.folder, "passwords")).CombinedOutput(); err != nil {
 		t.Fatalf("hashing the passwords: %v: %s", err, out)
 	}

@@ -15,7 +15,8 @@ func (g *Gateway) BrokerTLS() (*tls.Config, error) {
 	if g.MQTTCAFile == "" && g.MQTTCertFile == "" && g.MQTTKeyFile == "" {
 		return nil, nil
 	}
-	if scheme, _, _ := strings.Cut(g.MQTTURL, "://"); scheme == "mqtt" || scheme == "tcp" || scheme == "ws" {
+	switch scheme, _, _ := strings.Cut(strings.ToLower(g.MQTTURL), "://"); scheme {
+	case "mqtt", "tcp", "ws":
 		return nil, errors.New("--mqtt-ca-file, --mqtt-cert-file: the broker's address has no TLS: use mqtts:// or wss://")
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
