@@ -33,7 +33,8 @@
 // While the connection is lost, a broker keeps messages of QoS 1 for the bridge, for five minutes and within its own
 // limits, and hands them over in their order. Those of QoS 0 are lost, except the retained ones: agents publish at QoS
 // 1 what they say, but their last wills, which are retained, and Flyve's commands are QoS 0. Nothing is kept for a
-// bridge that was ended.
+// bridge that was ended. Mosquitto's limit is 1,000 messages, and it drops what is more without a word: its
+// max_queued_messages should be above what a fleet says in five minutes.
 package bridge
 
 import (

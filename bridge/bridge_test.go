@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -397,7 +398,7 @@ func TestASubscriptionThatIsRefused(t *testing.T) {
 	b := start(t, account(at.address()))
 	connected(t, b)
 	s := b.Status()
-	if len(s.Refused) != 1 || s.Refused[0] != "+/agent/+/#" || !strings.Contains(s.LastError, "+/agent/+/#: not authorized") {
+	if !slices.Equal(s.Refused, []string{filters[0], filters[2]}) || !strings.Contains(s.LastError, filters[2]+": not authorized") {
 		t.Errorf("status is %+v", s)
 	}
 	events := subscribe(t, b, everything, "")

@@ -14,8 +14,8 @@ import (
 )
 
 // filters are the topics listened to: an MQTT wildcard matches a leading slash as an empty level, so the two
-// forms need one each, and no topic matches both.
-var filters = []string{"+/agent/+/#", "/+/agent/+/#"}
+// forms need one each, and no topic matches two. Policies are left out: brokers keep several for each device.
+var filters = []string{"+/agent/+/Status/#", "/+/agent/+/Status/#", "+/agent/+/Command/#", "/+/agent/+/Command/#"}
 
 const (
 	queueLength     = 8192             // messages that wait to be taken in
