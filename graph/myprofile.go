@@ -139,6 +139,13 @@ func (r *Resolver) setOwnPassword(ctx context.Context, writer *glpiproxy.Session
 	if err := proof.End(ctx); err != nil {
 		r.Logger.DebugContext(ctx, "a session was left to GLPI to end", "error", err)
 	}
-	return columnRefusals(glpiproxy.SetPassword(ctx, writer, scope.UserID, *in.NewPassword),
-		map[string]string{"password": "newPassword"}, nil, "input", "newPassword")
+	if err := glpiproxy.SetPassword(ctx, writer, scope.UserID, *in.NewPassword); err != nil {
+		return columnRefusals(err, map[string]string{"password": "newPassword"}, nil, "input", "newPassword")
+	}
+	own, err := session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.SignIn.EndUsers(ctx, own.Token(), scope.UserID) // GLPI leaves those alive that were opened with the old one
+	return nil, nil
 }

@@ -15,24 +15,24 @@ import (
 // somebody has the address.
 const pace = 500 * time.Millisecond
 
-// Wishes bound what strangers may have GLPI do for them. Each counts, whatever came of it.
-type Wishes struct {
+// Allowance bounds what strangers may have GLPI do for them. Each time counts, whatever came of it.
+type Allowance struct {
 	byTarget, byClient, inAll *throttle.Failures
 }
 
-// NewWishes allows a few in a row for one target (an address that gets mail), more for one client, and a number in all
+// NewAllowance allows a few in a row for one target (an address that gets mail), more for one client, and a number in all
 // that a GLPI can bear.
-func NewWishes() *Wishes {
-	return &Wishes{
+func NewAllowance() *Allowance {
+	return &Allowance{
 		byTarget: throttle.New(throttle.Options{Burst: 3, Refill: 10 * time.Minute}),
 		byClient: throttle.New(throttle.Options{Burst: 10, Refill: time.Minute}),
 		inAll:    throttle.New(throttle.Options{Burst: 60, Refill: 2 * time.Second}),
 	}
 }
 
-// count counts a wish; the answer says why it is one too many.
-func (w *Wishes) count(ctx context.Context, target string) *model.UserError {
-	settle, wait := begin([]count{{w.byTarget, target}, {w.byClient, signin.ClientAddress(ctx)}, {w.inAll, ""}})
+// count counts one more; the answer says why it is one too many.
+func (a *Allowance) count(ctx context.Context, target string) *model.UserError {
+	settle, wait := begin([]count{{a.byTarget, target}, {a.byClient, signin.ClientAddress(ctx)}, {a.inAll, ""}})
 	if settle == nil {
 		return rateLimited("Too many requests.", wait)
 	}
@@ -80,6 +80,7 @@ func (r *Resolver) resetPassword(ctx context.Context, input model.ResetPasswordI
 	settle(err != nil && kind == glpiproxy.NotFound)
 	switch {
 	case err == nil:
+		r.endSessionsAt(ctx, input.Email)
 		return &model.ResetPasswordPayload{Reset: true, UserErrors: []*model.UserError{}}, nil
 	case kind == glpiproxy.NotFound:
 		return refused(userError(model.UserErrorCodeNotFound,
@@ -90,6 +91,29 @@ func (r *Resolver) resetPassword(ctx context.Context, input model.ResetPasswordI
 		return nil, err
 	}
 	return refused(wrong)
+}
+
+// endSessionsAt ends the sessions of whoever has an address, where the service account can tell who that is: GLPI leaves
+// them alive when a password changes.
+func (r *Resolver) endSessionsAt(ctx context.Context, email string) {
+	if r.Service == nil {
+		return
+	}
+	service, err := r.Service(ctx)
+	if err != nil {
+		r.Logger.WarnContext(ctx, "sessions from before a new password were left alive", "error", err)
+		return
+	}
+	found, err := glpiproxy.Search[glpiproxy.User](ctx, service, glpiproxy.Query{
+		Criteria: []glpiproxy.Criterion{{Field: userOptionEmail, Type: glpiproxy.Exactly, Value: email}}, Range: glpiproxy.Range{Count: 10}, Fresh: true,
+	})
+	if err != nil {
+		r.Logger.WarnContext(ctx, "sessions from before a new password were left alive", "error", err)
+		return
+	}
+	for _, row := range found.Rows {
+		r.SignIn.EndUsers(ctx, "", row.ID())
+	}
 }
 
 // paced tries something and returns at a whole multiple of pace after the start.

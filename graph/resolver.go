@@ -35,7 +35,7 @@ type Resolver struct {
 	// together, by user name alone, and by client address alone.
 	UserFailures, NameFailures, AddressFailures *throttle.Failures
 	// Mails bounds the mails that people without a sign-in have GLPI send.
-	Mails *Wishes
+	Mails *Allowance
 	// Signups lets people make accounts for themselves; nil: they can't.
 	Signups *Signups
 

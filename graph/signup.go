@@ -20,7 +20,7 @@ const signupPlugin = "flyvemdmdemo"
 // Signups is how people make accounts for themselves: through the session of the plugin's own account, within bounds.
 type Signups struct {
 	session func(context.Context) (*glpiproxy.Session, error)
-	wishes  *Wishes
+	allowed *Allowance
 	// asked bounds the captchas for one client: GLPI gives 20 an hour to the gateway, for everybody.
 	asked *throttle.Failures
 	// tried holds the captchas that were used: GLPI would take an answer again and again.
@@ -30,7 +30,7 @@ type Signups struct {
 // NewSignups makes accounts in the session that a function gives.
 func NewSignups(session func(context.Context) (*glpiproxy.Session, error)) *Signups {
 	return &Signups{
-		session: session, wishes: NewWishes(),
+		session: session, allowed: NewAllowance(),
 		asked: throttle.New(throttle.Options{Burst: 5, Refill: 5 * time.Minute}),
 		tried: throttle.New(throttle.Options{Burst: 1, Refill: time.Hour}),
 	}
@@ -123,7 +123,7 @@ func (r *Resolver) createAccount(ctx context.Context, input model.CreateAccountI
 
 // admit counts a try to make an account; the answer says why it is one too many.
 func (s *Signups) admit(ctx context.Context, email string, captchaID int) *model.UserError {
-	if wrong := s.wishes.count(ctx, strings.ToLower(email)); wrong != nil {
+	if wrong := s.allowed.count(ctx, strings.ToLower(email)); wrong != nil {
 		return wrong
 	}
 	settle, _ := begin([]count{{s.tried, strconv.Itoa(captchaID)}})

@@ -40,7 +40,18 @@ func (r *Resolver) deleteUsers(ctx context.Context, in model.DeleteUsersInput) (
 			return nil, err
 		}
 	}
+	r.SignIn.EndUsers(ctx, "", d.gone()...)
 	return &model.DeleteUsersPayload{Results: d.results, UserErrors: []*model.UserError{}}, nil
+}
+
+// gone are the people who were deleted, whose sessions GLPI leaves alive.
+func (d *userDeletion) gone() (ids []int) {
+	for id, place := range d.places {
+		if d.results[place].Deleted {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // take reads the ids.

@@ -15,6 +15,8 @@ type userUpdate struct {
 	id    int
 	in    model.UpdateUserInput
 	wrong []*model.UserError
+	// shutsOut says that sessions opened before must end: the password is another, or the account is off.
+	shutsOut bool
 
 	fields, defaults glpiproxy.UserChange
 	emails           []glpiproxy.UserEmail // those before the change
@@ -40,6 +42,9 @@ func (r *Resolver) updateUser(ctx context.Context, in model.UpdateUserInput) (*m
 		if len(u.wrong) > 0 {
 			break
 		}
+	}
+	if u.shutsOut {
+		r.SignIn.EndUsers(ctx, a.session.Token(), u.id) // which GLPI leaves alive
 	}
 	payload := &model.UpdateUserPayload{UserErrors: withoutNil(u.wrong)}
 	if u.id == 0 {
@@ -173,11 +178,18 @@ func (u *userUpdate) setPassword(ctx context.Context) error {
 	if u.in.Password == nil {
 		return nil
 	}
-	return u.refuse(glpiproxy.SetPassword(ctx, u.session, u.id, *u.in.Password), "input", "password")
+	err := glpiproxy.SetPassword(ctx, u.session, u.id, *u.in.Password)
+	u.shutsOut = err == nil
+	return u.refuse(err, "input", "password")
 }
 
 func (u *userUpdate) setFields(ctx context.Context) error {
-	return u.change(ctx, u.fields, "input", "username")
+	refused := len(u.wrong)
+	err := u.change(ctx, u.fields, "input", "username")
+	if err == nil && len(u.wrong) == refused && u.in.IsActive != nil && !*u.in.IsActive {
+		u.shutsOut = true
+	}
+	return err
 }
 
 // setDefaults comes after the grants: GLPI drops a default that the person does not hold without a word.

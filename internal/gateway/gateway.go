@@ -74,7 +74,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		UserFailures:    throttle.New(throttle.Options{}),
 		NameFailures:    throttle.New(throttle.Options{Burst: 100, Refill: 10 * time.Second}),
 		AddressFailures: throttle.New(throttle.Options{Burst: 50, Refill: 5 * time.Second}),
-		Mails:           graph.NewWishes(),
+		Mails:           graph.NewAllowance(),
 		Logger:          log,
 	}
 	if g.service != nil {

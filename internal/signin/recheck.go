@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"fleetgate/glpiproxy"
@@ -25,16 +26,19 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 }
 
-// EndUser ends the sessions of a person that came to this desk, but for one: their password has changed, or they may
-// not sign in any more.
-func (d *Desk) EndUser(ctx context.Context, userID int, keep string) {
+// EndUsers ends the sessions of people that came to this desk, but for the one with the token keep: their passwords have
+// changed, or they may not sign in any more.
+func (d *Desk) EndUsers(ctx context.Context, keep string, userIDs ...int) {
+	if len(userIDs) == 0 {
+		return
+	}
 	for _, v := range d.visitors.since(time.Time{}) {
 		if v.userID == 0 {
 			if scope, err := v.session.Scope(ctx); err == nil {
 				v.userID = scope.UserID
 			}
 		}
-		if v.userID == userID && v.session.Token() != keep {
+		if slices.Contains(userIDs, v.userID) && v.session.Token() != keep {
 			d.turnAway(ctx, v.session)
 		}
 	}

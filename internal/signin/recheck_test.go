@@ -161,11 +161,15 @@ func TestAPersonsSessionsEndTogether(t *testing.T) {
 	here, scope := desk.visit("admin@acme.test")
 	there, _ := desk.visit("admin@acme.test")
 	other, _ := desk.visit("admin@globex.test")
-	desk.EndUser(t.Context(), scope.UserID, here.Token())
+	desk.EndUsers(t.Context(), here.Token(), scope.UserID)
 	if !desk.lives(here) || desk.lives(there) || !desk.lives(other) {
 		t.Errorf("here %v, there %v, another's %v", desk.lives(here), desk.lives(there), desk.lives(other))
 	}
-	desk.EndUser(t.Context(), scope.UserID, "")
+	desk.EndUsers(t.Context(), "")
+	if !desk.lives(here) {
+		t.Error("nobody was to be turned away")
+	}
+	desk.EndUsers(t.Context(), "", scope.UserID)
 	if desk.lives(here) {
 		t.Error("the last session lives")
 	}
