@@ -170,6 +170,8 @@ func (r *Redis) Read(ctx context.Context, log string, after ID, limit int, wait 
 			continue
 		case errors.Is(err, redis.Nil):
 			return nil, ctx.Err()
+		case err != nil && outOfTime(ctx):
+			return nil, context.DeadlineExceeded
 		case err != nil:
 			return nil, err
 		case len(streams) == 1:
@@ -177,6 +179,12 @@ func (r *Redis) Read(ctx context.Context, log string, after ID, limit int, wait 
 		}
 		return nil, errors.New("redis: an answer about other logs")
 	}
+}
+
+// outOfTime says whether a deadline has passed: the connection keeps it too, and may notice before the context does.
+func outOfTime(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return limited && !time.Now().Before(deadline)
 }
 
 // Tail is Store's.
