@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -92,10 +93,11 @@ func (w eventFilter) visible(ctx context.Context, s *glpiproxy.Session) (bridge.
 	if err != nil {
 		return bridge.Filter{}, err
 	}
-	if !glpiproxy.Can[glpiproxy.Agent](scope, glpiproxy.Read) {
+	kinds := kindsWithin(scope, w.kinds)
+	if !glpiproxy.Can[glpiproxy.Agent](scope, glpiproxy.Read) || len(kinds) == 0 {
 		return bridge.Filter{}, forbidden()
 	}
-	f := bridge.Filter{Entities: map[int]struct{}{}, Devices: w.devices, Kinds: w.kinds}
+	f := bridge.Filter{Entities: map[int]struct{}{}, Devices: w.devices, Kinds: kinds}
 	for _, id := range scope.EntityIDs {
 		if _, asked := w.entities[id]; asked || w.entities == nil {
 			f.Entities[id] = struct{}{}
@@ -113,6 +115,19 @@ func wantedKinds(asked []model.DeviceEventKind) map[bridge.Kind]struct{} {
 		}
 	}
 	return wanted
+}
+
+// kindsWithin are the kinds of events that a viewer may see: what a device says of its place, or of its tasks, is for
+// those who may read the same in GLPI.
+func kindsWithin(scope *glpiproxy.Scope, wanted map[bridge.Kind]struct{}) map[bridge.Kind]struct{} {
+	within := maps.Clone(wanted)
+	if !glpiproxy.Can[glpiproxy.Geolocation](scope, glpiproxy.Read) {
+		delete(within, bridge.PositionReported)
+	}
+	if !glpiproxy.Can[glpiproxy.TaskStatus](scope, glpiproxy.Read) {
+		delete(within, bridge.TaskStatusChanged)
+	}
+	return within
 }
 
 // deviceKeys finds the serial numbers under which devices speak on the broker.

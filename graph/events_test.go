@@ -201,3 +201,29 @@ func TestStreamsNeedASignInAndTheRight(t *testing.T) {
 		t.Errorf("without the right: %s %s", kind, a.text)
 	}
 }
+
+// Whoever may read devices but not where they are, or how far they have come, does not learn it from events either.
+func TestEventsShowNoMoreThanTheRights(t *testing.T) {
+	w := newWorld(t)
+	w.glpi.Grant("Fleet viewer", map[string]glpi.Rights{"flyvemdm:geolocation": 0, "flyvemdm:taskstatus": 0})
+	token := w.signIn("viewer@acme.test")
+	mine, _ := w.deviceOf(w.signIn("admin@acme.test"))
+	query := `subscription ($f: DeviceEventFilter) { deviceEvents(filter: $f) { kind } }`
+	for _, kind := range []string{"POSITION_REPORTED", "TASK_STATUS_CHANGED"} {
+		got, a := w.subscribe(token, query, map[string]any{"f": map[string]any{"kinds": []string{kind}}})()
+		if got != "error" || a.code() != "FORBIDDEN" {
+			t.Errorf("%s alone: got %s %s", kind, got, a.text)
+		}
+	}
+	next := w.subscribe(token, query, nil)
+	w.chatter(func(i int) {
+		w.publish(mine.Topic+"/Status/Geolocation", fmt.Sprintf(`{"latitude":48.85,"longitude":2.35,"datetime":"%d"}`, time.Now().Unix()))
+		w.publish(mine.Topic+"/Status/Task/1", `{"status":"done"}`)
+		w.publish(mine.Topic+"/Status/Online", fmt.Sprintf(`{"online": %v}`, i%2 == 0))
+	})
+	for range 20 {
+		if kind, a := next(); kind != "next" || a.at("deviceEvents", "kind") != "PRESENCE_CHANGED" {
+			t.Fatalf("got %s %s", kind, a.text)
+		}
+	}
+}
