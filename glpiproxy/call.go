@@ -24,6 +24,7 @@ type call struct {
 	accept    string   // the kind of answer; "": JSON
 	bytes     string   // the Range header of a download
 	session   string   // Session-Token
+	caller    string   // whose turn it takes
 	authorize string   // Authorization header, of initSession only
 	secrets   []string
 	once      bool // not a read: never sent twice

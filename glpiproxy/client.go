@@ -29,14 +29,14 @@ type Options struct {
 	// Concurrency is how many calls may be under way at once, so that the gateway
 	// can't take all of GLPI's PHP workers; 0: 8.
 	Concurrency int
-	// SessionConcurrency is how many of them may be of one session, so that a busy
+	// SessionConcurrency is how many of them may be of one user, so that a busy
 	// dashboard leaves room for others; 0: half of Concurrency.
 	SessionConcurrency int
 	// SlowTimeout is the Timeout of slow calls: those for which GLPI waits up to
 	// 10 s for a device, and those that carry a file; 0: 30 s.
 	SlowTimeout time.Duration
 	// SlowConcurrency is how many slow calls may be under way at once, apart from
-	// the others, half of them for one session; 0: 4.
+	// the others, half of them for one user; 0: 4.
 	SlowConcurrency int
 	// CircuitPause is how long GLPI is left alone after it has failed several times
 	// in a row, before one call tries it again; 0: 2 s.

@@ -8,7 +8,7 @@ import (
 )
 
 // queue admits calls to GLPI: at most limit at once, and at most each of one
-// session. Those that wait are served in turn over the sessions, and in order
+// caller. Those that wait are served in turn over the callers, and in order
 // within one, so that a greedy dashboard can't starve another.
 type queue struct {
 	name        string
@@ -17,11 +17,11 @@ type queue struct {
 
 	mu      sync.Mutex
 	running int
-	lines   map[string]*line // of the sessions with calls here, by Session-Token
+	lines   map[string]*line // of the callers with calls here
 	turns   []*line          // those with somebody waiting, whose turn it is first
 }
 
-// line is one session's part of a queue.
+// line is one caller's part of a queue.
 type line struct {
 	running int
 	waiting []chan struct{} // closed when its caller is admitted
@@ -32,8 +32,8 @@ func newQueue(name string, limit, each int, length func(float64)) *queue {
 }
 
 // enter waits for admission until the context ends. Who was admitted must leave.
-func (q *queue) enter(ctx context.Context, session string) error {
-	ready, at := q.join(session)
+func (q *queue) enter(ctx context.Context, caller string) error {
+	ready, at := q.join(caller)
 	if ready == nil {
 		return nil
 	}
@@ -43,20 +43,20 @@ func (q *queue) enter(ctx context.Context, session string) error {
 	case <-ready:
 		return nil
 	case <-ctx.Done():
-		q.giveUp(session, at, ready)
+		q.giveUp(caller, at, ready)
 		return ctx.Err()
 	}
 }
 
 // join admits the caller at once (nil) or puts it at the end of its line. Whenever
 // there is room nobody is waiting who could use it, so nobody is overtaken.
-func (q *queue) join(session string) (chan struct{}, *line) {
+func (q *queue) join(caller string) (chan struct{}, *line) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	at, ok := q.lines[session]
+	at, ok := q.lines[caller]
 	if !ok {
 		at = &line{}
-		q.lines[session] = at
+		q.lines[caller] = at
 	}
 	if q.running < q.limit && at.running < q.each {
 		q.running++
@@ -73,30 +73,30 @@ func (q *queue) join(session string) (chan struct{}, *line) {
 
 // giveUp takes a caller out of its line. One that was admitted at the last moment
 // leaves, as if its call were over.
-func (q *queue) giveUp(session string, at *line, ready chan struct{}) {
+func (q *queue) giveUp(caller string, at *line, ready chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	place := slices.Index(at.waiting, ready)
 	if place < 0 {
-		q.free(session)
+		q.free(caller)
 		return
 	}
 	at.waiting = slices.Delete(at.waiting, place, place+1)
-	q.tidy(session, at)
+	q.tidy(caller, at)
 }
 
 // leave ends an admitted call and admits whose turn it is.
-func (q *queue) leave(session string) {
+func (q *queue) leave(caller string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.free(session)
+	q.free(caller)
 }
 
-func (q *queue) free(session string) {
-	at := q.lines[session]
+func (q *queue) free(caller string) {
+	at := q.lines[caller]
 	q.running--
 	at.running--
-	q.tidy(session, at)
+	q.tidy(caller, at)
 	for q.running < q.limit {
 		next := slices.IndexFunc(q.turns, func(l *line) bool { return l.running < q.each })
 		if next < 0 {
@@ -122,7 +122,7 @@ func (q *queue) admitFrom(turn int) {
 
 // tidy forgets a line's turn when nobody waits in it, and the line when nothing
 // runs either.
-func (q *queue) tidy(session string, at *line) {
+func (q *queue) tidy(caller string, at *line) {
 	if len(at.waiting) > 0 {
 		return
 	}
@@ -130,7 +130,7 @@ func (q *queue) tidy(session string, at *line) {
 		q.turns = slices.Delete(q.turns, turn, turn+1)
 	}
 	if at.running == 0 {
-		delete(q.lines, session)
+		delete(q.lines, caller)
 	}
 }
 
@@ -144,14 +144,14 @@ func (c *Client) admit(ctx context.Context, k call) (done func(error), err error
 	}
 	told, err := c.breaker.allow(k)
 	if err != nil {
-		pool.leave(k.session)
+		pool.leave(k.caller)
 		return nil, err
 	}
 	c.metrics.inFlight(1)
 	return func(err error) {
 		c.metrics.inFlight(-1)
 		told(err)
-		pool.leave(k.session)
+		pool.leave(k.caller)
 	}, nil
 }
 
@@ -164,7 +164,7 @@ func (c *Client) waitTurn(ctx context.Context, k call, pool *queue) error {
 	defer cancel()
 	defer context.AfterFunc(c.base, cancel)()
 	began := time.Now()
-	err := pool.enter(patience, k.session)
+	err := pool.enter(patience, k.caller)
 	c.metrics.waited(pool.name, time.Since(began))
 	switch {
 	case err == nil:

@@ -221,6 +221,31 @@ func TestGreedyAndSlowCallsLeaveRoom(t *testing.T) {
 	}
 }
 
+// Whoever signs in many times must not take all the room by it.
+func TestManySessionsOfOnePersonAreOneCaller(t *testing.T) {
+	g := newGLPI(t)
+	const again = "tokenofalice0000000000000c"
+	g.sessions(map[string]string{alice: sessionBody(8, 1), again: sessionBody(8, 1), bob: sessionBody(9, 2)})
+	goOn := make(chan bool)
+	g.on("/slow", func(w http.ResponseWriter, r *http.Request) { <-goOn; says(200, `{}`)(w, r) })
+	g.on("/quick", says(200, `{}`))
+	c := g.client(func(o *Options) { o.SlowConcurrency = 4 })
+	for _, token := range []string{alice, again, bob} {
+		must(c.Resume(token).Scope(t.Context()))(t)
+	}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		token := []string{alice, again}[i%2]
+		wg.Go(func() { _, _ = c.Resume(token).call(t.Context(), call{operation: "slow", path: "/slow", slow: true}) })
+	}
+	eventually(t, "six waiting", func() bool { return testutil.ToFloat64(c.metrics.queued.WithLabelValues("slow")) == 6 })
+	if _, err := c.Resume(bob).call(t.Context(), call{operation: "quick", path: "/quick", slow: true}); err != nil {
+		t.Error(err)
+	}
+	close(goOn)
+	wg.Wait()
+}
+
 func TestSlowCallsHaveTheirOwnTimeout(t *testing.T) {
 	g := newGLPI(t)
 	g.on("/slow", func(w http.ResponseWriter, r *http.Request) {

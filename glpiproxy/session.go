@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -101,7 +102,7 @@ func (s *Session) callWith(ctx context.Context, token string, k call) (*answer, 
 	if token == "" || !printable(token) {
 		return nil, &Error{Kind: Unauthenticated, Operation: k.operation, Message: "this can't be a session token"}
 	}
-	k.session = token
+	k.session, k.caller = token, s.caller()
 	a, err := s.client.do(ctx, k)
 	if err == nil {
 		meter(ctx, a)
@@ -110,6 +111,15 @@ func (s *Session) callWith(ctx context.Context, token string, k call) (*answer, 
 		s.forget()
 	}
 	return a, err
+}
+
+// caller names whose turn a call takes: the user, who would gain by many sessions
+// otherwise, or the session as long as nobody knows whose it is.
+func (s *Session) caller() string {
+	if found, ok := s.client.scopes.get(s.tag); ok {
+		return fmt.Sprint("user|", found.(*Scope).UserID)
+	}
+	return s.tag
 }
 
 // forget drops what is cached of the session: who it is, and what it has read.

@@ -20,6 +20,9 @@ func (u *userUpdate) checkEmails(ctx context.Context) error {
 		return nil
 	}
 	u.mistake(atMost(len(in.AddEmails), mostEmails, "input", "addEmails"), atMost(len(in.RemoveEmails), mostEmails, "input", "removeEmails"))
+	if len(u.wrong) > 0 {
+		return nil
+	}
 	if err := u.readEmails(ctx); err != nil {
 		return err
 	}

@@ -295,6 +295,17 @@ func TestWhatCanNotBeChangedOfAPerson(t *testing.T) {
 }
 
 // Who has a profile in two companies is nobody's alone: an administrator of one could otherwise sign in to the other.
+// A list that is too long is refused as a whole: mistakes told one by one would make a huge answer of a small request.
+func TestAListThatIsTooLongIsOneMistake(t *testing.T) {
+	w := newWorld(t)
+	id := w.operator().person("lena", "Fleet viewer", "ACME")
+	input := map[string]any{"id": id, "removeEmails": slices.Repeat([]string{""}, 10_000), "defaultEmail": "nobody@mail.test"}
+	got := w.mutate(w.signIn("admin@acme.test"), "updateUser", "", input).codes()
+	if !slices.Equal(got, []string{"BAD_USER_INPUT input.removeEmails"}) {
+		t.Errorf("got %d mistakes: %.300v", len(got), got)
+	}
+}
+
 func TestAPersonOfTwoCompaniesIsNotTakenOver(t *testing.T) {
 	w := newWorldOf(t, glpi.Options{}, withService)
 	o := w.operator()
