@@ -80,13 +80,21 @@ func ProfilesHeldBy(ctx context.Context, s *Session, userIDs []int) (map[int][]s
 func userCells(ctx context.Context, s *Session, userIDs []int, option int) (found map[int][]string, missing []int, err error) {
 	found = map[int][]string{}
 	userIDs = slices.Compact(slices.Sorted(slices.Values(userIDs)))
-	for part := range slices.Chunk(userIDs, idsAtOnce) {
-		page, err := Search[User](ctx, s, Query{
-			Criteria: anyOf(userOptionID, part), Columns: []int{option}, Range: Range{Count: len(part)},
+	parts := slices.Collect(slices.Chunk(userIDs, idsAtOnce))
+	pages := make([]SearchPage, len(parts))
+	group, within := errgroup.WithContext(ctx)
+	for i, part := range parts {
+		group.Go(func() (err error) {
+			pages[i], err = Search[User](within, s, Query{
+				Criteria: anyOf(userOptionID, part), Columns: []int{option}, Range: Range{Count: len(part)},
+			})
+			return err
 		})
-		if err != nil {
-			return nil, nil, err
-		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, nil, err
+	}
+	for _, page := range pages {
 		for _, row := range page.Rows {
 			found[row.ID()] = row.Texts(option)
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -156,8 +157,22 @@ type ProfileEntity struct {
 	Recursive bool // with its descendants
 }
 
-// Profiles lists the profiles that the viewer may take.
+// Profiles lists the profiles that the viewer may take. As with Scope the answer is
+// kept for 30 seconds.
 func (s *Session) Profiles(ctx context.Context) ([]Profile, error) {
+	c, key := s.client, "profiles|"+s.tag
+	if found, ok := c.scopes.get(key); ok {
+		return slices.Clone(found.([]Profile)), nil
+	}
+	since := c.scopes.begin()
+	profiles, err := s.readProfiles(ctx)
+	if err == nil {
+		c.scopes.put(key, slices.Clone(profiles), 0, scopeTTL, since, s.tag)
+	}
+	return profiles, err
+}
+
+func (s *Session) readProfiles(ctx context.Context) ([]Profile, error) {
 	const operation = "getMyProfiles"
 	a, err := s.call(ctx, call{operation: operation, path: "/getMyProfiles"})
 	if err != nil {

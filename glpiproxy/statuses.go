@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // StatusesOfTask reads how far a task has come on each of its devices. NotFound or
@@ -21,18 +23,29 @@ func StatusesOfAgent(ctx context.Context, s *Session, agentID int) ([]TaskStatus
 // StatusesOfAgents reads the statuses of many agents in few calls, by the agent's
 // id. Each agent has an entry, but for those that the viewer can't see.
 func StatusesOfAgents(ctx context.Context, s *Session, agentIDs []int) (map[int][]TaskStatus, error) {
-	agents, err := getSome[Agent](ctx, s, agentIDs)
-	if err != nil {
-		return nil, err
-	}
-	statuses := map[int][]TaskStatus{}
-	for i, result := range agents {
-		if result.Err == nil {
-			statuses[agentIDs[i]] = nil
+	all := map[int][]TaskStatus{}
+	for _, id := range agentIDs {
+		if id > 0 {
+			all[id] = nil
 		}
 	}
-	owner := func(status TaskStatus) int { return status.AgentID }
-	return statuses, collectStatuses(ctx, s, statusAgentOption, owner, statuses)
+	var agents []Result[Agent]
+	group, within := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { agents, err = getSome[Agent](within, s, agentIDs); return err })
+	group.Go(func() error { // GLPI finds everybody's statuses: only those of visible agents go on
+		owner := func(status TaskStatus) int { return status.AgentID }
+		return collectStatuses(within, s, statusAgentOption, owner, all)
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	statuses := make(map[int][]TaskStatus, len(all))
+	for i, result := range agents {
+		if id := agentIDs[i]; result.Err == nil {
+			statuses[id] = all[id]
+		}
+	}
+	return statuses, nil
 }
 
 // LogOf reads why enrolments with an invitation failed, oldest first. NotFound or

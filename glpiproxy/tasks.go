@@ -53,16 +53,21 @@ func TasksOfMany(ctx context.Context, s *Session, targets []Target) (map[Target]
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := visibleTargets(ctx, s, targets)
-	if err != nil || len(tasks) == 0 {
-		return map[Target][]Task{}, err
-	}
 	owners := map[int]bool{}
-	for target := range tasks {
-		owners[target.ID] = true
+	for _, target := range targets {
+		if target.ID > 0 {
+			owners[target.ID] = true
+		}
 	}
-	rows, err := searchByOwners(ctx, s, Task{}.itemtype(), taskTargetOption, slices.Sorted(maps.Keys(owners)), Query{Columns: taskColumns})
-	if err != nil {
+	var tasks map[Target][]Task
+	var rows []Row
+	group, within := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { tasks, err = visibleTargets(within, s, targets); return err })
+	group.Go(func() (err error) { // GLPI finds tasks of everybody's targets: only those of visible ones go on
+		rows, err = searchByOwners(within, s, Task{}.itemtype(), taskTargetOption, slices.Sorted(maps.Keys(owners)), Query{Columns: taskColumns})
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	for _, row := range rows {

@@ -33,7 +33,7 @@ func (r *agentResolver) Owner(ctx context.Context, obj *model.Agent) (*model.Use
 	if err != nil || computer == nil {
 		return nil, err
 	}
-	return related(ctx, users, computer.UserID)
+	return userOf(ctx, computer.UserID)
 }
 
 func (r *agentResolver) Computer(ctx context.Context, obj *model.Agent) (*model.Computer, error) {

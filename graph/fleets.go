@@ -145,6 +145,9 @@ func updateFleet(ctx context.Context, in model.UpdateFleetInput) (*model.UpdateF
 		return nil, err
 	}
 	payload := &model.UpdateFleetPayload{Results: []*model.TaskResult{}, Removed: []*model.TaskRemoval{}, UserErrors: []*model.UserError{}}
+	if l, err := load(ctx); err == nil && len(in.Tasks) > 0 {
+		l.policies.beginAll(ctx, anyPolicy)
+	}
 	now, wrong, err := fleetNow(ctx, s, in.ID)
 	if wrong != nil || err != nil {
 		payload.UserErrors = append(payload.UserErrors, wrong)

@@ -16,7 +16,7 @@ func (r *invitationResolver) State(ctx context.Context, obj *model.Invitation) (
 }
 
 func (r *invitationResolver) User(ctx context.Context, obj *model.Invitation) (*model.User, error) {
-	return related(ctx, users, obj.UserID)
+	return userOf(ctx, obj.UserID)
 }
 
 func (r *invitationResolver) Entity(ctx context.Context, obj *model.Invitation) (*model.Entity, error) {

@@ -36,6 +36,8 @@ type loaders struct {
 	profileNames *loader[*model.NamedEntry]
 	taskLoaders
 
+	entityConfigs *loader[glpiproxy.EntityConfig]
+
 	applications *loader[*model.Application]
 	icons        *loader[*string]
 
@@ -81,6 +83,13 @@ func (l *keyed[K, M]) begin(ctx context.Context, key K) func() (M, error) {
 	return thunk
 }
 
+// beginAll begins to read what belongs to keys, whatever becomes of it.
+func (l *keyed[K, M]) beginAll(ctx context.Context, keys []K) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.LoadAllThunk(ctx, keys)
+}
+
 type loadersKey struct{}
 
 // withLoaders promises loaders to a response; they are made when the first is asked for, since a response
@@ -108,6 +117,8 @@ func newLoaders(s *glpiproxy.Session) *loaders {
 		models:        newLoader(s, func(m glpiproxy.ComputerModel) string { return m.Name }),
 		manufacturers: newLoader(s, func(m glpiproxy.Manufacturer) string { return m.Name }),
 		types:         newLoader(s, func(t glpiproxy.ComputerType) string { return t.Name }),
+
+		entityConfigs: newLoader(s, func(c glpiproxy.EntityConfig) glpiproxy.EntityConfig { return c }),
 
 		icons: newIconLoader(s),
 
@@ -187,7 +198,6 @@ func named(ctx context.Context, pick func(*loaders) *loader[string], id int) (*s
 
 func entities(l *loaders) *loader[*model.Entity]          { return l.entities }
 func fleets(l *loaders) *loader[*model.Fleet]             { return l.fleets }
-func users(l *loaders) *loader[*model.User]               { return l.users }
 func computers(l *loaders) *loader[*model.Computer]       { return l.computers }
 func models(l *loaders) *loader[string]                   { return l.models }
 func manufacturers(l *loaders) *loader[string]            { return l.manufacturers }

@@ -28,23 +28,42 @@ func catalogue[T glpiproxy.Item, M any](ctx context.Context, wrap func(T) M) ([]
 	}
 }
 
-// category is a policy category by its id, from the catalogue: one call for all of them, and mostly none.
-func category(ctx context.Context, id int) (*model.PolicyCategory, error) {
-	if id <= 0 {
-		return nil, nil
+// anyPolicy is the key for which a loader of a catalogue reads all of it.
+var anyPolicy = []int{0}
+
+// beginPolicies begins to read the catalogues that what is asked for below is described by.
+func (l *loaders) beginPolicies(ctx context.Context) {
+	if asksFor(ctx, "Task", "policy") || asksFor(ctx, "Task", "value") {
+		l.policies.beginAll(ctx, anyPolicy)
 	}
-	all, err := catalogue(ctx, func(c glpiproxy.PolicyCategory) *model.PolicyCategory {
+	if asksFor(ctx, "Policy", "category") {
+		l.policyCategories.beginAll(ctx, anyPolicy)
+	}
+}
+
+// allPolicies reads the catalogue of policies.
+func allPolicies(ctx context.Context) ([]*model.Policy, error) {
+	if l, err := load(ctx); err == nil {
+		l.beginPolicies(ctx)
+	}
+	return catalogue(ctx, func(p glpiproxy.Policy) *model.Policy { return &model.Policy{Policy: p} })
+}
+
+// allCategories reads the catalogue of their categories.
+func allCategories(ctx context.Context) ([]*model.PolicyCategory, error) {
+	return catalogue(ctx, func(c glpiproxy.PolicyCategory) *model.PolicyCategory {
 		return &model.PolicyCategory{PolicyCategory: c}
 	})
-	if err != nil {
-		return nil, err
-	}
+}
+
+// categoriesByID are all categories: one call, and mostly none.
+func categoriesByID(ctx context.Context) (map[int]*model.PolicyCategory, error) {
+	all, err := allCategories(ctx)
+	byID := make(map[int]*model.PolicyCategory, len(all))
 	for _, c := range all {
-		if c.ID == id {
-			return c, nil
-		}
+		byID[c.ID] = c
 	}
-	return nil, notFound()
+	return byID, err
 }
 
 // policiesByID are all policies. GLPI's items of one policy hide the bounds of its value, which the list has.

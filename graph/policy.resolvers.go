@@ -12,11 +12,11 @@ import (
 )
 
 func (r *policyResolver) Category(ctx context.Context, obj *model.Policy) (*model.PolicyCategory, error) {
-	return category(ctx, obj.CategoryID)
+	return related(ctx, policyCategories, obj.CategoryID)
 }
 
 func (r *policyCategoryResolver) Parent(ctx context.Context, obj *model.PolicyCategory) (*model.PolicyCategory, error) {
-	return category(ctx, obj.ParentID)
+	return related(ctx, policyCategories, obj.ParentID)
 }
 
 func (r *Resolver) Policy() generated.PolicyResolver { return &policyResolver{r} }

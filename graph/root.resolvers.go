@@ -62,11 +62,7 @@ func (r *queryResolver) Agent(ctx context.Context, id string) (*model.Agent, err
 	if err != nil {
 		return nil, err
 	}
-	agent, err := single[glpiproxy.Agent](ctx, agentID)
-	if err != nil {
-		return nil, err
-	}
-	return &model.Agent{Agent: agent}, nil
+	return agentOf(ctx, agentID)
 }
 
 func (r *queryResolver) Fleets(ctx context.Context, first *int, after *string, last *int, before *string) (*model.FleetConnection, error) {
@@ -78,11 +74,7 @@ func (r *queryResolver) Fleet(ctx context.Context, id string) (*model.Fleet, err
 	if err != nil {
 		return nil, err
 	}
-	fleet, err := single[glpiproxy.Fleet](ctx, fleetID)
-	if err != nil {
-		return nil, err
-	}
-	return &model.Fleet{Fleet: fleet}, nil
+	return fleetOf(ctx, fleetID)
 }
 
 func (r *queryResolver) Invitations(ctx context.Context, first *int, after *string, last *int, before *string) (*model.InvitationConnection, error) {
@@ -102,13 +94,11 @@ func (r *queryResolver) Invitation(ctx context.Context, id string) (*model.Invit
 }
 
 func (r *queryResolver) Policies(ctx context.Context) ([]*model.Policy, error) {
-	return catalogue(ctx, func(p glpiproxy.Policy) *model.Policy { return &model.Policy{Policy: p} })
+	return allPolicies(ctx)
 }
 
 func (r *queryResolver) PolicyCategories(ctx context.Context) ([]*model.PolicyCategory, error) {
-	return catalogue(ctx, func(c glpiproxy.PolicyCategory) *model.PolicyCategory {
-		return &model.PolicyCategory{PolicyCategory: c}
-	})
+	return allCategories(ctx)
 }
 
 func (r *queryResolver) Node(ctx context.Context, id string) (model.Node, error) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // besideAny tells whether the client asked for any of these fields of the object whose field is being resolved.
@@ -39,4 +40,26 @@ func selected(ctx context.Context, field *graphql.FieldContext, typename string)
 		names = append(names, f.Name)
 	}
 	return names
+}
+
+// asksFor tells whether the client asks, anywhere below the field being resolved, for a field of objects of a type: then
+// it can be read ahead. A field that @skip or @include leaves out counts too.
+func asksFor(ctx context.Context, typename, name string) bool {
+	field := graphql.GetFieldContext(ctx)
+	return field != nil && field.Field.Field != nil && holds(field.Field.Selections, typename, name)
+}
+
+func holds(selections ast.SelectionSet, typename, name string) bool {
+	return slices.ContainsFunc(selections, func(selection ast.Selection) bool {
+		switch s := selection.(type) {
+		case *ast.Field:
+			of := s.ObjectDefinition
+			return s.Name == name && of != nil && of.Name == typename || holds(s.SelectionSet, typename, name)
+		case *ast.InlineFragment:
+			return holds(s.SelectionSet, typename, name)
+		case *ast.FragmentSpread:
+			return s.Definition != nil && holds(s.Definition.SelectionSet, typename, name)
+		}
+		return false
+	})
 }

@@ -22,11 +22,16 @@ func settingsOf(ctx context.Context, entityID int) (*model.EntitySettings, error
 	if !scope.SeesEntity(entityID) {
 		return nil, notFound()
 	}
-	entity, err := loaded(ctx, entities, entityID)
+	l, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	read := configOf(ctx, s, l, entityID)
+	entity, err := l.entities.load(ctx, entityID)
 	if err != nil {
 		return nil, hidden(err)
 	}
-	config, err := glpiproxy.EntityConfigOf(ctx, s, entityID)
+	config, err := read()
 	if err != nil {
 		return nil, hidden(err)
 	}
@@ -34,6 +39,15 @@ func settingsOf(ctx context.Context, entityID int) (*model.EntitySettings, error
 		Of: entity.Entity, Config: config, Scope: scope,
 		Above: sync.OnceValues(func() ([]glpiproxy.EntityConfig, error) { return settingsAbove(ctx, s, scope, entity.Entity) }),
 	}, nil
+}
+
+// configOf begins to read the settings in force in an entity, in one batch with what else is wanted now; those of the root
+// entity can't be in one.
+func configOf(ctx context.Context, s *glpiproxy.Session, l *loaders, entityID int) func() (glpiproxy.EntityConfig, error) {
+	if entityID == 0 {
+		return func() (glpiproxy.EntityConfig, error) { return glpiproxy.EntityConfigOf(ctx, s, entityID) }
+	}
+	return l.entityConfigs.begin(ctx, entityID)
 }
 
 // settingsAbove reads the settings of the entities above one, as far up as the viewer sees.

@@ -13,22 +13,25 @@ import (
 
 // taskLoaders read, for a whole page at once, what is applied to fleets and devices and how far it has come.
 type taskLoaders struct {
-	policies      *loader[*model.Policy]
-	agents        *loader[*model.Agent]
-	tasks         *loader[*model.Task]
-	files         *loader[*model.File]
-	fleetTasks    *loader[[]glpiproxy.Task]
-	agentTasks    *keyed[glpiproxy.Agent, map[glpiproxy.Target][]glpiproxy.Task] // its own, and those of its fleet
-	taskStatuses  *keyed[glpiproxy.Task, []glpiproxy.TaskStatus]
-	agentStatuses *loader[[]glpiproxy.TaskStatus]
+	policies         *loader[*model.Policy]
+	policyCategories *loader[*model.PolicyCategory]
+	agents           *loader[*model.Agent]
+	tasks            *loader[*model.Task]
+	files            *loader[*model.File]
+	fleetTasks       *loader[[]glpiproxy.Task]
+	agentTasks       *keyed[glpiproxy.Agent, map[glpiproxy.Target][]glpiproxy.Task] // its own, and those of its fleet
+	taskStatuses     *keyed[glpiproxy.Task, []glpiproxy.TaskStatus]
+	agentStatuses    *loader[[]glpiproxy.TaskStatus]
 	// fleetDevices are the devices of a fleet that the viewer may see. GLPI keeps the statuses of devices that
 	// are gone, and shows those of other companies' devices in a fleet that they share.
 	fleetDevices *loader[map[int]bool]
 }
 
-func policies(l *loaders) *loader[*model.Policy] { return l.policies }
-func agents(l *loaders) *loader[*model.Agent]    { return l.agents }
-func tasks(l *loaders) *loader[*model.Task]      { return l.tasks }
+func policies(l *loaders) *loader[*model.Policy]                 { return l.policies }
+func policyCategories(l *loaders) *loader[*model.PolicyCategory] { return l.policyCategories }
+
+func agents(l *loaders) *loader[*model.Agent] { return l.agents }
+func tasks(l *loaders) *loader[*model.Task]   { return l.tasks }
 
 func files(l *loaders) *loader[*model.File] { return l.files }
 
@@ -44,6 +47,9 @@ func newTaskLoaders(s *glpiproxy.Session) taskLoaders {
 			return devicesOfFleets(ctx, s, slices.Clone(ids))
 		}),
 		policies: newKeyed(func(ctx context.Context, _ []int) (map[int]*model.Policy, error) { return policiesByID(ctx) }),
+		policyCategories: newKeyed(func(ctx context.Context, _ []int) (map[int]*model.PolicyCategory, error) {
+			return categoriesByID(ctx)
+		}),
 	}
 	l.taskStatuses = newKeyed(func(ctx context.Context, tasks []glpiproxy.Task) (map[glpiproxy.Task][]glpiproxy.TaskStatus, error) {
 		return statusesOfTasks(ctx, s, tasks)

@@ -19,6 +19,44 @@ func targetsOf(a glpiproxy.Agent) []glpiproxy.Target {
 	return targets
 }
 
+// fleetOf reads a fleet and, beside it, what is asked for of its tasks: the look at the fleet tells whether the viewer may
+// have them.
+func fleetOf(ctx context.Context, id int) (*model.Fleet, error) {
+	if _, err := readable[glpiproxy.Fleet](ctx); err != nil {
+		return nil, err
+	}
+	l, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := readable[glpiproxy.Task](ctx); err == nil && asksFor(ctx, "Fleet", "tasks") {
+		l.beginPolicies(ctx)
+		l.fleetTasks.beginAll(ctx, []int{id})
+	}
+	fleet, err := l.fleets.load(ctx, id)
+	return fleet, hidden(err)
+}
+
+// agentOf reads a device and, beside it, what is asked for of its tasks that its id alone finds.
+func agentOf(ctx context.Context, id int) (*model.Agent, error) {
+	if _, err := readable[glpiproxy.Agent](ctx); err != nil {
+		return nil, err
+	}
+	l, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := readable[glpiproxy.TaskStatus](ctx); err == nil && (asksFor(ctx, "AgentTask", "status") || asksFor(ctx, "Agent", "taskStatuses")) {
+		l.agentStatuses.beginAll(ctx, []int{id})
+	}
+	if _, err := readable[glpiproxy.Task](ctx); err == nil && asksFor(ctx, "Agent", "tasks") {
+		l.policies.beginAll(ctx, anyPolicy)
+		l.beginPolicies(ctx)
+	}
+	agent, err := l.agents.load(ctx, id)
+	return agent, hidden(err)
+}
+
 // fleetTasks reads what is applied to a fleet, by id.
 func fleetTasks(ctx context.Context, f *model.Fleet) ([]*model.Task, error) {
 	if _, err := readable[glpiproxy.Task](ctx); err != nil {

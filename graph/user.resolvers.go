@@ -41,11 +41,11 @@ func (r *queryResolver) User(ctx context.Context, id string) (*model.User, error
 	if err != nil {
 		return nil, err
 	}
-	user, err := single[glpiproxy.User](ctx, userID)
-	if err != nil {
+	if _, err := readable[glpiproxy.User](ctx); err != nil {
 		return nil, err
 	}
-	return &model.User{User: user}, nil
+	user, err := userOf(ctx, userID)
+	return user, hidden(err)
 }
 
 func (r *queryResolver) UserFormChoices(ctx context.Context) (*model.UserFormChoices, error) {

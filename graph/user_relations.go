@@ -71,6 +71,26 @@ func (l *loaders) expectOf(u glpiproxy.User) *model.User {
 	return &model.User{User: u}
 }
 
+// userOf reads a person and, beside the record, what the client asks for that is kept elsewhere.
+func userOf(ctx context.Context, id int) (*model.User, error) {
+	l, err := load(ctx)
+	if err != nil || id <= 0 {
+		return nil, err
+	}
+	l.beginOf(ctx, id)
+	return l.users.load(ctx, id)
+}
+
+// beginOf begins to read what is asked for of people and kept beside their records.
+func (l *loaders) beginOf(ctx context.Context, ids ...int) {
+	if asksFor(ctx, "User", "emails") {
+		l.emails.beginAll(ctx, ids)
+	}
+	if asksFor(ctx, "User", "grants") {
+		l.grants.beginAll(ctx, ids)
+	}
+}
+
 func emails(l *loaders) *loader[[]*model.UserEmail]      { return l.emails }
 func grants(l *loaders) *loader[[]*model.ProfileGrant]   { return l.grants }
 func titles(l *loaders) *loader[*model.NamedEntry]       { return l.titles }

@@ -77,11 +77,11 @@ func (r *Resolver) userPage(ctx context.Context, a pageArguments, filter *model.
 	if err != nil {
 		return nil, err
 	}
-	p, err := searchUsers(s, criteria, *order).read(ctx, a)
+	l, err := load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l, err := load(ctx)
+	p, err := searchUsers(s, criteria, *order, l).read(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,8 @@ var userOrders = map[model.UserOrderField]int{
 
 // searchUsers reads people through GLPI's search: the page first, then their records in one batch. The records of
 // those whose rights come from an entity above are not shown to everyone who finds them: then what was found stands.
-func searchUsers(s *glpiproxy.Session, criteria []glpiproxy.Criterion, order model.UserOrder) listing[glpiproxy.User] {
+// What is kept beside the records is read at the same time.
+func searchUsers(s *glpiproxy.Session, criteria []glpiproxy.Criterion, order model.UserOrder, l *loaders) listing[glpiproxy.User] {
 	find := func(ctx context.Context, start, count int) (glpiproxy.SearchPage, error) {
 		return glpiproxy.Search[glpiproxy.User](ctx, s, glpiproxy.Query{
 			Criteria: criteria, Sort: userOrders[order.Field], Descending: order.Direction == model.OrderDirectionDesc,
@@ -117,6 +118,7 @@ func searchUsers(s *glpiproxy.Session, criteria []glpiproxy.Criterion, order mod
 			if err != nil {
 				return nil, 0, err
 			}
+			l.beginOf(ctx, idsOf(found.Rows)...)
 			users, err := recordsOf(ctx, s, found.Rows)
 			return users, found.Total, err
 		},

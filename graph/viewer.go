@@ -51,8 +51,11 @@ func profilesOf(v *model.Viewer) ([]*model.Profile, error) {
 	return profiles, nil
 }
 
-// activeProfileOf is the profile that is active in the session, with the entities it holds in.
-func activeProfileOf(v *model.Viewer) (*model.Profile, error) {
+// activeProfileOf is the profile that is active in the session; with the entities it holds in, where these are asked for.
+func activeProfileOf(ctx context.Context, v *model.Viewer) (*model.Profile, error) {
+	if !asksFor(ctx, "Profile", "entities") {
+		return newProfile(v.Scope.Profile.ID, v.Scope.Profile.Name), nil
+	}
 	profiles, err := profilesOf(v)
 	if err != nil {
 		return nil, err
@@ -62,6 +65,18 @@ func activeProfileOf(v *model.Viewer) (*model.Profile, error) {
 		return newProfile(v.Scope.Profile.ID, v.Scope.Profile.Name), nil
 	}
 	return profiles[active], nil
+}
+
+// viewersUser is the viewer's own record.
+func viewersUser(ctx context.Context, v *model.Viewer) (*model.User, error) {
+	if l, err := load(ctx); err == nil { // while signing in there are none
+		l.beginOf(ctx, v.Scope.UserID)
+	}
+	user, err := glpiproxy.Get[glpiproxy.User](ctx, v.Session, v.Scope.UserID)
+	if err != nil {
+		return nil, err
+	}
+	return &model.User{User: user}, nil
 }
 
 func newProfile(id int, name string) *model.Profile {

@@ -13,15 +13,11 @@ import (
 )
 
 func (r *viewerResolver) User(ctx context.Context, obj *model.Viewer) (*model.User, error) {
-	user, err := glpiproxy.Get[glpiproxy.User](ctx, obj.Session, obj.Scope.UserID)
-	if err != nil {
-		return nil, err
-	}
-	return &model.User{User: user}, nil
+	return viewersUser(ctx, obj)
 }
 
 func (r *viewerResolver) Profile(ctx context.Context, obj *model.Viewer) (*model.Profile, error) {
-	return activeProfileOf(obj)
+	return activeProfileOf(ctx, obj)
 }
 
 func (r *viewerResolver) Profiles(ctx context.Context, obj *model.Viewer) ([]*model.Profile, error) {
