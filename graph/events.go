@@ -38,20 +38,15 @@ func (r *Resolver) deviceEvents(ctx context.Context, filter *model.DeviceEventFi
 	if err != nil {
 		return nil, err
 	}
-	visible, err := wanted.visible(ctx, s)
-	if err != nil {
-		return nil, err
-	}
 	cursor := ""
 	if after != nil {
 		cursor = *after
 	}
-	subscription, err := r.Bridge.Subscribe(visible, cursor)
-	if err != nil {
+	events := make(chan model.DeviceEvent)
+	stream := &eventStream{resolver: r, session: s, wanted: wanted, events: events}
+	if err := stream.open(ctx, &r.eventStreams, mostEventStreams, cursor); err != nil {
 		return nil, err
 	}
-	events := make(chan model.DeviceEvent)
-	stream := &eventStream{resolver: r, session: s, wanted: wanted, subscription: subscription, events: events}
 	go stream.run(ctx)
 	return events, nil
 }

@@ -20,9 +20,33 @@ type eventStream struct {
 	session      *glpiproxy.Session
 	wanted       eventFilter
 	subscription *bridge.Subscription
+	leave        func() // the place that it takes
 	events       chan<- model.DeviceEvent
 	// narrowing keeps two looks at the viewer's scope apart: the one that began first must not have the last word.
 	narrowing sync.Mutex
+}
+
+// open takes one of the places that its viewer has, and subscribes to what the viewer may see, from after a cursor on
+// or from now on. carry gives both back.
+func (e *eventStream) open(ctx context.Context, places *streamPlaces, most int, after string) error {
+	visible, err := e.wanted.visible(ctx, e.session)
+	if err != nil {
+		return err
+	}
+	scope, err := e.session.Scope(ctx)
+	if err != nil {
+		return err
+	}
+	leave, err := places.take(scope.UserID, most)
+	if err != nil {
+		return err
+	}
+	if e.subscription, err = e.resolver.Bridge.Subscribe(visible, after); err != nil {
+		leave()
+		return err
+	}
+	e.leave = leave
+	return nil
 }
 
 func (e *eventStream) run(ctx context.Context) {
@@ -33,6 +57,7 @@ func (e *eventStream) run(ctx context.Context) {
 // carry does the work of a stream until it fails or ctx is done. It follows a switch of the viewer's profile or entity
 // at once.
 func (e *eventStream) carry(ctx context.Context, work func(context.Context) error) {
+	defer e.leave()
 	defer func() { e.subscription.Close() }() // the one that it has at the end
 	seeing, end := context.WithCancelCause(ctx)
 	defer end(nil)

@@ -43,6 +43,7 @@ type Resolver struct {
 	Logger *slog.Logger     // nil means slog.Default
 
 	passwordReset, selfRegistration offer
+	eventStreams, rolloutStreams    streamPlaces
 }
 
 // Schema makes the schema that the HTTP front executes.

@@ -65,11 +65,7 @@ func (r *Resolver) rolloutProgress(ctx context.Context, globalID string) (<-chan
 	if err := stream.look(ctx); err != nil {
 		return nil, err
 	}
-	visible, err := stream.wanted.visible(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	if stream.subscription, err = r.Bridge.Subscribe(visible, ""); err != nil {
+	if err := stream.open(ctx, &r.rolloutStreams, mostRolloutStreams, ""); err != nil {
 		return nil, err
 	}
 	go func() {

@@ -114,6 +114,24 @@ func (w *world) newFleetOf(token string, device glpi.DemoDevice, policies ...any
 	return fleet
 }
 
+// Each rollout holds its fleet's statuses: nobody may fill the gateway with them.
+func TestOnePersonsRolloutsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	token, again := w.signIn("admin@acme.test"), w.signIn("admin@acme.test")
+	id := map[string]any{"id": w.fleetWithTasks(token)["id"]}
+	for range 100 {
+		if kind, a := w.subscribe(token, rolloutProgress, id)(); kind != "next" {
+			t.Fatalf("got %s %s", kind, a.text)
+		}
+	}
+	if kind, a := w.subscribe(again, rolloutProgress, id)(); kind != "error" || a.code() != "RATE_LIMITED" {
+		t.Errorf("one more, in another session: got %s %s", kind, a.text)
+	}
+	if kind, a := w.subscribe(w.signIn("viewer@acme.test"), rolloutProgress, id)(); kind != "next" {
+		t.Errorf("somebody else: got %s %s", kind, a.text)
+	}
+}
+
 func TestARolloutIsForThoseWhoSeeTheFleet(t *testing.T) {
 	w := newWorld(t)
 	fleet := w.fleetWithTasks(w.signIn("admin@acme.test"))["id"]

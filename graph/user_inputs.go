@@ -69,6 +69,8 @@ func checkUsername(username *string) *model.UserError {
 		return nil
 	case strings.TrimSpace(*username) == "" || !loginFormat.MatchString(*username):
 		return badAt("A user name has letters, digits, spaces and ' . @ - _ only.", "input", "username")
+	case strings.TrimSpace(*username) != *username: // to a database the same name as without, to a reader too
+		return badAt("A user name neither begins nor ends with a space.", "input", "username")
 	case isMachine(*username):
 		return badAt("User names that begin so are for the accounts of devices.", "input", "username")
 	}

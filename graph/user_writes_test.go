@@ -125,6 +125,8 @@ func TestWhoCanNotBeCreated(t *testing.T) {
 		"a name with odd letters":    {admin, map[string]any{"username": "a;b"}, "BAD_USER_INPUT input.username"},
 		"a name without letters":     {admin, map[string]any{"username": "  "}, "BAD_USER_INPUT input.username"},
 		"a machine":                  {admin, map[string]any{"username": "flyvemdm-1"}, "BAD_USER_INPUT input.username"},
+		"a machine behind a space":   {admin, map[string]any{"username": " flyvemdm-1"}, "BAD_USER_INPUT input.username"},
+		"a taken name and a space":   {admin, map[string]any{"username": "admin@acme.test "}, "BAD_USER_INPUT input.username"},
 		"too many addresses":         {admin, map[string]any{"username": "new", "emails": many}, "BAD_USER_INPUT input.emails"},
 		"no language":                {admin, map[string]any{"username": "new", "language": "English"}, "BAD_USER_INPUT input.language"},
 		"an unknown title":           {admin, map[string]any{"username": "new", "titleId": model.GlobalID("UserTitle", 9999)}, "NOT_FOUND input.titleId"},

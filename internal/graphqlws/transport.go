@@ -10,8 +10,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -216,12 +216,18 @@ func (t *Transport) noteDrained() {
 	}
 }
 
-// ClientAddress is the IP address that a request comes from. Headers that tell otherwise can be forged and are
-// not read: behind a reverse proxy it is the proxy's.
+// ClientAddress is the IP address that a request comes from, of IPv6 the network ("2001:db8::/64"): whoever has one of
+// its addresses has them all. Headers that tell otherwise can be forged and are not read: behind a reverse proxy it is
+// the proxy's.
 func ClientAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
-	return host
+	address := from.Addr().Unmap().WithZone("")
+	if address.Is4() || address.IsLoopback() {
+		return address.String()
+	}
+	network, _ := address.Prefix(64) // fails only for more bits than an address has
+	return network.String()
 }
