@@ -5,8 +5,8 @@ import "strings"
 // everything is a tag that each cached row carries.
 const everything = "*"
 
-// cascades tells what else a write to an item of a type may change in GLPI: rows
-// that go with it, that are moved, or that show something of it.
+// cascades tells, for every type, what else a write to an item of it may change in
+// GLPI: rows that go with it, that are moved, or that show something of it.
 var cascades = map[string][]string{
 	// A move cancels and creates statuses. The end of an agent takes the invitations
 	// and the guest profile of its last user along, and its machine account; an
@@ -38,6 +38,14 @@ var cascades = map[string][]string{
 	"UserEmail":    {"User", "PluginFlyvemdmInvitation"},
 	"Profile_User": {"User", "PluginFlyvemdmInvitation"},
 	"Entity":       {everything},
+
+	// Nothing else shows these, or they are changed in GLPI alone and are catalogues:
+	// kept for a while whatever happens.
+	"PluginFlyvemdmGeolocation": nil, "PluginFlyvemdmInvitationlog": nil, "Item_OperatingSystem": nil,
+	"PluginFlyvemdmPolicy": nil, "PluginFlyvemdmPolicyCategory": nil, "PluginFlyvemdmWellknownpath": nil,
+	"ComputerModel": nil, "ComputerType": nil, "Manufacturer": nil, "OperatingSystem": nil, "OperatingSystemVersion": nil,
+	"UserTitle": nil, "UserCategory": nil, "Location": nil, "Profile": nil,
+	"SoftwareVersion": nil, "DeviceProcessor": nil, "DeviceBattery": nil, "DeviceSimcard": nil, "Line": nil,
 }
 
 // DeviceChange is something that happened to a device and not through the gateway, as it is seen on the broker.

@@ -74,3 +74,20 @@ func TestCascades(t *testing.T) {
 		}
 	}
 }
+
+// Each type has a word on what its changes touch, and touches known types only.
+func TestCascadesKnowEveryItemType(t *testing.T) {
+	types := itemTypes(t)
+	for _, itemtype := range types {
+		if _, known := cascades[itemtype]; !known {
+			t.Errorf("cascades says nothing of %s: nil if it touches nothing else", itemtype)
+		}
+	}
+	for itemtype, touched := range cascades {
+		for _, name := range append(touched, itemtype) {
+			if name != everything && !slices.Contains(types, name) {
+				t.Errorf("cascades of %s: there is no type %s", itemtype, name)
+			}
+		}
+	}
+}
