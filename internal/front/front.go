@@ -148,7 +148,7 @@ func newExecutor(o Options, sockets *graphqlws.Transport) http.Handler {
 	server := handler.New(o.Schema)
 	server.AddTransport(sockets)
 	posted := overHTTP{maxBody: o.Limits.Body}
-	server.AddTransport(overMultipart{overHTTP: posted, maxFile: o.Limits.Upload})
+	server.AddTransport(overMultipart{overHTTP: posted, maxFile: o.Limits.Upload, preface: longestPreface, rest: longestRest})
 	server.AddTransport(posted)
 	server.SetParserTokenLimit(o.Limits.Tokens)
 	server.SetQueryCache(shortQueries{lru.New[*ast.QueryDocument](cachedQueries)})

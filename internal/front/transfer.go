@@ -12,6 +12,10 @@ import (
 const (
 	longestPause    = 30 * time.Second // without a byte
 	longestTransfer = time.Hour
+	// Nobody needs long for what comes before a file, nor to send on when the answer is out; whoever does only
+	// wants to keep us busy, and need not even be signed in for it.
+	longestPreface = 30 * time.Second
+	longestRest    = time.Minute
 )
 
 // slowBody is a request's body that may take longer than the server's limits.
@@ -25,6 +29,9 @@ func newSlowBody(body io.Reader, control *http.ResponseController) *slowBody {
 	return &slowBody{body, control, time.Now().Add(longestTransfer)}
 }
 
+// within sets how long the body may take from now on.
+func (b *slowBody) within(limit time.Duration) { b.end = time.Now().Add(limit) }
+
 // Close leaves the body to the server.
 func (*slowBody) Close() error { return nil }
 
@@ -35,7 +42,11 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	if now.After(b.end) {
 		return 0, errors.New("the upload takes too long")
 	}
-	_ = b.control.SetReadDeadline(now.Add(longestPause))
+	pause := now.Add(longestPause)
+	if b.end.Before(pause) {
+		pause = b.end
+	}
+	_ = b.control.SetReadDeadline(pause)
 	_ = b.control.SetWriteDeadline(now.Add(longestPause + writeTimeout))
 	n, err := b.Reader.Read(p)
 	if err != nil {

@@ -2,7 +2,9 @@ package front
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -73,5 +75,47 @@ func TestTransfersEndAtLast(t *testing.T) {
 	answer.end = time.Now().Add(-time.Second)
 	if n, err := answer.Write([]byte("abc")); n != 0 || err == nil {
 		t.Errorf("a download: %d, %v", n, err)
+	}
+}
+
+// A client that trickles holds a place for a while only, before the file as after the answer.
+func TestWhoOnlyTricklesIsCutOff(t *testing.T) {
+	const field = "--b\r\nContent-Disposition: form-data; name=%q\r\n\r\n"
+	for name, beginning := range map[string]string{
+		"before the file":  fmt.Sprintf(field, "operations"),
+		"after the answer": fmt.Sprintf(field, "nonsense") + "{}\r\n",
+	} {
+		ended := make(chan time.Duration, 1)
+		transport := overMultipart{overHTTP{1 << 20}, 1 << 20, 100 * time.Millisecond, 100 * time.Millisecond}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			began := time.Now()
+			transport.Do(w, r, nil) // refuses, since there are no operations
+			ended <- time.Since(began)
+		}))
+		client, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		trickle := make(chan struct{})
+		go func() { // and reads no answer
+			defer close(trickle)
+			_, err := fmt.Fprint(client, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"+
+				"Content-Type: multipart/form-data; boundary=b\r\n\r\n", beginning)
+			for err == nil {
+				time.Sleep(10 * time.Millisecond)
+				_, err = client.Write([]byte("x"))
+			}
+		}()
+		select {
+		case took := <-ended:
+			if took > 5*time.Second {
+				t.Errorf("%s: it was held for %s", name, took)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s: it is held still", name)
+		}
+		_ = client.Close()
+		<-trickle
+		server.Close()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -21,7 +22,8 @@ import (
 // could read the second before the first.
 type overMultipart struct {
 	overHTTP
-	maxFile int64
+	maxFile       int64
+	preface, rest time.Duration // for what comes before the file, and for what comes after the answer
 }
 
 var _ graphql.Transport = overMultipart{}
@@ -44,14 +46,17 @@ func (t overMultipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	control := http.NewResponseController(w)
 	_ = control.EnableFullDuplex() // else the server reads before it answers; only a test's recorder can't
 	body := newSlowBody(r.Body, control)
+	body.within(t.preface)
 	r.Body = http.MaxBytesReader(w, body, t.maxBody+longestMap+t.maxFile+longestFrame)
 	start := graphql.Now()
 	if params, refused := t.parameters(r); refused != nil {
 		refused.write(w, r)
 	} else {
+		body.within(longestTransfer)
 		execute(w, r, exec, params, start)
 	}
 	_ = control.Flush()
+	body.within(t.rest)
 	_, _ = io.CopyN(io.Discard, body, longestUnread)
 }
 
