@@ -76,9 +76,10 @@ func asksOnceForMany(t *testing.T, at broker) {
 		open := b.inquiries.open[someone]
 		return len(open) == 1 && open[0].waiting == 50
 	})
+	nextOf(t, events, CommandSent) // the question is out: an answer before it would be none
+	sent := 1
 	phone.say(t, own+"Status/Ping", "!", false)
 	asking.Wait()
-	sent := 0
 	for e := next(t, events); e.Kind != CommandAnswered; e = next(t, events) {
 		if e.Kind == CommandSent {
 			sent++

@@ -80,23 +80,23 @@ func (h *hub) keep(e *Event, id LogID) {
 	h.log.add(e, id)
 }
 
-// publish notes an event of the log and hands it out. It never waits: a subscription whose buffer is full
-// gets no more.
+// publish notes an event of the log and hands it out. It never waits: a subscription whose buffer is full reads on
+// from the log once it comes to it.
 func (h *hub) publish(e Event, id LogID) {
 	h.metrics.events.WithLabelValues(string(e.Kind)).Inc()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	number := h.log.next
 	h.log.add(&e, id)
 	for _, listeners := range []subscriptions{h.anywhere, h.entities[e.Device.EntityID], h.devices[e.Device.canonical()]} {
 		for s := range listeners {
-			if !s.filter.Load().admits(&e) || !id.after(s.notBefore) {
+			if s.behind != 0 || !s.filter.Load().admits(&e) || !id.after(s.notBefore) {
 				continue
 			}
 			select {
 			case s.live <- &e:
 			default:
-				h.metrics.lagged.Inc()
-				h.cut(s)
+				s.behind = number
 			}
 		}
 	}
@@ -191,6 +191,18 @@ func (h *hub) readPart(s *Subscription, length uint64) (*Event, error) {
 		}
 	}
 	return nil, nil
+}
+
+// catchUp has a subscription that has emptied its buffer read from the log what found no room there; false when there
+// is nothing of that.
+func (h *hub) catchUp(s *Subscription) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.behind == 0 || len(s.live) > 0 { // what was put there meanwhile comes first
+		return false
+	}
+	s.replay, s.replayEnd, s.behind = s.behind, h.log.next, 0
+	return true
 }
 
 // close ends every subscription.

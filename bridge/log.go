@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"encoding/binary"
+	"sort"
 	"sync"
 	"time"
 )
@@ -95,12 +96,8 @@ func (l *memoryLog) Read(ctx context.Context, after LogID, limit int) ([]LogEntr
 	}
 }
 
-// following looks from the end, where readers are.
 func (l *memoryLog) following(after LogID, limit int) []LogEntry {
-	first := len(l.entries)
-	for first > 0 && l.entries[first-1].ID.after(after) {
-		first--
-	}
+	first := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].ID.after(after) })
 	return append([]LogEntry(nil), l.entries[first:min(len(l.entries), first+limit)]...)
 }
 

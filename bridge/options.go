@@ -60,7 +60,7 @@ type Options struct {
 	LogSize int
 	// LogAge is how old a cursor may be; 0: one day.
 	LogAge time.Duration
-	// Buffer is how many events a subscriber may leave waiting until it counts as lagging; 0: 256.
+	// Buffer is how many events wait for a subscriber in memory of its own; what is more it reads from the log. 0: 256.
 	Buffer int
 }
 

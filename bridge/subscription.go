@@ -16,14 +16,16 @@ type Subscription struct {
 	replay, replayEnd uint64
 	// notBefore is the ID of the last event that the subscriber has seen, where this replica has yet to read it.
 	notBefore LogID
-	live      chan *Event   // closed by the hub when it was full
-	done      chan struct{} // closed by Close or the bridge's end
-	once      sync.Once
+	// behind is the number of the first event that found no room in live, 0 while all did. What follows it is read from
+	// the log. The hub's lock guards it.
+	behind uint64
+	live   chan *Event   // closed by the hub when events are missing from the log
+	done   chan struct{} // closed by Close or the bridge's end
+	once   sync.Once
 }
 
-// Next waits for the next event. The error is that of ctx; ErrLagged, after the events that had found room,
-// when the subscriber fell further behind than its buffer, or behind the log; ErrClosed after Close or when
-// the bridge has ended. Call it from one goroutine at a time.
+// Next waits for the next event. The error is that of ctx; ErrLagged when the subscriber fell further behind than the
+// log goes back; ErrClosed after Close or when the bridge has ended. Call it from one goroutine at a time.
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
 	for {
 		e, err := s.take(ctx)
@@ -43,20 +45,34 @@ func (s *Subscription) take(ctx context.Context) (*Event, error) {
 		return nil, ErrClosed
 	default:
 	}
-	if e, err := s.hub.read(s); e != nil || err != nil {
-		return e, err
+	for {
+		if e, err := s.hub.read(s); e != nil || err != nil {
+			return e, err
+		}
+		select {
+		case e, open := <-s.live:
+			return received(e, open)
+		default:
+		}
+		if !s.hub.catchUp(s) {
+			break
+		}
 	}
 	select {
 	case e, open := <-s.live:
-		if !open {
-			return nil, ErrLagged
-		}
-		return e, nil
+		return received(e, open)
 	case <-s.done:
 		return nil, ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+func received(e *Event, open bool) (*Event, error) {
+	if !open {
+		return nil, ErrLagged
+	}
+	return e, nil
 }
 
 // SetFilter changes what the subscription may see, from the next event on that Next returns: also for events

@@ -56,7 +56,7 @@ func costOfMessages(ctx context.Context, w *world, o options) error {
 		_ = await(ctx, "everything is taken in", func() bool { return w.metric("fleetgate_mqtt_messages_total")-taken >= float64(sent) })
 		lasted := time.Since(began)
 		cost, peers = cpuOf(w.gateway)-cost, cpuOf(peer)-peers
-		fmt.Printf("cpu, %d messages at %.0f a second, %d subscribers to all of it:\n", sent, float64(sent)/lasted.Seconds(), subscribers)
+		fmt.Printf("%d messages at %.0f a second, %d subscribers to all of it:\n", sent, float64(sent)/lasted.Seconds(), subscribers)
 		fmt.Printf("  gateway       %s a message, %.0f%% of a core; %.0f taken in, %.0f too many, %d events at the sockets\n", cost/time.Duration(sent),
 			100*cost.Seconds()/lasted.Seconds(), w.metric("fleetgate_mqtt_messages_total")-taken, w.metric("fleetgate_mqtt_refused_total"), heard())
 		fmt.Printf("  mosquitto_sub %s a message\n", peers/time.Duration(sent))
@@ -134,7 +134,7 @@ func memory(ctx context.Context, w *world, o options) error {
 	if err := errors.Join(err, <-ended); err != nil {
 		return err
 	}
-	fmt.Printf("memory, %d devices: %d bytes a device, %.0f MB in all\n", o.known, took/int64(o.known), float64(took)/(1<<20))
+	fmt.Printf("%d devices: %d bytes a device, %.0f MB in all\n", o.known, took/int64(o.known), float64(took)/(1<<20))
 	runtime.KeepAlive(agents)
 
 	if err := w.startGateway(ctx); err != nil {

@@ -109,7 +109,7 @@ func latencies(ctx context.Context, w *world, o options) error {
 		due := int(clock.next.Load()) * c.reaches
 		_ = await(ctx, "everything arrives", func() bool { return clock.count(gatewaySide) >= due && clock.count(plainSide) >= due })
 		leave()
-		fmt.Printf("latency, %d devices, %d subscribers, %s, %d messages/s:\n", len(devices), o.subscribers, c.name, c.rate)
+		fmt.Printf("%d devices, %d subscribers, %s, %d messages/s:\n", len(devices), o.subscribers, c.name, c.rate)
 		for _, side := range []string{gatewaySide, plainSide} {
 			fmt.Printf("  %-15s %s (due: %d)\n", side, clock.took[side], due)
 		}

@@ -42,7 +42,7 @@ func pings(ctx context.Context, w *world, _ options) error {
 		whole = append(whole, time.Since(began))
 		trips = append(trips, time.Duration(data.PingAgent.RoundTripMs*float64(time.Millisecond)))
 	}
-	fmt.Printf("ping, pingAgent: the whole call %s\n  its round trip %s\n", whole, trips)
+	fmt.Printf("pingAgent: the whole call %s\n  its round trip %s\n", whole, trips)
 	return w.pingThroughGLPI(ctx, devices[0], whole)
 }
 

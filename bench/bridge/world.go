@@ -35,7 +35,7 @@ type world struct {
 
 const patience = 30 * time.Second
 
-func newWorld(ctx context.Context, devices int) (w *world, err error) {
+func newWorld(ctx context.Context, devices int, brokerSettings string) (w *world, err error) {
 	w = &world{}
 	if w.folder, err = os.MkdirTemp("", "fleetgate-bench"); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func newWorld(ctx context.Context, devices int) (w *world, err error) {
 			w.close()
 		}
 	}()
-	if err := w.startMosquitto(ctx); err != nil {
+	if err := w.startMosquitto(ctx, brokerSettings); err != nil {
 		return nil, fmt.Errorf("starting mosquitto: %w", err)
 	}
 	if w.publisher, err = w.connect("glpi", nil); err != nil {
@@ -73,14 +73,14 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
-func (w *world) startMosquitto(ctx context.Context) (err error) {
+func (w *world) startMosquitto(ctx context.Context, settings string) (err error) {
 	if w.broker, err = freeAddress(); err != nil {
 		return err
 	}
 	_, port, _ := net.SplitHostPort(w.broker)
 	config := filepath.Join(w.folder, "mosquitto.conf")
 	text := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\npersistence false\nlog_dest none\nuser root\n", port)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(text+settings), 0o600); err != nil {
 		return err
 	}
 	program := "mosquitto"
@@ -152,7 +152,7 @@ func (w *world) startGateway(ctx context.Context, arguments ...string) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "fleetgate").CombinedOutput(); err != nil {
 		return fmt.Errorf("building the gateway: %w: %s", err, out)
 	}
-	w.gateway = exec.CommandContext(ctx, binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "warn",
+	w.gateway = exec.CommandContext(ctx, binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "error",
 		"--glpi-url", w.glpiURL, "--mqtt-url", "mqtt://" + w.broker}, arguments...)...)
 	w.gateway.Stderr = os.Stderr
 	printed, err := w.gateway.StdoutPipe()
