@@ -60,6 +60,7 @@ func costOfMessages(ctx context.Context, w *world, o options) error {
 		fmt.Printf("  gateway       %s a message, %.0f%% of a core; %.0f taken in, %.0f too many, %d events at the sockets\n", cost/time.Duration(sent),
 			100*cost.Seconds()/lasted.Seconds(), w.metric("fleetgate_mqtt_messages_total")-taken, w.metric("fleetgate_mqtt_refused_total"), heard())
 		fmt.Printf("  mosquitto_sub %s a message\n", peers/time.Duration(sent))
+		fmt.Printf("  %.0f subscribers fell behind the log, %.0f sockets were closed\n", w.metric("fleetgate_bridge_lagged_total"), w.metric("fleetgate_ws_closed_total"))
 		leave()
 	}
 	return nil
