@@ -16,22 +16,19 @@ import (
 
 // Routes are the handlers of both kinds by their patterns, for an http.ServeMux.
 func Routes(desk *signin.Desk, log *slog.Logger) map[string]http.Handler {
-	routes, places := map[string]http.Handler{}, make(chan struct{}, mostAtOnce)
+	routes, places := map[string]http.Handler{}, &places{}
 	for _, kind := range []Kind{Files, Applications} {
 		routes["/"+string(kind)+"/{id}/content"] = &handler{kind, desk, log, places}
 	}
 	return routes
 }
 
-// mostAtOnce bounds the downloads under way: each holds some megabytes of what it reads ahead from GLPI.
-const mostAtOnce = 64
-
 // handler serves the items of one kind.
 type handler struct {
 	kind   Kind
 	desk   *signin.Desk
 	log    *slog.Logger
-	places chan struct{} // taken by the downloads under way
+	places *places
 }
 
 // ServeHTTP answers a GET or HEAD of an item's bytes.
@@ -52,14 +49,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, err.Error())
 		return
 	}
-	select {
-	case h.places <- struct{}{}:
-		defer func() { <-h.places }()
-	default:
+	scope, err := viewer.Session.Scope(r.Context())
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	leave, ok := h.places.take(scope.UserID)
+	if !ok {
 		w.Header().Set("Retry-After", "10")
 		refuse(w, http.StatusServiceUnavailable, "too many downloads at once: try again in a while")
 		return
 	}
+	defer leave()
 	content, err := h.open(r.Context(), viewer.Session, id)
 	if err != nil {
 		h.fail(w, r, err)

@@ -14,6 +14,7 @@ import (
 
 	"fleetgate/glpiproxy"
 	"fleetgate/internal/signin"
+	"fleetgate/internal/sim/glpi"
 )
 
 func TestMain(m *testing.M) {
@@ -58,42 +59,76 @@ func TestWhatIsAnsweredForGLPI(t *testing.T) {
 	h.fail(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/files/1/content", nil), errors.Join(context.Canceled))
 }
 
-// Downloads are taken up to a bound; who comes then is told to come again.
+// Downloads are taken up to a bound, of one person and in all; who comes then is told to come again.
 func TestDownloadsAreBounded(t *testing.T) {
-	glpi, err := glpiproxy.New(glpiproxy.Options{URL: "http://127.0.0.1:1"})
+	simulated := glpi.New(glpi.Options{})
+	simulated.SeedDemo(glpi.DemoOptions{Devices: 2, Seed: 1})
+	server := httptest.NewServer(simulated)
+	t.Cleanup(server.Close)
+	client, err := glpiproxy.New(glpiproxy.Options{URL: server.URL + "/glpi"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = glpi.Close() })
+	t.Cleanup(func() { _ = client.Close() })
 	sealer, err := signin.NewSealer([]byte("one secret of many"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	desk, err := signin.NewDesk(signin.Options{GLPI: glpi, Sealer: sealer})
+	desk, err := signin.NewDesk(signin.Options{GLPI: client, Sealer: sealer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes := Routes(desk, slog.New(slog.DiscardHandler))
-	h := routes["/files/{id}/content"].(*handler)
-	ask := func() *httptest.ResponseRecorder {
-		request := httptest.NewRequest(http.MethodGet, "/files/1/content", nil)
-		request.SetPathValue("id", "1")
-		request.Header.Set("Authorization", "Bearer "+desk.Seal("session7", time.Now().Add(time.Hour)))
+	h := Routes(desk, slog.New(slog.DiscardHandler))["/files/{id}/content"].(*handler)
+	users := map[string]int{}
+	ask := func(name string) *httptest.ResponseRecorder {
+		s, err := client.SignIn(t.Context(), name, glpi.DemoPassword) // another session each time
+		if err != nil {
+			t.Fatal(err)
+		}
+		scope, err := s.Scope(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		users[name] = scope.UserID
+		request := httptest.NewRequest(http.MethodGet, "/files/987654/content", nil)
+		request.SetPathValue("id", "987654")
+		request.Header.Set("Authorization", "Bearer "+desk.Seal(s.Token(), time.Now().Add(time.Hour)))
 		recorder := httptest.NewRecorder()
 		h.ServeHTTP(recorder, request)
 		return recorder
 	}
-	for range mostAtOnce {
-		h.places <- struct{}{}
-	}
-	if got := ask(); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
+	const greedy, other = "admin@globex.test", "admin@acme.test"
+	if got := ask(greedy); got.Code != http.StatusNotFound {
 		t.Errorf("got %d %s", got.Code, got.Body)
 	}
-	<-h.places
-	if got := ask(); got.Header().Get("Retry-After") != "" || !strings.Contains(got.Body.String(), "GLPI") {
-		t.Errorf("with a place: got %d %s", got.Code, got.Body)
+	take := func(userID int) func() {
+		leave, ok := h.places.take(userID)
+		if !ok {
+			t.Fatal("no place")
+		}
+		return leave
 	}
-	if len(h.places) != mostAtOnce-1 {
-		t.Errorf("%d places are taken", len(h.places))
+	var leave func()
+	for range mostOfOne {
+		leave = take(users[greedy])
+	}
+	if got := ask(greedy); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
+		t.Errorf("one more of one person: got %d %s", got.Code, got.Body)
+	}
+	if got := ask(other); got.Code != http.StatusNotFound {
+		t.Errorf("somebody else: got %d %s", got.Code, got.Body)
+	}
+	leave()
+	if got := ask(greedy); got.Code != http.StatusNotFound {
+		t.Errorf("with a place again: got %d %s", got.Code, got.Body)
+	}
+	for stranger := range mostAtOnce - mostOfOne + 1 {
+		take(-stranger - 1)
+	}
+	if got := ask(other); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
+		t.Errorf("without any place: got %d %s", got.Code, got.Body)
+	}
+	if h.places.all != mostAtOnce {
+		t.Errorf("%d places are taken", h.places.all)
 	}
 }
