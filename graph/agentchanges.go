@@ -169,8 +169,7 @@ func (m *move) run(ctx context.Context, s *glpiproxy.Session, fleetID int) error
 			result.UserErrors = append(result.UserErrors, itemRefusal(outcomes[i].Err, "input", "agentIds", strconv.Itoa(place)))
 		}
 		if now[i].Err == nil {
-			l.expectAgent(now[i].Item)
-			result.Agent = &model.Agent{Agent: now[i].Item}
+			result.Agent = presentAgent(l, now[i].Item)
 		}
 	}
 	return nil

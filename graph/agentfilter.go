@@ -30,6 +30,9 @@ type agentDemands struct {
 func demandsOf(filter *model.AgentFilter, fleetID int) (d agentDemands, err error) {
 	if fleetID != 0 {
 		d.fleets = []int{fleetID}
+		if filter != nil && filter.FleetIds != nil {
+			return d, badInput("filter.fleetIds: the devices of one fleet are listed already")
+		}
 	}
 	if filter == nil {
 		return d, nil

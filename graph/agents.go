@@ -31,15 +31,18 @@ func (r *Resolver) agentPage(ctx context.Context, a pageArguments, fleetID int, 
 		}
 		agents = inMemory(chosen, agentID)
 	}
-	p, err := agents.read(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	l, err := load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return agentConnection(l, p), nil
+	c, err := connect[model.AgentEdge](ctx, agents, a, presentAgent)
+	return (*model.AgentConnection)(c), err
+}
+
+func presentAgent(l *loaders, a glpiproxy.Agent) *model.Agent {
+	l.computers.expect(a.ComputerID)
+	l.pageComputers.expect(a.ComputerID)
+	l.fleets.expect(a.FleetID)
+	l.entities.expect(a.EntityID)
+	l.agentTasks.expect(a)
+	l.agentStatuses.expect(a.ID)
+	return &model.Agent{Agent: a}
 }
 
 func agentID(a glpiproxy.Agent) int { return a.ID }

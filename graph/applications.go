@@ -33,26 +33,13 @@ func applicationPage(ctx context.Context, a pageArguments, filter *model.Applica
 	if filter != nil && filter.Search != nil && *filter.Search != "" {
 		query.Criteria = []glpiproxy.Criterion{{Field: applicationOptionAlias, Type: glpiproxy.Contains, Value: *filter.Search}}
 	}
-	p, err := findApplications(s, query).read(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	l, err := load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := &model.ApplicationConnection{
-		Edges: []*model.ApplicationEdge{}, Nodes: []*model.Application{}, PageInfo: p.info(), TotalCount: p.total,
-	}
-	for i, item := range p.items {
-		l.applications.expect(item.ID)
-		l.icons.expect(item.ID)
-		l.applicationDeployments.expect(item.ID)
-		node := &model.Application{Application: item}
-		c.Nodes = append(c.Nodes, node)
-		c.Edges = append(c.Edges, &model.ApplicationEdge{Node: node, Cursor: p.cursor(i)})
-	}
-	return c, nil
+	c, err := connect[model.ApplicationEdge](ctx, findApplications(s, query), a, func(l *loaders, app glpiproxy.Application) *model.Application {
+		l.applications.expect(app.ID)
+		l.icons.expect(app.ID)
+		l.applicationDeployments.expect(app.ID)
+		return &model.Application{Application: app}
+	})
+	return (*model.ApplicationConnection)(c), err
 }
 
 // findApplications finds applications without what only the whole item tells.

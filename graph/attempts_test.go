@@ -202,6 +202,9 @@ func (f filler) satisfy(input *ast.Definition, filled map[string]any) {
 	if takes("packageName") && !has("packageName", "applicationId") {
 		filled["packageName"] = "org.example"
 	}
+	if takes("supportName") {
+		filled["supportName"] = "Somebody else"
+	}
 	if takes("timeoutMs") {
 		filled["timeoutMs"] = 100
 	}

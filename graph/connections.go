@@ -96,33 +96,20 @@ func inChunks(ctx context.Context, read func(ctx context.Context, start, count i
 	}
 }
 
-// expectAgent tells that what a device points to may be asked for soon.
-func (l *loaders) expectAgent(a glpiproxy.Agent) {
-	l.computers.expect(a.ComputerID)
-	l.pageComputers.expect(a.ComputerID)
-	l.fleets.expect(a.FleetID)
-	l.entities.expect(a.EntityID)
-	l.agentTasks.expect(a)
-	l.agentStatuses.expect(a.ID)
+// connection has the shape of every connection of the schema, so that it can become any of them.
+type connection[N, E any] struct {
+	Edges      []*E
+	Nodes      []*N
+	PageInfo   *model.PageInfo
+	TotalCount int
 }
 
-func agentConnection(l *loaders, p page[glpiproxy.Agent]) *model.AgentConnection {
-	c := &model.AgentConnection{Edges: []*model.AgentEdge{}, Nodes: []*model.Agent{}, PageInfo: p.info(), TotalCount: p.total}
-	for i, item := range p.items {
-		l.expectAgent(item)
-		node := &model.Agent{Agent: item}
-		c.Nodes = append(c.Nodes, node)
-		c.Edges = append(c.Edges, &model.AgentEdge{Node: node, Cursor: p.cursor(i)})
-	}
-	return c
-}
-
-func fleetPage(ctx context.Context, a pageArguments) (*model.FleetConnection, error) {
-	s, err := readable[glpiproxy.Fleet](ctx)
-	if err != nil {
-		return nil, err
-	}
-	p, err := listed(s, glpiproxy.ListOptions{}, func(f glpiproxy.Fleet) int { return f.ID }).read(ctx, a)
+// connect reads a page of a list. present makes the nodes, and tells the loaders what may be asked of them soon.
+func connect[E ~struct {
+	Node   *N     `json:"node"`
+	Cursor string `json:"cursor"`
+}, N, T any](ctx context.Context, list listing[T], a pageArguments, present func(*loaders, T) *N) (*connection[N, E], error) {
+	p, err := list.read(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -130,37 +117,26 @@ func fleetPage(ctx context.Context, a pageArguments) (*model.FleetConnection, er
 	if err != nil {
 		return nil, err
 	}
-	c := &model.FleetConnection{Edges: []*model.FleetEdge{}, Nodes: []*model.Fleet{}, PageInfo: p.info(), TotalCount: p.total}
+	c := &connection[N, E]{Edges: []*E{}, Nodes: []*N{}, PageInfo: p.info(), TotalCount: p.total}
 	for i, item := range p.items {
-		l.entities.expect(item.EntityID)
-		l.fleetTasks.expect(item.ID)
-		node := &model.Fleet{Fleet: item}
+		node := present(l, item)
 		c.Nodes = append(c.Nodes, node)
-		c.Edges = append(c.Edges, &model.FleetEdge{Node: node, Cursor: p.cursor(i)})
+		c.Edges = append(c.Edges, &E{Node: node, Cursor: p.cursor(i)})
 	}
 	return c, nil
 }
 
+// invitationPage reads a page of invitations.
 func invitationPage(ctx context.Context, a pageArguments) (*model.InvitationConnection, error) {
 	s, err := readable[glpiproxy.Invitation](ctx)
 	if err != nil {
 		return nil, err
 	}
-	p, err := listed(s, glpiproxy.ListOptions{}, func(i glpiproxy.Invitation) int { return i.ID }).read(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	l, err := load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := &model.InvitationConnection{Edges: []*model.InvitationEdge{}, Nodes: []*model.Invitation{}, PageInfo: p.info(), TotalCount: p.total}
-	for i, item := range p.items {
-		l.users.expect(item.UserID)
-		l.entities.expect(item.EntityID)
-		node := &model.Invitation{Invitation: item}
-		c.Nodes = append(c.Nodes, node)
-		c.Edges = append(c.Edges, &model.InvitationEdge{Node: node, Cursor: p.cursor(i)})
-	}
-	return c, nil
+	invitations := listed(s, glpiproxy.ListOptions{}, func(i glpiproxy.Invitation) int { return i.ID })
+	c, err := connect[model.InvitationEdge](ctx, invitations, a, func(l *loaders, i glpiproxy.Invitation) *model.Invitation {
+		l.users.expect(i.UserID)
+		l.entities.expect(i.EntityID)
+		return &model.Invitation{Invitation: i}
+	})
+	return (*model.InvitationConnection)(c), err
 }

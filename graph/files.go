@@ -36,21 +36,11 @@ func filePage(ctx context.Context, a pageArguments, filter *model.FileFilter, or
 			{Link: glpiproxy.Or, Field: fileOptionComment, Type: glpiproxy.Contains, Value: *filter.Search},
 		}
 	}
-	p, err := searched(s, query, func(f glpiproxy.File) int { return f.ID }).read(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	l, err := load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := &model.FileConnection{Edges: []*model.FileEdge{}, Nodes: []*model.File{}, PageInfo: p.info(), TotalCount: p.total}
-	for i, item := range p.items {
-		l.entities.expect(item.EntityID)
-		l.fileDeployments.expect(item.ID)
-		node := &model.File{File: item}
-		c.Nodes = append(c.Nodes, node)
-		c.Edges = append(c.Edges, &model.FileEdge{Node: node, Cursor: p.cursor(i)})
-	}
-	return c, nil
+	files := searched(s, query, func(f glpiproxy.File) int { return f.ID })
+	c, err := connect[model.FileEdge](ctx, files, a, func(l *loaders, f glpiproxy.File) *model.File {
+		l.entities.expect(f.EntityID)
+		l.fileDeployments.expect(f.ID)
+		return &model.File{File: f}
+	})
+	return (*model.FileConnection)(c), err
 }

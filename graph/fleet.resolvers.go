@@ -15,8 +15,8 @@ func (r *fleetResolver) Entity(ctx context.Context, obj *model.Fleet) (*model.En
 	return loaded(ctx, entities, obj.EntityID)
 }
 
-func (r *fleetResolver) Agents(ctx context.Context, obj *model.Fleet, first *int, after *string, last *int, before *string, orderBy *model.AgentOrder) (*model.AgentConnection, error) {
-	return r.agentPage(ctx, pageArguments{first, last, after, before}, obj.ID, nil, orderBy)
+func (r *fleetResolver) Agents(ctx context.Context, obj *model.Fleet, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) (*model.AgentConnection, error) {
+	return r.agentPage(ctx, pageArguments{first, last, after, before}, obj.ID, filter, orderBy)
 }
 
 func (r *fleetResolver) Tasks(ctx context.Context, obj *model.Fleet) ([]*model.Task, error) {

@@ -85,24 +85,12 @@ func installedPage(ctx context.Context, c *model.Computer, a pageArguments) (*mo
 	if err != nil {
 		return nil, err
 	}
-	p, err := inMemory(inventory.Software, func(i glpiproxy.Installation) int { return i.VersionID }).read(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	l, err := load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	shown := &model.InstalledApplicationConnection{
-		Edges: []*model.InstalledApplicationEdge{}, Nodes: []*model.InstalledApplication{}, PageInfo: p.info(), TotalCount: p.total,
-	}
-	for i, item := range p.items {
-		l.software.expect(item.VersionID)
-		node := &model.InstalledApplication{Installation: item}
-		shown.Nodes = append(shown.Nodes, node)
-		shown.Edges = append(shown.Edges, &model.InstalledApplicationEdge{Node: node, Cursor: p.cursor(i)})
-	}
-	return shown, nil
+	software := inMemory(inventory.Software, func(i glpiproxy.Installation) int { return i.VersionID })
+	shown, err := connect[model.InstalledApplicationEdge](ctx, software, a, func(l *loaders, i glpiproxy.Installation) *model.InstalledApplication {
+		l.software.expect(i.VersionID)
+		return &model.InstalledApplication{Installation: i}
+	})
+	return (*model.InstalledApplicationConnection)(shown), err
 }
 
 // told is a text of what a foreign key points to; null where GLPI has none.

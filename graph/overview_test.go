@@ -21,7 +21,7 @@ func TestTheOverviewCountsWhatThereIs(t *testing.T) {
 		token := w.signIn(name)
 		w.someOnline(token)
 		overview := w.must(token, `{ overview { `+everyCounter+` } }`, nil)
-		all := w.must(token, `{ agents(first: 500) { totalCount nodes { version mdmType enrollStatus fleet { id } presence { state } computer { os { name version } } taskStatuses { state } } }
+		all := w.must(token, `{ agents(first: 500) { totalCount nodes { version mdmType enrollStatus fleet { id } presence { state } computer { os { name version } } taskStatuses { nodes { state } } } }
 		  invitations(first: 500) { totalCount nodes { state } } fleets(first: 1) { totalCount } files { totalCount } applications { totalCount } }`, nil)
 		want := map[string]map[string]int{}
 		add := func(of string, key any) {
@@ -38,7 +38,7 @@ func TestTheOverviewCountsWhatThereIs(t *testing.T) {
 			add("devicesByVersion", a.at("version"))
 			add("devicesByOs", a.at("computer", "os", "name"))
 			add("devicesByFleet", a.at("fleet", "id"))
-			for _, status := range a.at("taskStatuses").([]any) {
+			for _, status := range a.at("taskStatuses", "nodes").([]any) {
 				add("tasksByStatus", status.(map[string]any)["state"])
 			}
 		}

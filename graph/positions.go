@@ -78,17 +78,9 @@ func positionPage(ctx context.Context, agent *model.Agent, from, to *time.Time, 
 	reports = slices.DeleteFunc(reports, func(g glpiproxy.Geolocation) bool {
 		return !g.Available || from != nil && g.At.Before(*from) || to != nil && !g.At.Before(*to)
 	})
-	p, err := inMemory(reports, func(g glpiproxy.Geolocation) int { return g.ID }).read(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	c := &model.PositionConnection{Edges: []*model.PositionEdge{}, Nodes: []*model.Position{}, PageInfo: p.info(), TotalCount: p.total}
-	for i, item := range p.items {
-		node := storedPosition(item)
-		c.Nodes = append(c.Nodes, node)
-		c.Edges = append(c.Edges, &model.PositionEdge{Node: node, Cursor: p.cursor(i)})
-	}
-	return c, nil
+	kept := inMemory(reports, func(g glpiproxy.Geolocation) int { return g.ID })
+	c, err := connect[model.PositionEdge](ctx, kept, a, func(_ *loaders, g glpiproxy.Geolocation) *model.Position { return storedPosition(g) })
+	return (*model.PositionConnection)(c), err
 }
 
 // reportsSince reads a device's reports, newest first, at least down to a moment. GLPI can't filter them by time: the

@@ -121,28 +121,36 @@ func sumOf(f *model.Fleet, tasks []*model.TaskRollout) *model.Rollout {
 	return &model.Rollout{Fleet: f, Counts: counts, PercentDone: counts.PercentDone(), Tasks: tasks}
 }
 
-// statusPage reads a page of the states of a task.
+// statusPage reads a page of the states of a task, by the device's id.
 func statusPage(ctx context.Context, t *model.Task, a pageArguments, states []model.TaskState) (*model.TaskStatusConnection, error) {
 	statuses, err := statusesOf(ctx, t.Task)
 	if err != nil {
 		return nil, err
 	}
+	return statusConnection(ctx, inStates(statuses, states, func(s *model.TaskStatus) int { return s.AgentID }), a)
+}
+
+// agentStatusPage reads a page of how far a device has come with its tasks, by the task's id.
+func agentStatusPage(ctx context.Context, agent *model.Agent, a pageArguments, states []model.TaskState) (*model.TaskStatusConnection, error) {
+	statuses, err := agentStatuses(ctx, agent)
+	if err != nil {
+		return nil, err
+	}
+	return statusConnection(ctx, inStates(statuses, states, func(s *model.TaskStatus) int { return s.Row }), a)
+}
+
+// inStates lists the statuses that are in one of some states; all where none is given.
+func inStates(statuses []*model.TaskStatus, states []model.TaskState, id func(*model.TaskStatus) int) listing[*model.TaskStatus] {
 	if states != nil {
 		statuses = slices.DeleteFunc(statuses, func(s *model.TaskStatus) bool { return !slices.Contains(states, s.State) })
 	}
-	p, err := inMemory(statuses, func(s *model.TaskStatus) int { return s.AgentID }).read(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	l, err := load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := &model.TaskStatusConnection{Edges: []*model.TaskStatusEdge{}, Nodes: []*model.TaskStatus{}, PageInfo: p.info(), TotalCount: p.total}
-	for i, status := range p.items {
-		l.agents.expect(status.AgentID)
-		c.Nodes = append(c.Nodes, status)
-		c.Edges = append(c.Edges, &model.TaskStatusEdge{Node: status, Cursor: p.cursor(i)})
-	}
-	return c, nil
+	return inMemory(statuses, id)
+}
+
+func statusConnection(ctx context.Context, statuses listing[*model.TaskStatus], a pageArguments) (*model.TaskStatusConnection, error) {
+	c, err := connect[model.TaskStatusEdge](ctx, statuses, a, func(l *loaders, s *model.TaskStatus) *model.TaskStatus {
+		l.agents.expect(s.AgentID)
+		return s
+	})
+	return (*model.TaskStatusConnection)(c), err
 }

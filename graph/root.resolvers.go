@@ -65,8 +65,8 @@ func (r *queryResolver) Agent(ctx context.Context, id string) (*model.Agent, err
 	return agentOf(ctx, agentID)
 }
 
-func (r *queryResolver) Fleets(ctx context.Context, first *int, after *string, last *int, before *string) (*model.FleetConnection, error) {
-	return fleetPage(ctx, pageArguments{first, last, after, before})
+func (r *queryResolver) Fleets(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.FleetFilter, orderBy *model.FleetOrder) (*model.FleetConnection, error) {
+	return fleetPage(ctx, pageArguments{first, last, after, before}, filter, orderBy)
 }
 
 func (r *queryResolver) Fleet(ctx context.Context, id string) (*model.Fleet, error) {

@@ -15,8 +15,8 @@ func (r *agentResolver) Tasks(ctx context.Context, obj *model.Agent) ([]*model.A
 	return agentTasks(ctx, obj)
 }
 
-func (r *agentResolver) TaskStatuses(ctx context.Context, obj *model.Agent) ([]*model.TaskStatus, error) {
-	return agentStatuses(ctx, obj)
+func (r *agentResolver) TaskStatuses(ctx context.Context, obj *model.Agent, first *int, after *string, last *int, before *string, states []model.TaskState) (*model.TaskStatusConnection, error) {
+	return agentStatusPage(ctx, obj, pageArguments{first, last, after, before}, states)
 }
 
 func (r *agentTaskResolver) Status(ctx context.Context, obj *model.AgentTask) (*model.TaskStatus, error) {

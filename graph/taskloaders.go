@@ -177,19 +177,11 @@ func devicesOfFleets(ctx context.Context, s *glpiproxy.Session, fleetIDs []int) 
 
 // fleetRows finds the devices of a few fleets, each with its fleet.
 func fleetRows(ctx context.Context, s *glpiproxy.Session, fleetIDs []int) ([]glpiproxy.Row, error) {
-	query := glpiproxy.Query{Columns: []int{agentOptionFleet}, Range: glpiproxy.Range{Count: chunk}}
+	query := glpiproxy.Query{Columns: []int{agentOptionFleet}}
 	for _, id := range fleetIDs {
 		query.Criteria = append(query.Criteria,
 			glpiproxy.Criterion{Link: glpiproxy.Or, Field: agentOptionFleet, Type: glpiproxy.Equals, Value: strconv.Itoa(id)})
 	}
 	query.Criteria[0].Link = glpiproxy.And
-	var rows []glpiproxy.Row
-	for {
-		query.Range.Start = len(rows)
-		page, err := glpiproxy.Search[glpiproxy.Agent](ctx, s, query)
-		rows = append(rows, page.Rows...)
-		if err != nil || len(page.Rows) == 0 || len(rows) >= page.Total {
-			return rows, err
-		}
-	}
+	return allRows[glpiproxy.Agent](ctx, s, query)
 }

@@ -81,17 +81,8 @@ func (r *Resolver) userPage(ctx context.Context, a pageArguments, filter *model.
 	if err != nil {
 		return nil, err
 	}
-	p, err := searchUsers(s, criteria, *order, l).read(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	c := &model.UserConnection{Edges: []*model.UserEdge{}, Nodes: []*model.User{}, PageInfo: p.info(), TotalCount: p.total}
-	for i, item := range p.items {
-		node := l.expectOf(item)
-		c.Nodes = append(c.Nodes, node)
-		c.Edges = append(c.Edges, &model.UserEdge{Node: node, Cursor: p.cursor(i)})
-	}
-	return c, nil
+	c, err := connect[model.UserEdge](ctx, searchUsers(s, criteria, *order, l), a, (*loaders).expectOf)
+	return (*model.UserConnection)(c), err
 }
 
 var userOrders = map[model.UserOrderField]int{

@@ -29,7 +29,7 @@ type AgentResolver interface {
 	LastPosition(ctx context.Context, obj *model.Agent) (*model.Position, error)
 	Positions(ctx context.Context, obj *model.Agent, from *time.Time, to *time.Time, first *int, after *string, last *int, before *string) (*model.PositionConnection, error)
 	Tasks(ctx context.Context, obj *model.Agent) ([]*model.AgentTask, error)
-	TaskStatuses(ctx context.Context, obj *model.Agent) ([]*model.TaskStatus, error)
+	TaskStatuses(ctx context.Context, obj *model.Agent, first *int, after *string, last *int, before *string, states []model.TaskState) (*model.TaskStatusConnection, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -87,6 +87,52 @@ func (ec *executionContext) field_Agent_positions_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["before"] = arg5
+	return args, nil
+}
+
+func (ec *executionContext) field_Agent_taskStatuses_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "states",
+		func(ctx context.Context, v any) ([]model.TaskState, error) {
+			return ec.unmarshalOTaskState2ᚕfleetgateᚋgraphᚋmodelᚐTaskStateᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["states"] = arg4
 	return args, nil
 }
 
@@ -601,25 +647,37 @@ func (ec *executionContext) _Agent_taskStatuses(ctx context.Context, field graph
 			return ec.fieldContext_Agent_taskStatuses(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.Agent().TaskStatuses(ctx, obj)
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Agent().TaskStatuses(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["states"].([]model.TaskState))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TaskStatus) graphql.Marshaler {
-			return ec.marshalNTaskStatus2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskStatusᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TaskStatusConnection) graphql.Marshaler {
+			return ec.marshalNTaskStatusConnection2ᚖfleetgateᚋgraphᚋmodelᚐTaskStatusConnection(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_Agent_taskStatuses(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Agent_taskStatuses(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "Agent",
 		Field:      field,
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_TaskStatus(ctx, field)
+			return ec.childFields_TaskStatusConnection(ctx, field)
 		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Agent_taskStatuses_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }

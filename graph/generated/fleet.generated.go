@@ -18,7 +18,7 @@ import (
 
 type FleetResolver interface {
 	Entity(ctx context.Context, obj *model.Fleet) (*model.Entity, error)
-	Agents(ctx context.Context, obj *model.Fleet, first *int, after *string, last *int, before *string, orderBy *model.AgentOrder) (*model.AgentConnection, error)
+	Agents(ctx context.Context, obj *model.Fleet, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) (*model.AgentConnection, error)
 	Tasks(ctx context.Context, obj *model.Fleet) ([]*model.Task, error)
 	Rollout(ctx context.Context, obj *model.Fleet) (*model.Rollout, error)
 }
@@ -62,14 +62,22 @@ func (ec *executionContext) field_Fleet_agents_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["before"] = arg3
-	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.AgentFilter, error) {
+			return ec.unmarshalOAgentFilter2ᚖfleetgateᚋgraphᚋmodelᚐAgentFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
 		func(ctx context.Context, v any) (*model.AgentOrder, error) {
 			return ec.unmarshalOAgentOrder2ᚖfleetgateᚋgraphᚋmodelᚐAgentOrder(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["orderBy"] = arg4
+	args["orderBy"] = arg5
 	return args, nil
 }
 
@@ -440,7 +448,7 @@ func (ec *executionContext) _Fleet_agents(ctx context.Context, field graphql.Col
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Fleet().Agents(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["orderBy"].(*model.AgentOrder))
+			return ec.Resolvers.Fleet().Agents(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.AgentFilter), fc.Args["orderBy"].(*model.AgentOrder))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.AgentConnection) graphql.Marshaler {
@@ -931,6 +939,91 @@ func (ec *executionContext) unmarshalInputDeleteFleetInput(ctx context.Context, 
 				return it, err
 			}
 			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputFleetFilter(ctx context.Context, obj any) (model.FleetFilter, error) {
+	var it model.FleetFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"search", "isDefault", "entityIds"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "search":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("search"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Search = data
+		case "isDefault":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isDefault"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsDefault = data
+		case "entityIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("entityIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.EntityIds = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputFleetOrder(ctx context.Context, obj any) (model.FleetOrder, error) {
+	var it model.FleetOrder
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["direction"]; !present {
+		asMap["direction"] = "ASC"
+	}
+
+	fieldsInOrder := [...]string{"field", "direction"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNFleetOrderField2fleetgateᚋgraphᚋmodelᚐFleetOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2fleetgateᚋgraphᚋmodelᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
 		}
 	}
 	return it, nil
@@ -1551,6 +1644,16 @@ func (ec *executionContext) marshalNFleetEdge2ᚖfleetgateᚋgraphᚋmodelᚐFle
 	return ec._FleetEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNFleetOrderField2fleetgateᚋgraphᚋmodelᚐFleetOrderField(ctx context.Context, v any) (model.FleetOrderField, error) {
+	var res model.FleetOrderField
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFleetOrderField2fleetgateᚋgraphᚋmodelᚐFleetOrderField(ctx context.Context, sel ast.SelectionSet, v model.FleetOrderField) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNUpdateFleetInput2fleetgateᚋgraphᚋmodelᚐUpdateFleetInput(ctx context.Context, v any) (model.UpdateFleetInput, error) {
 	res, err := ec.unmarshalInputUpdateFleetInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -1571,6 +1674,22 @@ func (ec *executionContext) marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet(c
 		return graphql.Null
 	}
 	return ec._Fleet(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOFleetFilter2ᚖfleetgateᚋgraphᚋmodelᚐFleetFilter(ctx context.Context, v any) (*model.FleetFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputFleetFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOFleetOrder2ᚖfleetgateᚋgraphᚋmodelᚐFleetOrder(ctx context.Context, v any) (*model.FleetOrder, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputFleetOrder(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 // endregion ***************************** type.gotpl *****************************

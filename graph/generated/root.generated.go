@@ -63,7 +63,7 @@ type QueryResolver interface {
 	Overview(ctx context.Context) (*model.Overview, error)
 	Agents(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) (*model.AgentConnection, error)
 	Agent(ctx context.Context, id string) (*model.Agent, error)
-	Fleets(ctx context.Context, first *int, after *string, last *int, before *string) (*model.FleetConnection, error)
+	Fleets(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.FleetFilter, orderBy *model.FleetOrder) (*model.FleetConnection, error)
 	Fleet(ctx context.Context, id string) (*model.Fleet, error)
 	Invitations(ctx context.Context, first *int, after *string, last *int, before *string) (*model.InvitationConnection, error)
 	Invitation(ctx context.Context, id string) (*model.Invitation, error)
@@ -847,6 +847,22 @@ func (ec *executionContext) field_Query_fleets_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.FleetFilter, error) {
+			return ec.unmarshalOFleetFilter2ᚖfleetgateᚋgraphᚋmodelᚐFleetFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) (*model.FleetOrder, error) {
+			return ec.unmarshalOFleetOrder2ᚖfleetgateᚋgraphᚋmodelᚐFleetOrder(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg5
 	return args, nil
 }
 
@@ -2884,7 +2900,7 @@ func (ec *executionContext) _Query_fleets(ctx context.Context, field graphql.Col
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Fleets(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+			return ec.Resolvers.Query().Fleets(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string), fc.Args["filter"].(*model.FleetFilter), fc.Args["orderBy"].(*model.FleetOrder))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.FleetConnection) graphql.Marshaler {
