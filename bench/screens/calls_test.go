@@ -56,11 +56,17 @@ func (w *world) visit(s screen, latency time.Duration) (cold, warm cost) {
 	}
 	g := w.open()
 	defer g.stop()
-	variables := map[string]any{}
-	if s.variables != nil {
-		variables = s.variables(w.shown)
-	}
-	show := func() { g.show(operation(s.operation), variables) }
+	show := func() { g.showScreen(s) }
 	cold = w.measure(latency, show)
 	return cold, w.measure(latency, show)
+}
+
+// showScreen runs the operation of a screen.
+func (g *gate) showScreen(s screen) {
+	g.w.tb.Helper()
+	var variables map[string]any
+	if s.variables != nil {
+		variables = s.variables(g.w.shown)
+	}
+	g.show(operation(s.operation), variables)
 }
