@@ -18,9 +18,22 @@
 // keep companies apart, the types have functions of their own that look at the
 // owner first: [TasksOf], [StatusesOfTasks], [LogOf], [EntityConfigOf].
 //
+// An [Account] keeps the sessions of a stored credential, one for each profile and
+// entity, and opens them anew when GLPI has ended them: for services, which nobody
+// signs in for.
+//
 // Answers are cached for some seconds for viewers of the same scope, and equal
-// reads at one time are one call. What this client writes is forgotten at once;
-// for changes that come by other ways there is [Client.Invalidate].
+// reads at one time are one call. What this client writes is forgotten at once; for
+// changes that come by other ways there are [Client.Invalidate] and
+// [Client.DeviceChanged]. While GLPI is away reads are answered with what was true
+// before, to the same viewer; [WithStaleReport] tells of it.
+//
+// Calls that wait for their turn are served fairly over the people, at most
+// Options.Concurrency at once. A read is repeated twice at most when GLPI can't be
+// reached; after several failures in a row none is sent for a moment
+// ([ErrCircuitOpen]). A page of 50 costs one call for the list and one for all that
+// its rows name, whatever their types; items out of the viewer's sight among them,
+// which make GLPI refuse the whole call, at most five more.
 //
 // # Writing
 //
@@ -39,7 +52,7 @@
 // # Errors
 //
 // Every error is, or wraps, an [*Error] with a [Kind], whatever status and words
-// GLPI chose, and without tokens, passwords or addresses of requests. Writes of many items give
-// [Outcomes], one for each item in the order asked; their Err makes one error of
-// them.
+// GLPI chose, and without tokens, passwords or addresses of requests. Writes of many
+// items give [Outcomes], one for each item in the order asked; their Err makes one
+// error of them.
 package glpiproxy

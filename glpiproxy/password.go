@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/mail"
 	"strings"
+	"time"
 )
 
 // GLPI answers everything that goes wrong with a lost password with the code ERROR, and tells it apart in words. It
@@ -84,4 +85,43 @@ func checkAddress(email string) error {
 		return &Error{Kind: Invalid, Operation: "lostPassword", Message: "this is no e-mail address"}
 	}
 	return nil
+}
+
+// nextSecond is how long GLPI's clock, which counts in whole seconds, takes to move on.
+const nextSecond = 1100 * time.Millisecond
+
+// SetPassword gives a user a new password and makes sure that GLPI has taken it. Errors: Invalid (with GLPI's words for
+// a password against its rules), Unchanged (somebody with more rights than the viewer, or whose password is not in
+// GLPI, keeps theirs without a word), and those of UpdateItem.
+func SetPassword(ctx context.Context, s *Session, userID int, password string) error {
+	before, err := modifiedAt(ctx, s, userID)
+	for range 2 {
+		if err != nil {
+			return err
+		}
+		if err := UpdateItem(ctx, s, userID, UserChange{Password: &password}); err != nil {
+			return err
+		}
+		after, err := modifiedAt(ctx, s, userID)
+		if err != nil || !after.Equal(before) {
+			return err
+		}
+		wait := time.NewTimer(nextSecond) // the same second proves nothing
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			return contextError("update", ctx)
+		}
+	}
+	return &Error{Kind: Unchanged, Operation: "update", Fields: []string{"password"}, Message: "GLPI reported success and kept the old password"}
+}
+
+// modifiedAt is when a user's record last changed, as GLPI has it now.
+func modifiedAt(ctx context.Context, s *Session, userID int) (time.Time, error) {
+	found, err := GetFresh[User](ctx, s, []int{userID})
+	if err != nil {
+		return time.Time{}, err
+	}
+	return found[userID].Item.ModifiedAt, found[userID].Err
 }

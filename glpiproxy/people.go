@@ -6,16 +6,14 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
 const (
-	userOptionID         = 2
-	userOptionEmails     = 5
-	userOptionProfiles   = 20
-	invitationOptionUser = 3
+	userEmailsOption     = 5
+	userProfilesOption   = 20
+	invitationUserOption = 3
 
 	// idsAtOnce is how many ids fit into the address of one search.
 	idsAtOnce = 35
@@ -26,7 +24,7 @@ const (
 // EmailsOf reads the addresses of people whom the viewer may see, the default one first, by user id. A search tells
 // those of 35 people in one call; only who has several, or lies in the trash, costs a call of their own.
 func EmailsOf(ctx context.Context, s *Session, userIDs []int) (map[int][]UserEmail, error) {
-	found, missing, err := userCells(ctx, s, userIDs, userOptionEmails)
+	found, missing, err := userCells(ctx, s, userIDs, userEmailsOption)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +52,7 @@ func EmailsOf(ctx context.Context, s *Session, userIDs []int) (map[int][]UserEma
 // ProfilesHeldBy reads the names of the profiles that people hold, by user id. A search tells those of 35 people in one
 // call; who lies in the trash costs a call of their own.
 func ProfilesHeldBy(ctx context.Context, s *Session, userIDs []int) (map[int][]string, error) {
-	held, missing, err := userCells(ctx, s, userIDs, userOptionProfiles)
+	held, missing, err := userCells(ctx, s, userIDs, userProfilesOption)
 	if err != nil || len(missing) == 0 {
 		return held, err
 	}
@@ -86,7 +84,7 @@ func userCells(ctx context.Context, s *Session, userIDs []int, option int) (foun
 	for i, part := range parts {
 		group.Go(func() (err error) {
 			pages[i], err = Search[User](within, s, Query{
-				Criteria: anyOf(userOptionID, part), Columns: []int{option}, Range: Range{Count: len(part)},
+				Criteria: anyOf(idOption, part), Columns: []int{option}, Range: Range{Count: len(part)},
 			})
 			return err
 		})
@@ -111,18 +109,16 @@ func userCells(ctx context.Context, s *Session, userIDs []int, option int) (foun
 func InvitationsOf(ctx context.Context, s *Session, userIDs []int) (map[int][]int, error) {
 	var ids []int
 	for part := range slices.Chunk(userIDs, idsAtOnce) {
-		for start := 0; ; start += maxCount {
-			q := Query{Criteria: anyOf(invitationOptionUser, part), Range: Range{Start: start, Count: maxCount}, Fresh: true}
+		rows, err := every(func(window Range) (Page[Row], error) {
+			q := Query{Criteria: anyOf(invitationUserOption, part), Range: window, Fresh: true}
 			page, err := Search[Invitation](ctx, s, q)
-			if err != nil {
-				return nil, err
-			}
-			for _, row := range page.Rows {
-				ids = append(ids, row.ID())
-			}
-			if len(page.Rows) < maxCount {
-				break
-			}
+			return Page[Row]{Items: page.Rows, Total: page.Total, Start: page.Start}, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			ids = append(ids, row.ID())
 		}
 	}
 	results, err := GetMany[Invitation](ctx, s, ids)
@@ -166,45 +162,6 @@ func GrantsOf(ctx context.Context, s *Session, userIDs []int) (map[int][]Profile
 		grants[id] = slices.DeleteFunc(list, func(g ProfileUser) bool { return !scope.SeesEntity(g.EntityID) })
 	}
 	return grants, err
-}
-
-// nextSecond is how long GLPI's clock, which counts in whole seconds, takes to move on.
-const nextSecond = 1100 * time.Millisecond
-
-// SetPassword gives a user a new password and makes sure that GLPI has taken it. Errors: Invalid (with GLPI's words for
-// a password against its rules), Unchanged (somebody with more rights than the viewer, or whose password is not in
-// GLPI, keeps theirs without a word), and those of UpdateItem.
-func SetPassword(ctx context.Context, s *Session, userID int, password string) error {
-	before, err := modifiedAt(ctx, s, userID)
-	for range 2 {
-		if err != nil {
-			return err
-		}
-		if err := UpdateItem(ctx, s, userID, UserChange{Password: &password}); err != nil {
-			return err
-		}
-		after, err := modifiedAt(ctx, s, userID)
-		if err != nil || !after.Equal(before) {
-			return err
-		}
-		wait := time.NewTimer(nextSecond) // the same second proves nothing
-		defer wait.Stop()
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			return contextError("update", ctx)
-		}
-	}
-	return &Error{Kind: Unchanged, Operation: "update", Fields: []string{"password"}, Message: "GLPI reported success and kept the old password"}
-}
-
-// modifiedAt is when a user's record last changed, as GLPI has it now.
-func modifiedAt(ctx context.Context, s *Session, userID int) (time.Time, error) {
-	found, err := GetFresh[User](ctx, s, []int{userID})
-	if err != nil {
-		return time.Time{}, err
-	}
-	return found[userID].Item.ModifiedAt, found[userID].Err
 }
 
 // Profiles reads all profiles with their rights, by name. Forbidden: the viewer's own profile may not read profiles.

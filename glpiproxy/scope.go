@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 )
 
@@ -207,59 +206,4 @@ func (s *Scope) print() string {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])
-}
-
-// decodeProfiles reads the answer of getMyProfiles.
-func decodeProfiles(raw json.RawMessage) ([]Profile, error) {
-	r, err := parseRow(raw)
-	if err != nil {
-		return nil, err
-	}
-	list, ok := members(r["myprofiles"])
-	if !ok {
-		return nil, errors.New("no profiles in the answer")
-	}
-	profiles := make([]Profile, 0, len(list))
-	for _, m := range list {
-		p, err := parseRow(m.value)
-		if err != nil {
-			return nil, err
-		}
-		profile := Profile{ID: p.int("id"), Name: p.text("name")}
-		entities, _ := members(p["entities"])
-		for _, m := range entities {
-			e, err := parseRow(m.value)
-			if err != nil {
-				return nil, err
-			}
-			profile.Entities = append(profile.Entities, ProfileEntity{ID: e.int("id"), Name: e.text("name"), Recursive: e.bool("is_recursive")})
-		}
-		profiles = append(profiles, profile)
-	}
-	return profiles, nil
-}
-
-// serverClock learns the time zone in which GLPI writes its dates.
-type serverClock struct{ last atomic.Pointer[time.Location] }
-
-// location compares the session's clock with the Date header, which is in UTC. A
-// difference that is no offset of any zone (the clock of a session may stand
-// still) tells nothing: then what was learnt last holds, at first UTC.
-func (c *serverClock) location(local, date string) *time.Location {
-	utc, err := time.Parse(time.RFC1123, date)
-	if err == nil {
-		if there, err := time.Parse(time.DateTime, local); err == nil {
-			offset := there.Sub(utc).Round(15 * time.Minute)
-			off := (there.Sub(utc) - offset).Abs()
-			if off <= 2*time.Minute && offset >= -12*time.Hour && offset <= 14*time.Hour {
-				zone := time.FixedZone("GLPI", int(offset.Seconds()))
-				c.last.Store(zone)
-				return zone
-			}
-		}
-	}
-	if last := c.last.Load(); last != nil {
-		return last
-	}
-	return time.UTC
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -141,52 +140,6 @@ func (s *Session) End(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// Profile is a profile that the viewer may take, with the entities it holds in.
-type Profile struct {
-	ID       int
-	Name     string
-	Entities []ProfileEntity
-}
-
-// ProfileEntity is an entity in which a profile was granted.
-type ProfileEntity struct {
-	ID        int
-	Name      string
-	Recursive bool // with its descendants
-}
-
-// Profiles lists the profiles that the viewer may take. As with Scope the answer is
-// kept for 30 seconds.
-func (s *Session) Profiles(ctx context.Context) ([]Profile, error) {
-	c, key := s.client, "profiles|"+s.tag
-	if found, ok := c.scopes.get(key); ok {
-		return slices.Clone(found.([]Profile)), nil
-	}
-	since := c.scopes.begin()
-	profiles, err := s.readProfiles(ctx)
-	if err == nil {
-		c.scopes.put(key, slices.Clone(profiles), 0, scopeTTL, since, s.tag)
-	}
-	return profiles, err
-}
-
-func (s *Session) readProfiles(ctx context.Context) ([]Profile, error) {
-	const operation = "getMyProfiles"
-	a, err := s.call(ctx, call{operation: operation, path: "/getMyProfiles"})
-	if err != nil {
-		return nil, err
-	}
-	raw, err := a.json(operation)
-	if err != nil {
-		return nil, err
-	}
-	profiles, err := decodeProfiles(raw)
-	if err != nil {
-		return nil, unexpected(operation, a.status, err)
-	}
-	return profiles, nil
 }
 
 // SwitchProfile changes the session's active profile, and with it the active

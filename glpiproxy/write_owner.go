@@ -198,9 +198,6 @@ func (w *writer) know(ctx context.Context, wanted map[string][]int) error {
 	return nil
 }
 
-// freshReader reads items with the viewer's own eyes.
-type freshReader func(ctx context.Context, s *Session, ids []int) (map[int]Result[Item], error)
-
 // linkReaders read what an item can belong to or name. Words that are nobody's may
 // come from the cache.
 var linkReaders = map[string]freshReader{
@@ -214,47 +211,4 @@ var linkReaders = map[string]freshReader{
 	UserTitle{}.itemtype():    cachedItems[UserTitle],
 	UserCategory{}.itemtype(): cachedItems[UserCategory],
 	Location{}.itemtype():     cachedItems[Location],
-}
-
-func cachedItems[T Item](ctx context.Context, s *Session, ids []int) (map[int]Result[Item], error) {
-	results, err := GetMany[T](ctx, s, ids)
-	found := make(map[int]Result[Item], len(ids))
-	for n, result := range results {
-		found[ids[n]] = Result[Item]{result.Item, result.Err}
-	}
-	return found, err
-}
-
-// freshItems reads items from GLPI whatever the cache knows, those included that
-// others may read only through their parents.
-func freshItems[T Item](ctx context.Context, s *Session, ids []int) (map[int]Result[Item], error) {
-	found := make(map[int]Result[Item], len(ids))
-	if len(ids) == 0 {
-		return found, nil
-	}
-	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
-	var kind T
-	if ids[0] == 0 && kind.itemtype() == (EntityConfig{}).itemtype() {
-		scope, err := s.Scope(ctx)
-		if err != nil {
-			return nil, err
-		}
-		config, err := rootConfig(ctx, s, scope)
-		if err != nil {
-			return nil, err
-		}
-		found[0] = Result[Item]{config.Item, config.Err}
-		ids = ids[1:]
-	}
-	if len(ids) == 0 {
-		return found, nil
-	}
-	results, err := fetchAndKeep[T](ctx, s, ids)
-	if err != nil {
-		return nil, err
-	}
-	for id, result := range results {
-		found[id] = Result[Item]{result.Item, result.Err}
-	}
-	return found, nil
 }
