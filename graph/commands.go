@@ -247,7 +247,7 @@ func presentStored(p glpiproxy.Geolocation) *model.Position {
 	if !p.Available {
 		return nil
 	}
-	return &model.Position{Latitude: p.Latitude, Longitude: p.Longitude, At: p.At}
+	return storedPosition(p)
 }
 
 // askThroughGLPI has GLPI ask, which keeps one of its workers for up to ten seconds.
