@@ -270,11 +270,7 @@ func (r batchReader) inSight(ctx context.Context, wants []want) (seen, unseen []
 
 func (r batchReader) readOne(ctx context.Context, w want) (map[want]fetched, error) {
 	k := call{operation: "get", path: fmt.Sprintf("/%s/%d", w.itemtype, w.id), query: "get_hateoas=false" + expansion([]want{w})}
-	a, err := r.s.call(ctx, k)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := a.json(k.operation)
+	a, raw, err := r.s.callJSON(ctx, k)
 	if err != nil {
 		return nil, err
 	}
@@ -296,11 +292,7 @@ func (r batchReader) readTogether(ctx context.Context, wants []want) (map[want]f
 	}
 	query.WriteString("get_hateoas=false" + expansion(wants))
 	k := call{operation: "getMultipleItems", path: "/getMultipleItems", query: query.String()}
-	a, err := r.s.call(ctx, k)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := a.json(k.operation)
+	a, raw, err := r.s.callJSON(ctx, k)
 	if err != nil {
 		return nil, err
 	}

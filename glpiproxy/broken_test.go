@@ -68,5 +68,3 @@ func TestNothingIsConcludedFromBrokenAnswers(t *testing.T) {
 		}
 	}
 }
-
-func failure[V any](_ V, err error) error { return err }

@@ -34,11 +34,7 @@ func (s *Session) Config(ctx context.Context) (Config, error) {
 	const operation = "getGlpiConfig"
 	r := reading{operation: operation, itemtype: "Config", key: operation, tag: listTag("Config")}
 	config, err := cachedRead(ctx, s, r, func(ctx context.Context, _ *Scope) (Config, error) {
-		a, err := s.call(ctx, call{operation: operation, path: "/getGlpiConfig"})
-		if err != nil {
-			return Config{}, err
-		}
-		raw, err := a.json(operation)
+		a, raw, err := s.callJSON(ctx, call{operation: operation, path: "/getGlpiConfig"})
 		if err != nil {
 			return Config{}, err
 		}

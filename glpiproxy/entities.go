@@ -15,11 +15,7 @@ type EntityRef struct {
 // SwitchEntity takes.
 func (s *Session) Entities(ctx context.Context) ([]EntityRef, error) {
 	const operation = "getMyEntities"
-	a, err := s.call(ctx, call{operation: operation, path: "/getMyEntities", query: "is_recursive=true"})
-	if err != nil {
-		return nil, err
-	}
-	raw, err := a.json(operation)
+	a, raw, err := s.callJSON(ctx, call{operation: operation, path: "/getMyEntities", query: "is_recursive=true"})
 	if err != nil {
 		return nil, err
 	}

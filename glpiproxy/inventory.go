@@ -161,11 +161,7 @@ func cachedInventories(ctx context.Context, s *Session, ids []int, parts Parts) 
 	k := call{operation: "getMultipleItems", path: "/getMultipleItems", query: query.String()}
 	r := reading{operation: k.operation, itemtype: itemtype, tag: listTag(itemtype), key: k.path + "?" + k.query}
 	return cachedRead(ctx, s, r, func(ctx context.Context, scope *Scope) ([]Inventory, error) {
-		a, err := s.call(ctx, k)
-		if err != nil {
-			return nil, err
-		}
-		raw, err := a.json(k.operation)
+		a, raw, err := s.callJSON(ctx, k)
 		if err != nil {
 			return nil, err
 		}

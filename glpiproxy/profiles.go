@@ -38,11 +38,7 @@ func (s *Session) Profiles(ctx context.Context) ([]Profile, error) {
 
 func (s *Session) readProfiles(ctx context.Context) ([]Profile, error) {
 	const operation = "getMyProfiles"
-	a, err := s.call(ctx, call{operation: operation, path: "/getMyProfiles"})
-	if err != nil {
-		return nil, err
-	}
-	raw, err := a.json(operation)
+	a, raw, err := s.callJSON(ctx, call{operation: operation, path: "/getMyProfiles"})
 	if err != nil {
 		return nil, err
 	}

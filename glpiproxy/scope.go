@@ -117,11 +117,7 @@ func (s *Session) Scope(ctx context.Context) (*Scope, error) {
 
 func (s *Session) readScope(ctx context.Context) (*Scope, error) {
 	const operation = "getFullSession"
-	a, err := s.call(ctx, call{operation: operation, path: "/getFullSession"})
-	if err != nil {
-		return nil, err
-	}
-	raw, err := a.json(operation)
+	a, raw, err := s.callJSON(ctx, call{operation: operation, path: "/getFullSession"})
 	if err != nil {
 		return nil, err
 	}

@@ -31,11 +31,7 @@ func SearchOptions[T Item](ctx context.Context, s *Session) ([]SearchOption, err
 	path := "/" + operation + "/" + kind.itemtype()
 	r := reading{operation: operation, itemtype: "SearchOption", key: path, tag: listTag("SearchOption")}
 	options, err := cachedRead(ctx, s, r, func(ctx context.Context, _ *Scope) ([]SearchOption, error) {
-		a, err := s.call(ctx, call{operation: operation, path: path})
-		if err != nil {
-			return nil, err
-		}
-		raw, err := a.json(operation)
+		a, raw, err := s.callJSON(ctx, call{operation: operation, path: path})
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -96,6 +97,16 @@ func (s *Session) call(ctx context.Context, k call) (*answer, error) {
 		return s.callAnew(ctx, k)
 	}
 	return s.callWith(ctx, s.token, k)
+}
+
+// callJSON is call for an answer that is JSON.
+func (s *Session) callJSON(ctx context.Context, k call) (*answer, json.RawMessage, error) {
+	a, err := s.call(ctx, k)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err := a.json(k.operation)
+	return a, raw, err
 }
 
 func (s *Session) callWith(ctx context.Context, token string, k call) (*answer, error) {
