@@ -11,7 +11,6 @@ import (
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
 	"fleetgate/internal/download"
-	"fleetgate/internal/signin"
 )
 
 func (r *applicationResolver) FileName(ctx context.Context, obj *model.Application) (*string, error) {
@@ -80,7 +79,7 @@ func (r *applicationResolver) Deployments(ctx context.Context, obj *model.Applic
 }
 
 func (r *applicationResolver) DownloadURL(ctx context.Context, obj *model.Application) (string, error) {
-	viewer, err := signin.FromContext(ctx)
+	viewer, err := caller(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -11,7 +11,6 @@ import (
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
 	"fleetgate/internal/download"
-	"fleetgate/internal/signin"
 )
 
 func (r *endedDeploymentResolver) Target(ctx context.Context, obj *model.EndedDeployment) (model.TaskTarget, error) {
@@ -27,7 +26,7 @@ func (r *fileResolver) Deployments(ctx context.Context, obj *model.File) ([]*mod
 }
 
 func (r *fileResolver) DownloadURL(ctx context.Context, obj *model.File) (string, error) {
-	viewer, err := signin.FromContext(ctx)
+	viewer, err := caller(ctx)
 	if err != nil {
 		return "", err
 	}

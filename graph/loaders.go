@@ -9,6 +9,7 @@ import (
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
+	"fleetgate/internal/signin"
 )
 
 // gather is how long a loader waits for the resolvers of a page to name what they need. It is paid once a
@@ -92,21 +93,51 @@ func (l *keyed[K, M]) beginAll(ctx context.Context, keys []K) {
 
 type loadersKey struct{}
 
-// withLoaders promises loaders to a response; they are made when the first is asked for, since a response
-// without a viewer needs none.
+// response is what the fields of one response share: who is asking, where that changes on the way, and the loaders.
+type response struct {
+	mu      sync.Mutex
+	viewer  *signin.Viewer // who signed in during this response; nil: who came with the request
+	loaders *loaders       // made when the first is asked for, since a response without a viewer needs none
+}
+
+// withLoaders promises loaders to a response.
 func withLoaders(ctx context.Context) context.Context {
-	return context.WithValue(ctx, loadersKey{}, sync.OnceValues(func() (*loaders, error) {
-		s, err := session(ctx)
-		if err != nil {
-			return nil, err
+	return context.WithValue(ctx, loadersKey{}, &response{})
+}
+
+// signedIn has whatever the response reads from now on read by the one who has just signed in.
+func signedIn(ctx context.Context, viewer *signin.Viewer) {
+	r := ctx.Value(loadersKey{}).(*response)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.viewer, r.loaders = viewer, nil
+}
+
+// caller is who is asking: who signed in during this response, or else who came with the request.
+func caller(ctx context.Context) (*signin.Viewer, error) {
+	if r, _ := ctx.Value(loadersKey{}).(*response); r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.viewer != nil {
+			return r.viewer, nil
 		}
-		return newLoaders(s), nil
-	}))
+	}
+	return signin.FromContext(ctx)
 }
 
 // load is the response's loaders.
 func load(ctx context.Context) (*loaders, error) {
-	return ctx.Value(loadersKey{}).(func() (*loaders, error))()
+	s, err := session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := ctx.Value(loadersKey{}).(*response)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.loaders == nil {
+		r.loaders = newLoaders(s)
+	}
+	return r.loaders, nil
 }
 
 func newLoaders(s *glpiproxy.Session) *loaders {

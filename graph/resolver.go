@@ -74,7 +74,7 @@ func AroundResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.
 
 // session is the viewer's GLPI session; an error with the code UNAUTHENTICATED where nobody is signed in.
 func session(ctx context.Context) (*glpiproxy.Session, error) {
-	viewer, err := signin.FromContext(ctx)
+	viewer, err := caller(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -74,6 +74,7 @@ func (r *Resolver) welcome(ctx context.Context, s *glpiproxy.Session) (*model.Lo
 		return nil, err
 	}
 	token := r.SignIn.Seal(s.Token(), expires)
+	signedIn(ctx, &signin.Viewer{Session: s, ExpiresAt: expires})
 	return &model.LoginPayload{Token: &token, Viewer: v, UserErrors: []*model.UserError{}}, nil
 }
 

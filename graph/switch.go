@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"fleetgate/graph/model"
-	"fleetgate/internal/signin"
 )
 
 // switchProfile makes another of the viewer's profiles the active one.
@@ -99,11 +98,11 @@ func (r *Resolver) switchTarget(ctx context.Context, globalID string, recursive 
 // switched describes the viewer after a switch. Whatever came of it, running subscriptions ask again what they may
 // show before the caller has the answer: an error may mean that GLPI has switched all the same.
 func (r *Resolver) switched(ctx context.Context, err error) (*model.Viewer, error) {
-	caller, unknown := signin.FromContext(ctx)
+	asking, unknown := caller(ctx)
 	if unknown != nil {
 		return nil, unknown
 	}
-	r.SignIn.ScopeChanged(caller.Session.Token())
+	r.SignIn.ScopeChanged(asking.Session.Token())
 	if err != nil {
 		return nil, err
 	}

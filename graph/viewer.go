@@ -8,16 +8,15 @@ import (
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
-	"fleetgate/internal/signin"
 )
 
 // currentViewer describes who is asking.
 func (r *Resolver) currentViewer(ctx context.Context) (*model.Viewer, error) {
-	caller, err := signin.FromContext(ctx)
+	asking, err := caller(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return r.viewer(ctx, caller.Session, caller.ExpiresAt)
+	return r.viewer(ctx, asking.Session, asking.ExpiresAt)
 }
 
 // viewer describes whoever holds a session.

@@ -36,3 +36,16 @@ func TestRightsInWords(t *testing.T) {
 		}
 	}
 }
+
+// What is asked below a sign-in is read by the one who has just signed in, whoever sent the request.
+func TestWhatIsAskedBelowASignInIsTheirs(t *testing.T) {
+	w := newWorld(t)
+	const query = `mutation ($input: LoginInput!) { login(input: $input) { viewer {
+		username user { username emails { address } title { name } } activeEntity { name } } userErrors { code } } }`
+	for name, token := range map[string]string{"by nobody": "", "by another company's admin": w.signIn("admin@globex.test")} {
+		a := w.must(token, query, map[string]any{"input": map[string]any{"username": "admin@acme.test", "password": "demo"}})
+		if a.at("login", "viewer", "user", "username") != "admin@acme.test" || a.at("login", "viewer", "user", "emails", 0, "address") != "admin@acme.test" {
+			t.Errorf("%s: got %s", name, a.text)
+		}
+	}
+}
