@@ -115,6 +115,13 @@ func (s *Session) Scope(ctx context.Context) (*Scope, error) {
 	return found.(*Scope), nil
 }
 
+// Known tells, without a call, whether GLPI has said lately that the session lives. A
+// text that somebody made up is never known.
+func (s *Session) Known() bool {
+	_, _, ok := s.client.scopes.stale(s.tag)
+	return ok
+}
+
 func (s *Session) readScope(ctx context.Context) (*Scope, error) {
 	const operation = "getFullSession"
 	a, raw, err := s.callJSON(ctx, call{operation: operation, path: "/getFullSession"})
