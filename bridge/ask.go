@@ -40,7 +40,8 @@ func (b *Bridge) Ask(ctx context.Context, key DeviceKey, question Question) (Ans
 	inquiry, first := b.inquiries.join(key.canonical(), question, b.now())
 	defer b.inquiries.leave(inquiry)
 	if first {
-		if err := b.pose(ctx, key, question); err != nil {
+		// Others may join, so that the question goes out whether or not the first asker still waits.
+		if err := b.pose(context.WithoutCancel(ctx), key, question); err != nil {
 			b.inquiries.fail(inquiry, err)
 		}
 	}
