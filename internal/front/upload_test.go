@@ -234,7 +234,10 @@ func pour(t *testing.T, address, operations string, file io.Reader) (string, err
 		if err = errors.Join(err, partErr); err == nil {
 			_, err = io.Copy(part, file)
 		}
-		out.CloseWithError(errors.Join(err, w.Close()))
+		if err == nil { // who gives up does not write the last boundary
+			err = w.Close()
+		}
+		out.CloseWithError(err)
 	}()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/graphql", in)
 	if err != nil {
