@@ -20,7 +20,7 @@ func TestAWrongSettingIsOneClearLineAndExitCode2(t *testing.T) {
 		"too few devices":     {nil, []string{"demo", "--devices", "0"}, "--devices: "},
 		"no number in env":    {[]string{"FLEETGATE_EVENTS_PER_SECOND=lots"}, []string{"demo"}, "--events-per-second"},
 		"two at once":         {nil, []string{"demo", "--devices", "0", "--secret", "short"}, "--secret: "},
-		"no folder":           {nil, []string{"serve", "--glpi-url", "http://glpi.test", "--mqtt-url", "mqtt://broker.test", "--data-dir", "/dev/null/x"}, "--data-dir: "},
+		"no folder":           {nil, []string{"serve", "--glpi-url", "http://glpi.test", "--mqtt-url", "mqtt://broker.test", "--listen", "127.0.0.1:0", "--data-dir", "/dev/null/x"}, "--data-dir: "},
 		"phones on WebSocket": {nil, []string{"demo", "--mqtt-url", "wss://broker.test"}, "--mqtt-url: "},
 		"address not ours":    {nil, []string{"demo", "--devices", "1", "--listen", "127.0.0.1:99999"}, "--listen: "},
 		"secret in a setting": {nil, []string{"serve", "--glpi-url", "http://glpi.test", "--mqtt-url", "mqtt://u:hunter2@broker.test"}, "--mqtt-url: "},
