@@ -109,16 +109,12 @@ func (r *Resolver) newInquiry(ctx context.Context, agentID int, question bridge.
 	if err != nil {
 		return nil, err
 	}
-	scope, err := s.Scope(ctx)
-	if err != nil {
-		return nil, err
-	}
 	agent, err := glpiproxy.Get[glpiproxy.Agent](ctx, s, agentID)
 	if err != nil {
 		return nil, hidden(err)
 	}
-	if !glpiproxy.Can[glpiproxy.Agent](scope, glpiproxy.Update) {
-		return nil, forbidden()
+	if _, err := allowed[glpiproxy.Agent](ctx, glpiproxy.Update); err != nil {
+		return nil, err
 	}
 	serial, err := serialOf(ctx, &model.Agent{Agent: agent})
 	if err != nil && !isUnreadable(err) {
@@ -260,7 +256,6 @@ func (i *inquiry) askThroughGLPI(ctx context.Context) (outcome, error) {
 	if err != nil || !answer.Answered {
 		return outcome{}, err
 	}
-
 	found := outcome{answered: true, at: i.resolver.Now(), roundTrip: time.Since(asked), road: model.CommandRoadGlpi}
 	if i.question == bridge.AskPosition {
 		latest, err := i.look(ctx)
