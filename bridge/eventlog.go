@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"sort"
 	"time"
 )
@@ -127,5 +126,6 @@ func (id LogID) after(other LogID) bool { return bytes.Compare(id[:], other[:]) 
 
 // age is how long ago an entry was written.
 func (id LogID) age(now time.Time) time.Duration {
-	return now.Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]))))
+	ms, _ := id.Parts()
+	return now.Sub(time.UnixMilli(int64(ms)))
 }

@@ -102,20 +102,16 @@ func (h *hub) publish(e Event, id LogID) {
 	}
 }
 
-// cut ends a subscription's stream: Next gives what is buffered, then ErrLagged.
-func (h *hub) cut(s *Subscription) {
-	close(s.live)
-	h.forget(s)
-}
-
-// lose ends every stream: events are missing from the log. Cursors from before are worth nothing any more.
+// lose ends every stream, after what is buffered, with ErrLagged: events are missing from the log. Cursors from before
+// are worth nothing any more.
 func (h *hub) lose() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.log.forget()
 	for s := range h.all {
 		h.metrics.lagged.Inc()
-		h.cut(s)
+		close(s.live)
+		h.forget(s)
 	}
 }
 
@@ -126,7 +122,7 @@ func (h *hub) admit(s *Subscription, filter *Filter) {
 	case filter.Devices != nil:
 		for key := range filter.Devices {
 			if filter.seesEntity(key.EntityID) {
-				add(h.devices, key.canonical(), s)
+				add(h.devices, key, s)
 			}
 		}
 	case filter.AllEntities:
@@ -142,7 +138,7 @@ func (h *hub) admit(s *Subscription, filter *Filter) {
 func (h *hub) dismiss(s *Subscription) {
 	filter := s.filter.Load()
 	for key := range filter.Devices {
-		remove(h.devices, key.canonical(), s)
+		remove(h.devices, key, s)
 	}
 	for entity := range filter.Entities {
 		remove(h.entities, entity, s)

@@ -114,13 +114,22 @@ func (d *record) remember(told Presence) {
 	d.shown, d.settled = told, true
 }
 
+// weigh judges by what was heard and by a record of GLPI's. same says that the state is the one told last, which has
+// lasted since it was taken.
+func (d *record) weigh(glpi Record, now time.Time, staleAfter time.Duration) (verdict Presence, same bool) {
+	verdict = Weigh(d.heard, glpi, now, staleAfter)
+	verdict.Ambiguous = len(d.agents) > 1
+	if same = d.settled && verdict.State == d.shown.State; same {
+		verdict.Since = d.shown.Since
+	}
+	return verdict, same
+}
+
 // settle weighs what is known and tells of a change. What GLPI's records and the broker's retained messages say of
 // a device at the first look is no change: at the start that would be an event for each device.
 func (d *record) settle(now time.Time, staleAfter time.Duration, firstIsNews bool) []Event {
-	verdict := Weigh(d.heard, d.glpi, now, staleAfter)
-	verdict.Ambiguous = len(d.agents) > 1
-	if d.settled && verdict.State == d.shown.State {
-		verdict.Since = d.shown.Since
+	verdict, same := d.weigh(d.glpi, now, staleAfter)
+	if same {
 		d.shown = verdict
 		return nil
 	}

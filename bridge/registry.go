@@ -68,11 +68,7 @@ func (r *registry) presence(key DeviceKey, record Record, now time.Time) Presenc
 	if len(known.agents) <= 1 && known.glpi.LastContact.After(record.LastContact) {
 		record = known.glpi
 	}
-	verdict := Weigh(known.heard, record, now, r.staleAfter)
-	verdict.Ambiguous = len(known.agents) > 1
-	if known.settled && verdict.State == known.shown.State {
-		verdict.Since = known.shown.Since
-	}
+	verdict, _ := known.weigh(record, now, r.staleAfter)
 	return verdict
 }
 

@@ -102,8 +102,10 @@ func (f *Filter) admits(e *Event) bool {
 	if !f.seesEntity(e.Device.EntityID) {
 		return false
 	}
-	if _, ok := f.Devices[e.Device.canonical()]; f.Devices != nil && !ok {
-		return false
+	if f.Devices != nil {
+		if _, ok := f.Devices[e.Device.canonical()]; !ok {
+			return false
+		}
 	}
 	_, ok := f.Kinds[e.Kind]
 	return f.Kinds == nil || ok
@@ -114,7 +116,7 @@ func (f *Filter) seesEntity(id int) bool {
 	return ok || f.AllEntities
 }
 
-// clone keeps the caller's later changes to its maps out.
+// clone keeps the caller's later changes to its maps out, and names the devices by their canonical keys.
 func (f Filter) clone() *Filter {
 	f.Entities, f.Kinds = maps.Clone(f.Entities), maps.Clone(f.Kinds)
 	if f.Devices != nil {
