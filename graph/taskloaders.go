@@ -40,9 +40,6 @@ func newTaskLoaders(s *glpiproxy.Session) taskLoaders {
 		agents: newLoader(s, func(a glpiproxy.Agent) *model.Agent { return &model.Agent{Agent: a} }),
 		tasks:  newLoader(s, func(t glpiproxy.Task) *model.Task { return &model.Task{Task: t} }),
 		files:  newLoader(s, func(f glpiproxy.File) *model.File { return &model.File{File: f} }),
-		agentStatuses: newKeyed(func(ctx context.Context, ids []int) (map[int][]glpiproxy.TaskStatus, error) {
-			return glpiproxy.StatusesOfAgents(ctx, s, ids)
-		}),
 		fleetDevices: newKeyed(func(ctx context.Context, ids []int) (map[int]map[int]bool, error) {
 			return devicesOfFleets(ctx, s, slices.Clone(ids))
 		}),
@@ -51,6 +48,17 @@ func newTaskLoaders(s *glpiproxy.Session) taskLoaders {
 			return categoriesByID(ctx)
 		}),
 	}
+	l.agentStatuses = newKeyed(func(ctx context.Context, ids []int) (map[int][]glpiproxy.TaskStatus, error) {
+		found, err := glpiproxy.StatusesOfAgents(ctx, s, ids)
+		var of []int // told at once: a resolver that is quick would take the first along, and leave the others for a call more
+		for _, rows := range found {
+			for _, row := range rows {
+				of = append(of, row.TaskID)
+			}
+		}
+		l.tasks.expect(of...)
+		return found, err
+	})
 	l.taskStatuses = newKeyed(func(ctx context.Context, tasks []glpiproxy.Task) (map[glpiproxy.Task][]glpiproxy.TaskStatus, error) {
 		return statusesOfTasks(ctx, s, tasks)
 	})
