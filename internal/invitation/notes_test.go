@@ -1,0 +1,111 @@
+package invitation_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"fleetgate/internal/invitation"
+)
+
+func TestNotes(t *testing.T) {
+	d, c := newWorld(t)
+	ctx := t.Context()
+	for range 2 {
+		if err := d.MarkOpened(ctx, 10, 1); err != nil {
+			t.Fatal(err)
+		}
+		c.add(time.Hour)
+	}
+	if opened, err := d.Opened(ctx, 10, 11); err != nil || len(opened) != 1 || !opened[10].Equal(noon) {
+		t.Errorf("opened: %v, %v", opened, err)
+	}
+	if err := d.Supersede(ctx, 10, 11); err != nil {
+		t.Fatal(err)
+	}
+	if by, err := d.SupersededBy(ctx, 10, 11); err != nil || len(by) != 1 || by[10] != 11 {
+		t.Errorf("superseded: %v, %v", by, err)
+	}
+	if err := d.Enrolled(ctx, 11, 1, 70); err != nil {
+		t.Fatal(err)
+	}
+	if agents, err := d.AgentOf(ctx, 10, 11); err != nil || len(agents) != 1 || agents[11] != 70 {
+		t.Errorf("agents: %v, %v", agents, err)
+	}
+	if from, err := d.InvitationOf(ctx, 70, 71); err != nil || len(from) != 1 || from[70] != 11 {
+		t.Errorf("invitations of agents: %v, %v", from, err)
+	}
+}
+
+func TestDevicesAreTakenOnce(t *testing.T) {
+	d, _ := newWorld(t)
+	if left, err := d.Take(t.Context(), 10); left != 0 || err != nil {
+		t.Errorf("without a note: %d, %v", left, err)
+	}
+	if err := d.Allow(t.Context(), 10, 10); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	var sum atomic.Int64
+	for range 8 {
+		all.Go(func() {
+			left, err := d.Take(context.Background(), 10)
+			if err != nil {
+				t.Error(err)
+			}
+			sum.Add(int64(left))
+		})
+	}
+	all.Wait()
+	if left, err := d.Left(t.Context(), 10); err != nil || left[10] != 2 || sum.Load() != 9+8+7+6+5+4+3+2 {
+		t.Errorf("left %v, %v; takers saw %d in all", left, err, sum.Load())
+	}
+}
+
+func TestWatching(t *testing.T) {
+	s, c := openStore(t, ""), &clock{now: noon}
+	d, replica := newDesk(t, s, c), newDesk(t, s, c)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := d.Announce(ctx, invitation.Event{Kind: invitation.Created, InvitationID: 9, EntityID: 1}); err != nil {
+		t.Fatal(err)
+	}
+	watch, err := replica.Watch(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := d.MarkOpened(ctx, 10, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, err := watch.Next(ctx)
+	if err != nil || len(first) != 1 || first[0].Kind != invitation.Opened || first[0].InvitationID != 10 || first[0].EntityID != 1 || !first[0].At.Equal(noon) {
+		t.Fatalf("got %+v, %v", first, err)
+	}
+	if err := d.Enrolled(ctx, 10, 1, 70); err != nil {
+		t.Fatal(err)
+	}
+	resumed, err := replica.Watch(ctx, first[0].Cursor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, w := range map[string]*invitation.Watch{"going on": watch, "resumed": resumed} {
+		if next, err := w.Next(ctx); err != nil || len(next) != 1 || next[0].Kind != invitation.Enrolled || next[0].AgentID != 70 {
+			t.Errorf("%s: got %+v, %v", name, next, err)
+		}
+	}
+	for _, cursor := range []string{"nonsense", "1-0", "-"} {
+		if _, err := d.Watch(ctx, cursor); !errors.Is(err, invitation.ErrMissed) {
+			t.Errorf("after %q: %v, want ErrMissed", cursor, err)
+		}
+	}
+	stopped, stop := context.WithCancel(ctx)
+	stop()
+	if _, err := watch.Next(stopped); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+}
