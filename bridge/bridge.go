@@ -17,6 +17,9 @@
 //	topic read /+/agent/+/Command/#   without it: the same for old servers
 //	topic write +/agent/+/Command/Ping, .../Geolocate, .../Inventory
 //	                                  without it: no Ask
+//	topic write +/agent/+/Command/Lock, .../Wipe
+//	                                  without it: no Withdraw, so that a phone that is enrolled again may obey
+//	                                  what was said to it in an earlier life
 //
 // Mosquitto accepts a subscription that its ACL empties: what the account may not read stays silent. Brokers
 // that refuse the subscription itself are reported in [Status].

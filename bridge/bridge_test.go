@@ -24,6 +24,7 @@ func TestBrokers(t *testing.T) {
 		"asks and is answered":        asksAndIsAnswered,
 		"asks where the device is":    asksWhereTheDeviceListens,
 		"asks once for many":          asksOnceForMany,
+		"withdraws old commands":      withdrawsOldCommands,
 		"waits no longer than asked":  waitsNoLongerThanAsked,
 		"tells that it may not write": tellsThatItMayNotWrite,
 		"waits for the broker":        waitsForTheBroker,

@@ -147,6 +147,8 @@ topic write +/agent/+/Command/Geolocate
 topic write /+/agent/+/Command/Geolocate
 topic write +/agent/+/Command/Inventory
 topic write /+/agent/+/Command/Inventory
+topic write +/agent/+/Command/Lock
+topic write +/agent/+/Command/Wipe
 
 user reader
 topic read #

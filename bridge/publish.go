@@ -17,20 +17,32 @@ const (
 	distrustTime = time.Minute
 )
 
-// publish sends a message that the broker doesn't keep, at QoS 1 where the broker has that: then it says at once
-// what the account may not write. The error is an ErrNotSent.
+// errRefused says that the broker does not let the account write there.
+var errRefused = fmt.Errorf("%w: the broker refuses it", ErrNotSent)
+
+// publish sends a question, which the broker doesn't keep. The error is an ErrNotSent.
 func (l *link) publish(ctx context.Context, topic string, payload []byte) error {
+	err := l.send(ctx, &paho.Publish{Topic: topic, Payload: payload})
+	if errors.Is(err, errRefused) {
+		l.distrust()
+	}
+	return err
+}
+
+// send sends a message at QoS 1 where the broker has that: then it says at once what the account may not write. The
+// error is an ErrNotSent.
+func (l *link) send(ctx context.Context, message *paho.Publish) error {
 	connection, qos, err := l.outlet()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
-	answer, err := connection.Publish(ctx, &paho.Publish{Topic: topic, QoS: qos, Payload: payload})
+	message.QoS = qos
+	answer, err := connection.Publish(ctx, message)
 	switch {
 	case answer != nil && answer.ReasonCode >= 0x80:
-		l.distrust()
-		return fmt.Errorf("%w: the broker refuses it: %s", ErrNotSent, reason(answer.ReasonCode))
+		return fmt.Errorf("%w: %s", errRefused, reason(answer.ReasonCode))
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: the broker does not answer", ErrNotSent)
 	case err != nil:

@@ -54,6 +54,13 @@ func LogOf(ctx context.Context, s *Session, invitationID int) ([]InvitationLog, 
 	return allChildren[Invitation, InvitationLog](ctx, s, invitationID)
 }
 
+// LatestLogOf is LogOf as GLPI has it now, whatever the cache knows: enrolments that fail past the gateway write there.
+func LatestLogOf(ctx context.Context, s *Session, invitationID int) ([]InvitationLog, error) {
+	return every(func(window Range) (Page[InvitationLog], error) {
+		return Children[Invitation, InvitationLog](ctx, s, invitationID, ListOptions{Range: window, Fresh: true})
+	})
+}
+
 func allChildren[P, T Item](ctx context.Context, s *Session, parentID int) ([]T, error) {
 	return every(func(window Range) (Page[T], error) {
 		return Children[P, T](ctx, s, parentID, ListOptions{Range: window})

@@ -135,10 +135,10 @@ func (w *World) openBroker(ctx context.Context, o Options) (glpi.Broker, error) 
 	return embeddedBroker{embedded}, nil
 }
 
-// gatewayAccess is what the gateway's account is given: to hear everything, and to ask devices.
+// gatewayAccess is what the gateway's account is given: to hear everything, to ask devices, and to clear old commands.
 func gatewayAccess() []broker.Access {
 	access := []broker.Access{{Filter: "#", Read: true}}
-	for _, question := range []string{"Ping", "Geolocate", "Inventory"} {
+	for _, question := range []string{"Ping", "Geolocate", "Inventory", "Lock", "Wipe"} {
 		access = append(access, broker.Access{Filter: "+/agent/+/Command/" + question, Write: true})
 	}
 	return access

@@ -264,10 +264,10 @@ func TestTheGatewaysAccountOnlyListens(t *testing.T) {
 	}
 	defer world.Close()
 	heard := listen(t, world.MQTTURL, world.MQTTUsername, world.MQTTPassword)
-	publish(t, world.MQTTURL, world.MQTTUsername, world.MQTTPassword, "1/agent/X/Command/Wipe", "forged")
-	publish(t, world.MQTTURL, "flyvemdm-backend", "demo", "1/agent/X/Command/Wipe", "true")
+	publish(t, world.MQTTURL, world.MQTTUsername, world.MQTTPassword, "1/agent/X/Command/Unenroll", "forged")
+	publish(t, world.MQTTURL, "flyvemdm-backend", "demo", "1/agent/X/Command/Unenroll", "true")
 	for m := range heard {
-		if strings.HasSuffix(m.Topic(), "/X/Command/Wipe") {
+		if strings.HasSuffix(m.Topic(), "/X/Command/Unenroll") {
 			if string(m.Payload()) != "true" {
 				t.Errorf("heard %s", m.Payload())
 			}

@@ -1,0 +1,136 @@
+package enrolment
+
+import (
+	"cmp"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"fleetgate/glpiproxy"
+)
+
+// Request is what a device says to be enrolled: a deeplink, or the two tokens that are in it.
+type Request struct {
+	Deeplink                   string
+	UserToken, InvitationToken string
+	Email                      string
+	Serial, UUID               string // one at least
+	FirstName, LastName, Phone string // "": the names of the invited stay
+	Version                    string // of the app: "2.1.0"
+	Type                       string // android or apple
+	Model, OSVersion           string // for the inventory that is built where none is given
+	Inventory                  string // FusionInventory's XML, as it is or in base64; "": one is built
+	CSR                        string // PEM; "": none
+}
+
+// Format hides the tokens, whatever the verb.
+func (r Request) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[request to enrol ", r.Serial, "]") }
+
+// device is a request that can be sent.
+type device struct {
+	glpiproxy.Enrolment
+	userToken, invitationToken string
+}
+
+// Format hides the tokens, whatever the verb.
+func (d device) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[device ", d.Serial, "]") }
+
+const (
+	longestLine   = 255 // bytes, as GLPI's columns
+	longestSerial = 128
+	longestCSR    = 16 << 10
+	longestToken  = 128
+)
+
+func bad(field, message string) *Failure {
+	return &Failure{Code: BadInput, Message: message, Field: field}
+}
+
+// check refuses what GLPI must not get: it takes serials for names of accounts and parts of topics.
+func (r Request) check(reserved []string) (device, error) {
+	d := device{userToken: r.UserToken, invitationToken: r.InvitationToken}
+	if r.Deeplink != "" {
+		link, err := ParseDeeplink(r.Deeplink)
+		if err != nil {
+			return device{}, err
+		}
+		d.userToken, d.invitationToken = link.UserToken, link.InvitationToken
+	}
+	serial := cmp.Or(r.Serial, r.UUID)
+	for _, found := range []*Failure{
+		checkToken("userToken", d.userToken), checkToken("invitationToken", d.invitationToken), r.checkLines(),
+		checkSerial(serial, r.Serial, reserved), r.checkKind(),
+	} {
+		if found != nil {
+			return device{}, found
+		}
+	}
+	d.Enrolment = glpiproxy.Enrolment{
+		Email: strings.TrimSpace(r.Email), Serial: serial, UUID: r.UUID, FirstName: r.FirstName, LastName: r.LastName, Phone: r.Phone,
+		Version: r.Version, Type: r.Type, CSR: r.CSR,
+	}
+	inventory, failed := r.inventory(serial)
+	if failed != nil {
+		return device{}, failed
+	}
+	d.Inventory = base64.StdEncoding.EncodeToString(inventory)
+	return d, nil
+}
+
+func checkToken(field, token string) *Failure {
+	odd := func(r rune) bool { return r < '!' || r > '~' }
+	if token == "" || len(token) > longestToken || strings.ContainsFunc(token, odd) {
+		return bad(field, "A deeplink is needed, or the two tokens that are in it.")
+	}
+	return nil
+}
+
+func (r Request) checkLines() *Failure {
+	for _, line := range []struct{ field, value string }{
+		{"email", r.Email}, {"uuid", r.UUID}, {"firstName", r.FirstName}, {"lastName", r.LastName}, {"phone", r.Phone},
+		{"version", r.Version}, {"model", r.Model}, {"osVersion", r.OSVersion},
+	} {
+		if len(line.value) > longestLine || !utf8.ValidString(line.value) || strings.ContainsFunc(line.value, unicode.IsControl) {
+			return bad(line.field, fmt.Sprintf("It has control characters or more than %d bytes.", longestLine))
+		}
+	}
+	if strings.TrimSpace(r.Email) == "" {
+		return bad("email", "The address at which the invitation was received is needed.")
+	}
+	if len(r.CSR) > longestCSR {
+		return bad("csr", "It is too long for a certificate request.")
+	}
+	return nil
+}
+
+// checkSerial refuses what a device can't be called on the broker, where its serial is the name of its account and a
+// level of its topics: with a wildcard it could read those of others.
+func checkSerial(serial, given string, reserved []string) *Failure {
+	field := "serial"
+	if given == "" {
+		field = "uuid"
+	}
+	odd := func(r rune) bool { return unicode.IsControl(r) || strings.ContainsRune("+#/$", r) }
+	switch {
+	case strings.TrimSpace(serial) == "":
+		return bad("serial", "The device's serial number or its UUID is needed.")
+	case len(serial) > longestSerial, serial != strings.TrimSpace(serial), !utf8.ValidString(serial), strings.ContainsFunc(serial, odd):
+		return bad(field, "It can't be the name of a device: at most 128 bytes, without spaces around and without + # / $.")
+	case slices.ContainsFunc(reserved, func(name string) bool { return strings.EqualFold(name, serial) }):
+		return bad(field, "It can't be the name of a device.")
+	}
+	return nil
+}
+
+func (r Request) checkKind() *Failure {
+	switch {
+	case oldestMajor[r.Type] == 0:
+		return failure(TypeUnknown)
+	case !agentVersion.MatchString(r.Version):
+		return failure(VersionInvalid)
+	}
+	return nil
+}
