@@ -14,6 +14,8 @@ import (
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
+	"fleetgate/internal/enrolment"
+	"fleetgate/internal/invitation"
 	"fleetgate/internal/signin"
 	"fleetgate/internal/throttle"
 )
@@ -36,6 +38,10 @@ type Resolver struct {
 	UserFailures, NameFailures, AddressFailures *throttle.Failures
 	// Mails bounds the mails that people without a sign-in have GLPI send.
 	Mails *Allowance
+	// Invitations keeps what GLPI has no room for, of the links and PINs that lead to an enrolment.
+	Invitations *invitation.Desk
+	// Enrolments enrols devices.
+	Enrolments *enrolment.Office
 	// Signups lets people make accounts for themselves; nil: they can't.
 	Signups *Signups
 

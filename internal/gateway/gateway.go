@@ -19,7 +19,9 @@ import (
 	"fleetgate/glpiproxy"
 	"fleetgate/graph"
 	"fleetgate/internal/download"
+	"fleetgate/internal/enrolment"
 	"fleetgate/internal/front"
+	"fleetgate/internal/invitation"
 	"fleetgate/internal/roster"
 	"fleetgate/internal/settings"
 	"fleetgate/internal/signin"
@@ -30,6 +32,8 @@ import (
 const (
 	patience = 10 * time.Second // for GLPI and the broker to answer at first
 	goodbye  = 3 * time.Second  // for GLPI to end the gateway's own session
+
+	glpisAccount = "flyvemdm-backend" // on the broker, as Flyve MDM is installed
 )
 
 // Gateway is the whole service.
@@ -79,6 +83,9 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	}
 	if g.service != nil {
 		resolver.Service = g.serviceSession
+	}
+	if err := g.admitDevices(s, secret, resolver); err != nil {
+		return nil, errors.Join(err, g.store.Close())
 	}
 	if g.signup != nil {
 		resolver.Signups = graph.NewSignups(g.signupSession)
@@ -166,6 +173,18 @@ func (g *Gateway) openDesk(s settings.Gateway, secret string) error {
 		options.Service = g.serviceSession
 	}
 	g.desk, err = signin.NewDesk(options)
+	return err
+}
+
+// admitDevices sets up what leads from an invitation to a device.
+func (g *Gateway) admitDevices(s settings.Gateway, secret string, r *graph.Resolver) (err error) {
+	if r.Invitations, err = invitation.NewDesk(invitation.Options{Store: g.store, Secret: []byte(secret), Logger: g.log}); err != nil {
+		return err
+	}
+	r.Enrolments, err = enrolment.NewOffice(enrolment.Options{
+		GLPI: g.glpi, Service: r.Service, Bridge: g.bridge, Invitations: r.Invitations, Store: g.store,
+		ReservedSerials: []string{s.MQTTUsername, glpisAccount}, Logger: g.log,
+	})
 	return err
 }
 

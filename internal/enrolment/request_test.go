@@ -1,0 +1,132 @@
+package enrolment
+
+import (
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func link(text string) string {
+	return "https://flyve.example/deeplink/?data=" + base64.StdEncoding.EncodeToString([]byte(text))
+}
+
+// A deeplink is read as the agents read it, whatever happened to its "=" and "+" on the way.
+func TestDeeplinks(t *testing.T) {
+	whole := link(`https://glpi.example/api\;USER\;INVITE\;Help \\ desk\;+33 1\;https://help.example\;help@example.com`)
+	for name, c := range map[string]struct {
+		link string
+		want Deeplink
+	}{
+		"whole":         {whole, Deeplink{"https://glpi.example/api", "USER", "INVITE", `Help \ desk`, "+33 1", "https://help.example", "help@example.com"}},
+		"no padding":    {strings.TrimRight(whole, "="), Deeplink{"https://glpi.example/api", "USER", "INVITE", `Help \ desk`, "+33 1", "https://help.example", "help@example.com"}},
+		"app's scheme":  {strings.Replace(whole, "https://flyve.example/deeplink/", "flyve://register", 1), Deeplink{"https://glpi.example/api", "USER", "INVITE", `Help \ desk`, "+33 1", "https://help.example", "help@example.com"}},
+		"three fields":  {link(`https://glpi.example\;USER\;INVITE`), Deeplink{APIURL: "https://glpi.example", UserToken: "USER", InvitationToken: "INVITE"}},
+		"percent signs": {strings.TrimRight(link(`https://glpi.example\;USER\;INVITE1`), "=") + "%3D&utm=1", Deeplink{APIURL: "https://glpi.example", UserToken: "USER", InvitationToken: "INVITE1"}},
+		"a + as space":  {strings.ReplaceAll(link(`a\;USER\;I>>>`), "+", " "), Deeplink{APIURL: "a", UserToken: "USER", InvitationToken: "I>>>"}},
+	} {
+		got, err := ParseDeeplink(c.link)
+		if err != nil || got.UserToken != c.want.UserToken || got.InvitationToken != c.want.InvitationToken || got.Name != c.want.Name || got.Email != c.want.Email || got.APIURL != c.want.APIURL {
+			t.Errorf("%s: got %q %q %q, %v", name, got.APIURL, got.UserToken, got.Name, err)
+		}
+	}
+	for _, broken := range []string{"", "data=", "https://x.example/", link("a;b;c"), link(`a\;b`), "?data=%%%", "?data=" + strings.Repeat("A", 5000)} {
+		var failed *Failure
+		if _, err := ParseDeeplink(broken); !errors.As(err, &failed) || failed.Code != BadInput || failed.Field != "deeplink" {
+			t.Errorf("%.40q: got %v", broken, err)
+		}
+	}
+}
+
+func sound(change func(*Request)) Request {
+	r := Request{UserToken: "USER", InvitationToken: "INVITE", Email: "ann@acme.test", Serial: "SN-1", Version: "2.1.0", Type: "android", Model: "Pixel <4>", OSVersion: "10"}
+	if change != nil {
+		change(&r)
+	}
+	return r
+}
+
+// What is built has what FusionInventory needs, whatever the texts hold.
+func TestTheLeastInventory(t *testing.T) {
+	d, err := sound(func(r *Request) { r.UUID = "u-1" }).check(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := base64.StdEncoding.DecodeString(d.Inventory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read minimal
+	if err := xml.Unmarshal(text, &read); err != nil {
+		t.Fatal(err)
+	}
+	if read.DeviceID != "SN-1" || read.BIOS.SSN != "SN-1" || read.BIOS.SModel != "Pixel <4>" || read.Hardware.UUID != "u-1" || read.OS.Name != "Android" || read.OS.Version != "10" {
+		t.Errorf("got %s", text)
+	}
+	if err := inspect(text, "SN-1"); err != nil {
+		t.Errorf("it is refused itself: %v", err)
+	}
+}
+
+// An inventory must be of the device that it is given for: GLPI takes the serial, and with it the account on the broker,
+// from there.
+func TestInventoriesAreInspected(t *testing.T) {
+	doc := func(id, content string) string {
+		return "<REQUEST><DEVICEID>" + id + "</DEVICEID><CONTENT>" + content + "</CONTENT></REQUEST>"
+	}
+	own := "<BIOS><SSN>SN-1</SSN></BIOS>"
+	for name, c := range map[string]struct {
+		text string
+		ok   bool
+	}{
+		"sound":              {doc("x", own), true},
+		"in base64":          {base64.StdEncoding.EncodeToString([]byte(doc("x", own))), true},
+		"wrapped base64":     {base64.StdEncoding.EncodeToString([]byte(doc("x", own)))[:20] + "\n" + base64.StdEncoding.EncodeToString([]byte(doc("x", own)))[20:], true},
+		"another serial":     {doc("x", "<BIOS><SSN>SN-2</SSN></BIOS>"), false},
+		"a second serial":    {doc("x", own+"<BIOS><SSN>SN-2</SSN></BIOS>"), false},
+		"a serial in pieces": {doc("x", "<BIOS><SSN>SN-1<!-- -->SN-1</SSN></BIOS>"), false},
+		"no serial":          {doc("x", ""), false},
+		"no device":          {doc("", own), false},
+		"a DTD":              {"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>" + doc("x", own), false},
+		"cut off":            {doc("x", own)[:40], false},
+		"no XML":             {"!!!", false},
+		"too large":          {doc("x", own+strings.Repeat(" ", largestInventory)), false},
+	} {
+		_, err := sound(func(r *Request) { r.Inventory = c.text }).check(nil)
+		if (err == nil) != c.ok {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// Nothing that is printed of a request holds a token.
+func TestTokensAreNotPrinted(t *testing.T) {
+	r := sound(nil)
+	d, err := r.check(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		text := fmt.Sprintf(verb+verb+verb+verb, r, d, d.Enrolment, Deeplink{UserToken: "USER", InvitationToken: "INVITE"})
+		if strings.Contains(text, "USER") || strings.Contains(text, "INVITE") {
+			t.Errorf("%s shows %s", verb, text)
+		}
+	}
+}
+
+// The plugin's texts are understood; what it says only after it has used the invitation up is not.
+func TestReasons(t *testing.T) {
+	for text, want := range map[string]Code{
+		"MQTT service is not available": NotificationUnavailable, "Device inventory XML is mandatory": InventoryInvalid,
+		"Inventory XML is not well formed": InventoryInvalid, "The agent version is too low": VersionTooLow, "Bad agent version": VersionInvalid,
+		"unknown MDM type": TypeUnknown, "Invitation is not pending": InvitationUsed, "Invitation token expired": InvitationExpired,
+		"Wrong email address": WrongEmail, "Failed to sign the certificate: x": CertificateRefused,
+		"Cannot create the device": "", "No default fleet available for the device": "", "Adresse erronée": "",
+	} {
+		if code, known := codeOf(text); code != want || known != (want != "") {
+			t.Errorf("%s: got %q", text, code)
+		}
+	}
+}
