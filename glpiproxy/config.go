@@ -13,7 +13,8 @@ type Config struct {
 	Version   string // "9.3.1"
 	Languages []Language
 	Password  PasswordRules
-	SendsMail bool // GLPI's notifications and its mail are on
+	SendsMail bool   // GLPI's notifications and its mail are on
+	APIURL    string // the REST API as GLPI tells it to devices; "": not set
 }
 
 // Language is a language that GLPI speaks.
@@ -60,6 +61,7 @@ func decodeConfig(raw json.RawMessage) (Config, error) {
 	config := Config{
 		Version:   r.text("version"),
 		SendsMail: r.bool("use_notifications") && r.bool("notifications_mailing"),
+		APIURL:    strings.TrimRight(r.text("url_base_api"), "/"),
 	}
 	if r.bool("use_password_security") {
 		config.Password = PasswordRules{
