@@ -19,7 +19,7 @@ func TestInvitationSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if secrets.UserID != user || secrets.EntityID != c.acme || len(secrets.InvitationToken) != 64 ||
-		secrets.APIURL != c.server.URL+"/apirest.php" || secrets.DeeplinkBase != "http://flyve.org/deeplink/" {
+		secrets.APIURL != c.server.URL+"/glpi/apirest.php" || secrets.DeeplinkBase != "http://flyve.org/deeplink/" {
 		t.Errorf("user %d, entity %d, API %q, base %q", secrets.UserID, secrets.EntityID, secrets.APIURL, secrets.DeeplinkBase)
 	}
 	if _, err := c.client.SignInWithToken(ctx, secrets.UserToken); err != nil {

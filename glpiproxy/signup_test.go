@@ -108,13 +108,13 @@ func TestConfigTellsOnlyWhatClientsNeed(t *testing.T) {
 		if !strings.HasSuffix(r.URL.Path, "/getGlpiConfig") {
 			return false
 		}
-		_, _ = fmt.Fprint(w, `{"cfg_glpi":{"version":"9.3.1","use_password_security":1,"password_min_length":"8","password_need_caps":1,
+		_, _ = fmt.Fprint(w, `{"cfg_glpi":{"version":"9.3.1","url_base_api":"https://glpi.test/api/","use_password_security":1,"password_min_length":"8","password_need_caps":1,
 			"password_need_symbol":"0","use_notifications":1,"notifications_mailing":0,"smtp_host":"mail.secret.test",
 			"languages":{"fr_FR":["Français","fr_FR.mo"],"en_GB":["English","en_GB.mo"]}}}`)
 		return true
 	})
 	config = must(s.Config(context.Background()))(t)
-	want := `{9.3.1 [{en_GB English} {fr_FR Français}] {8 false false true false} false}`
+	want := `{9.3.1 [{en_GB English} {fr_FR Français}] {8 false false true false} false https://glpi.test/api}`
 	if got := fmt.Sprint(config); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

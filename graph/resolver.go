@@ -14,6 +14,7 @@ import (
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
+	"fleetgate/internal/audit"
 	"fleetgate/internal/enrolment"
 	"fleetgate/internal/invitation"
 	"fleetgate/internal/signin"
@@ -36,10 +37,11 @@ type Resolver struct {
 	// UserFailures, NameFailures and AddressFailures slow down password guessing: by user name and client address
 	// together, by user name alone, and by client address alone.
 	UserFailures, NameFailures, AddressFailures *throttle.Failures
+	// Invitations keeps the links, PINs and fates of invitations; Audit the trail of who did what.
+	Invitations *invitation.Desk
+	Audit       *audit.Trail
 	// Mails bounds the mails that people without a sign-in have GLPI send.
 	Mails *Allowance
-	// Invitations keeps what GLPI has no room for, of the links and PINs that lead to an enrolment.
-	Invitations *invitation.Desk
 	// Enrolments enrols devices.
 	Enrolments *enrolment.Office
 	// Signups lets people make accounts for themselves; nil: they can't.

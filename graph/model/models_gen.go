@@ -702,12 +702,42 @@ type InvitationConnection struct {
 	TotalCount int `json:"totalCount"`
 }
 
+// What an invited person enrols with. Treat all of it like a password.
+type InvitationCredentials struct {
+	// The link that opens the agent on a phone, with secrets of GLPI in it: `?data=` and base64 of seven fields, parted by `\;`.
+	Deeplink string `json:"deeplink"`
+	// The invitation's page on the gateway, which shows the rest; no secret of GLPI is in it.
+	EnrollmentURL string `json:"enrollmentUrl"`
+	// Eight digits that are good together with one of the person's addresses: see `redeemPin`.
+	Pin string `json:"pin"`
+	// The deeplink as a QR code, a PNG of 6 pixels a module in a `data:` URL.
+	QRCodePng string `json:"qrCodePng"`
+	// The deeplink as a QR code, an SVG document without an outer size.
+	QRCodeSVG string `json:"qrCodeSvg"`
+	// When all of it ends, together with the invitation.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
 // An invitation in a page.
 type InvitationEdge struct {
 	// The invitation.
 	Node *Invitation `json:"node"`
 	// Its place in the list, to go on from.
 	Cursor string `json:"cursor"`
+}
+
+// What `issueInvitationCredentials` needs.
+type IssueInvitationCredentialsInput struct {
+	// The invitation's global id. It must be one that can be used.
+	InvitationID string `json:"invitationId"`
+}
+
+// What `issueInvitationCredentials` answers.
+type IssueInvitationCredentialsPayload struct {
+	// The credentials; null when they were refused.
+	Credentials *InvitationCredentials `json:"credentials,omitempty"`
+	// Why they were refused.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // Which device to ask where it is.
@@ -1064,6 +1094,22 @@ type ProfileGrantInput struct {
 
 // Reads. Everything but `gateway` needs a signed-in viewer.
 type Query struct {
+}
+
+// What `redeemPin` needs.
+type RedeemPinInput struct {
+	// One of the invited person's addresses.
+	Email string `json:"email"`
+	// The PIN, eight digits.
+	Pin string `json:"pin"`
+}
+
+// What `redeemPin` answers.
+type RedeemPinPayload struct {
+	// The link that opens the agent on a phone; null when address and PIN don't fit.
+	Deeplink *string `json:"deeplink,omitempty"`
+	// Why there is none: `NOT_FOUND` when they don't fit, whatever the reason, or `RATE_LIMITED`.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // An application that a fleet or a device is to remove.

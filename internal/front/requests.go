@@ -43,7 +43,7 @@ func newRequests(next http.Handler, logger *slog.Logger, registerer prometheus.R
 func (q *requests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start, id := time.Now(), rand.Text()
 	client := graphqlws.ClientAddress(r)
-	r = r.WithContext(signin.WithClientAddress(r.Context(), client))
+	r = r.WithContext(signin.WithOrigin(signin.WithClientAddress(r.Context(), client), originOf(r)))
 	recorder := &statusRecorder{ResponseWriter: w}
 	header := recorder.Header()
 	header.Set(requestIDHeader, id)
@@ -105,3 +105,11 @@ func (s *statusRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // Unwrap lets http.ResponseController reach what is below.
 func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// originOf is the address that a request came to.
+func originOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}

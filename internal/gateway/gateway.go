@@ -18,10 +18,10 @@ import (
 	"fleetgate/dashboard"
 	"fleetgate/glpiproxy"
 	"fleetgate/graph"
+	"fleetgate/internal/audit"
 	"fleetgate/internal/download"
 	"fleetgate/internal/enrolment"
 	"fleetgate/internal/front"
-	"fleetgate/internal/invitation"
 	"fleetgate/internal/roster"
 	"fleetgate/internal/settings"
 	"fleetgate/internal/signin"
@@ -72,19 +72,25 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	if err := g.connectBroker(s, secret, metrics); err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
+	invitations, err := g.openInvitations(s, secret)
+	if err != nil {
+		return nil, errors.Join(err, g.store.Close())
+	}
 	resolver := &graph.Resolver{
 		GLPI: g.glpi, Bridge: g.bridge, SignIn: g.desk, Version: version,
 		SessionLifetime: s.SessionLifetime, MaxUpload: s.MaxUpload << 20,
 		UserFailures:    throttle.New(throttle.Options{}),
 		NameFailures:    throttle.New(throttle.Options{Burst: 100, Refill: 10 * time.Second}),
 		AddressFailures: throttle.New(throttle.Options{Burst: 50, Refill: 5 * time.Second}),
+		Invitations:     invitations,
+		Audit:           audit.NewTrail(g.store),
 		Mails:           graph.NewAllowance(),
 		Logger:          log,
 	}
 	if g.service != nil {
 		resolver.Service = g.serviceSession
 	}
-	if err := g.admitDevices(s, secret, resolver); err != nil {
+	if err := g.admitDevices(s, resolver); err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
 	if g.signup != nil {
@@ -176,11 +182,8 @@ func (g *Gateway) openDesk(s settings.Gateway, secret string) error {
 	return err
 }
 
-// admitDevices sets up what leads from an invitation to a device.
-func (g *Gateway) admitDevices(s settings.Gateway, secret string, r *graph.Resolver) (err error) {
-	if r.Invitations, err = invitation.NewDesk(invitation.Options{Store: g.store, Secret: []byte(secret), Logger: g.log}); err != nil {
-		return err
-	}
+// admitDevices sets up what enrols devices.
+func (g *Gateway) admitDevices(s settings.Gateway, r *graph.Resolver) (err error) {
 	r.Enrolments, err = enrolment.NewOffice(enrolment.Options{
 		GLPI: g.glpi, Service: r.Service, Bridge: g.bridge, Invitations: r.Invitations, Store: g.store,
 		ReservedSerials: []string{s.MQTTUsername, glpisAccount}, Logger: g.log,

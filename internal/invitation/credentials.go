@@ -16,7 +16,7 @@ type Grant struct {
 	InvitationID int
 	EntityID     int
 	UserID       int
-	Email        string    // of the invited: what goes with the PIN
+	Emails       []string  // of the invited: each goes with the PIN
 	Deeplink     string    // holds secrets of GLPI; sealed in the store
 	ExpiresAt    time.Time // when the credentials end
 	Helpdesk     Helpdesk
@@ -86,8 +86,10 @@ func (d *Desk) Issue(ctx context.Context, g Grant) (Credentials, error) {
 	if err := d.store.Put(ctx, codeBucket, place, box, life); err != nil {
 		return Credentials{}, fmt.Errorf("keeping an invitation: %w", err)
 	}
-	if err := d.keepPIN(ctx, g.Email, l, place, g.ExpiresAt); err != nil {
-		return Credentials{}, err
+	for _, email := range g.Emails {
+		if err := d.keepPIN(ctx, email, l, place, g.ExpiresAt); err != nil {
+			return Credentials{}, err
+		}
 	}
 	base := d.publicURL
 	if base == "" {

@@ -68,7 +68,7 @@ func newWorld(t *testing.T) (*invitation.Desk, *clock) {
 
 func grant(id int) invitation.Grant {
 	return invitation.Grant{
-		InvitationID: id, EntityID: 1, UserID: 100 + id, Email: "Ann@acme.test ", Deeplink: fmt.Sprint(deeplink, id),
+		InvitationID: id, EntityID: 1, UserID: 100 + id, Emails: []string{"Ann@acme.test ", "ann@home.test"}, Deeplink: fmt.Sprint(deeplink, id),
 		ExpiresAt: noon.Add(7 * 24 * time.Hour), Helpdesk: invitation.Helpdesk{Name: "Help; desk"},
 	}
 }

@@ -32,6 +32,7 @@ type Gateway struct {
 	RedisURL            string        `name:"redis-url" placeholder:"URL" help:"Redis that replicas share, such as redis://:password@host:6379/0 or rediss://...; needs --secret. Not needed by a gateway alone."`
 	DataDir             string        `name:"data-dir" placeholder:"DIR" help:"Where the gateway keeps what must survive a restart; nothing is kept unless set."`
 	Secret              string        `placeholder:"TEXT" help:"What sign-in tokens are sealed with, 16 characters or more, the same on every replica. Unless set: made once and kept in data-dir, or else new at every start, which ends all tokens."`
+	PublicURL           string        `name:"public-url" placeholder:"URL" help:"Where people reach the gateway, such as https://fleet.example: invitations' links begin with it; unless set, with the address that the administrator uses."`
 	AllowedOrigins      []string      `name:"allowed-origins" placeholder:"ORIGIN,..." help:"Web origins, beside the gateway's own, whose pages may call it, such as https://fleet.example; * for any."`
 	SessionLifetime     time.Duration `name:"session-lifetime" default:"8h" help:"How long a sign-in token is good at most."`
 	StaleAfter          time.Duration `name:"stale-after" default:"15m" help:"How long a device that said it is online may be silent before it is shown as STALE."`
@@ -82,6 +83,9 @@ func (g *Gateway) Check(needBackends bool) error {
 	}
 	if g.MaxUpload < 1 || g.MaxUpload > mostUpload {
 		return fmt.Errorf("--max-upload: %d is not between 1 and %d MiB", g.MaxUpload, mostUpload)
+	}
+	if err := checkBackend("public-url", g.PublicURL, false, "https", "http"); err != nil {
+		return err
 	}
 	for _, origin := range g.AllowedOrigins {
 		if err := checkOrigin(origin); err != nil {

@@ -31,6 +31,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"no broker":            {func(g *settings.Gateway) { g.MQTTURL = "" }, "--mqtt-url: missing"},
 		"short secret":         {func(g *settings.Gateway) { g.Secret = "short" }, "--secret: "},
 		"unknown zone":         {func(g *settings.Gateway) { g.GLPITimezone = "Mars/Olympus" }, "--glpi-timezone: "},
+		"odd public URL":       {func(g *settings.Gateway) { g.PublicURL = "fleet.example" }, "--public-url: "},
 		"origin with a path":   {func(g *settings.Gateway) { g.AllowedOrigins = []string{"https://a.example/x"} }, "--allowed-origins: "},
 		"origin without host":  {func(g *settings.Gateway) { g.AllowedOrigins = []string{"fleet"} }, "--allowed-origins: "},
 		"no session lifetime":  {func(g *settings.Gateway) { g.SessionLifetime = 0 }, "--session-lifetime: "},

@@ -36,6 +36,7 @@ type Viewer struct {
 type (
 	viewerKey  struct{}
 	addressKey struct{}
+	originKey  struct{}
 )
 
 // caller is what a request's credential came to: a viewer or the reason why there is none.
@@ -75,4 +76,16 @@ func WithClientAddress(ctx context.Context, address string) context.Context {
 func ClientAddress(ctx context.Context) string {
 	address, _ := ctx.Value(addressKey{}).(string)
 	return address
+}
+
+// WithOrigin notes the address that a request came to ("https://fleet.example"), as its client knows it.
+func WithOrigin(ctx context.Context, origin string) context.Context {
+	return context.WithValue(ctx, originKey{}, origin)
+}
+
+// Origin is the address that a request came to; "" when it is not known. It is what the client says: good for links
+// that go back to it, and for nothing else.
+func Origin(ctx context.Context) string {
+	origin, _ := ctx.Value(originKey{}).(string)
+	return origin
 }

@@ -1,0 +1,183 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+	"fleetgate/internal/audit"
+	"fleetgate/internal/invitation"
+	"fleetgate/internal/signin"
+)
+
+// issueCredentials gives the credentials of an invitation to somebody who may invite. That is recorded before it is
+// answered: what can't be recorded is not given.
+func (r *Resolver) issueCredentials(ctx context.Context, globalID string) (*model.IssueInvitationCredentialsPayload, error) {
+	s, err := allowed[glpiproxy.Invitation](ctx, glpiproxy.Read, glpiproxy.Create)
+	if err != nil {
+		return nil, err
+	}
+	credentials, wrong, err := r.credentials(ctx, s, globalID)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := model.ParseGlobalID(globalID); err != nil { // it may hold anything
+		globalID = ""
+	}
+	outcome := "done"
+	if wrong != nil {
+		outcome = string(wrong.Code)
+	}
+	if err := r.record(ctx, s, "issueInvitationCredentials", outcome, globalID); err != nil {
+		return nil, err
+	}
+	return &model.IssueInvitationCredentialsPayload{Credentials: credentials, UserErrors: mistakes(wrong)}, nil
+}
+
+func (r *Resolver) credentials(ctx context.Context, s *glpiproxy.Session, globalID string) (*model.InvitationCredentials, *model.UserError, error) {
+	field := []string{"input", "invitationId"}
+	invited, wrong, err := r.issuable(ctx, s, globalID, field...)
+	if wrong != nil || err != nil {
+		return nil, wrong, err
+	}
+	grant, err := r.grantFor(ctx, s, invited)
+	if err != nil {
+		wrong, err := refusal(err, field...)
+		return nil, wrong, err
+	}
+	issued, err := r.Invitations.Issue(ctx, grant)
+	if err != nil {
+		return nil, nil, err
+	}
+	code, err := invitation.NewQR(grant.Deeplink)
+	if err != nil {
+		return nil, nil, err
+	}
+	picture, err := code.DataURL()
+	if err != nil {
+		return nil, nil, err
+	}
+	return &model.InvitationCredentials{
+		Deeplink: grant.Deeplink, EnrollmentURL: issued.URL, Pin: issued.PIN, QRCodePng: picture, QRCodeSVG: code.SVG(), ExpiresAt: issued.ExpiresAt,
+	}, nil, nil
+}
+
+// issuable reads an invitation that can be used, of somebody over whom the viewer has authority: who holds the
+// credentials acts as the invited person.
+func (r *Resolver) issuable(ctx context.Context, s *glpiproxy.Session, globalID string, field ...string) (glpiproxy.Invitation, *model.UserError, error) {
+	var none glpiproxy.Invitation
+	id, wrong := inputID("Invitation", globalID, field...)
+	if wrong != nil {
+		return none, wrong, nil
+	}
+	results, err := glpiproxy.GetFresh[glpiproxy.Invitation](ctx, s, []int{id})
+	if err == nil {
+		err = results[id].Err
+	}
+	if err != nil {
+		wrong, err := refusal(hidden(err), field...)
+		return none, wrong, err
+	}
+	invited := results[id].Item
+	if state := (model.Invitation{Invitation: invited}).StateAt(r.Now()); state != model.InvitationStatePending || invited.ExpiresAt.IsZero() {
+		return none, userError(model.UserErrorCodeConflict, "This invitation can't be used any more: renew it, or invite the person again.", field...), nil
+	}
+	a, err := r.authority(ctx, glpiproxy.Read)
+	if err != nil {
+		wrong, err := refusal(err, field...)
+		return none, wrong, err
+	}
+	reason, err := a.reasonAgainst(ctx, invited.UserID)
+	if err != nil {
+		return none, nil, err
+	}
+	if reason != "" {
+		return none, userError(model.UserErrorCodeForbidden, reason, field...), nil
+	}
+	return invited, nil, nil
+}
+
+// grantFor gathers what credentials of an invitation are issued for, with the service account's eyes where there is one:
+// the viewer must have been found to be allowed all of it.
+func (r *Resolver) grantFor(ctx context.Context, s *glpiproxy.Session, invited glpiproxy.Invitation) (invitation.Grant, error) {
+	eyes := s
+	if r.Service != nil {
+		service, err := r.Service(ctx)
+		if err != nil {
+			return invitation.Grant{}, err
+		}
+		eyes = service
+	}
+	secrets, err := glpiproxy.InvitationSecrets(ctx, eyes, invited.ID)
+	if err != nil {
+		return invitation.Grant{}, err
+	}
+	config, err := glpiproxy.EntityConfigOf(ctx, eyes, invited.EntityID)
+	if err != nil && !isUnreadable(err) { // an entity may have none yet
+		return invitation.Grant{}, err
+	}
+	addresses, err := glpiproxy.EmailsOf(ctx, eyes, []int{invited.UserID})
+	if err != nil {
+		return invitation.Grant{}, err
+	}
+	grant := invitation.Grant{
+		InvitationID: invited.ID, EntityID: invited.EntityID, UserID: invited.UserID, ExpiresAt: invited.ExpiresAt, Origin: signin.Origin(ctx),
+		Helpdesk: invitation.Helpdesk{
+			Name: config.SupportName, Phone: config.SupportPhone, Website: config.SupportWebsite, Email: config.SupportEmail,
+			Address: config.SupportAddress, DownloadURL: config.DownloadURL,
+		},
+		Deeplink: invitation.Deeplink{
+			Base: secrets.DeeplinkBase, APIURL: secrets.APIURL, UserToken: secrets.UserToken, InvitationToken: secrets.InvitationToken,
+			Name: config.SupportName, Phone: config.SupportPhone, Website: config.SupportWebsite, Mail: config.SupportEmail,
+		}.Text(),
+	}
+	for _, address := range addresses[invited.UserID] {
+		grant.Emails = append(grant.Emails, address.Email)
+	}
+	return grant, nil
+}
+
+// redeemPin gives the deeplink behind an address and its PIN to whoever has both.
+func (r *Resolver) redeemPin(ctx context.Context, in model.RedeemPinInput) (*model.RedeemPinPayload, error) {
+	refused := func(wrong *model.UserError) (*model.RedeemPinPayload, error) {
+		return &model.RedeemPinPayload{UserErrors: []*model.UserError{wrong}}, nil
+	}
+	if wrong := checkCredential("pin", in.Pin); wrong != nil {
+		return refused(wrong)
+	}
+	found, err := r.Invitations.Redeem(ctx, in.Email, in.Pin, signin.ClientAddress(ctx))
+	var locked *invitation.Locked
+	switch {
+	case errors.As(err, &locked):
+		return refused(tooManyTries(locked.Wait))
+	case errors.Is(err, invitation.ErrUnknown):
+		return refused(userError(model.UserErrorCodeNotFound,
+			"The address and the PIN don't fit, or the invitation has ended. Ask your help desk for a new one.", "input"))
+	case err != nil:
+		return nil, err
+	}
+	if err := r.Invitations.MarkOpened(ctx, found.InvitationID, found.EntityID); err != nil {
+		return nil, err
+	}
+	if err := r.record(ctx, nil, "redeemPin", "done", model.GlobalID("Invitation", found.InvitationID)); err != nil {
+		return nil, err
+	}
+	return &model.RedeemPinPayload{Deeplink: &found.Deeplink, UserErrors: []*model.UserError{}}, nil
+}
+
+// record writes what somebody did to the audit trail; without a session it was somebody who is not signed in.
+func (r *Resolver) record(ctx context.Context, s *glpiproxy.Session, what, outcome string, targets ...string) error {
+	who := "anonymous"
+	if s != nil {
+		scope, err := s.Scope(ctx)
+		if err != nil {
+			return err
+		}
+		who = fmt.Sprintf("%s (%d)", scope.Username, scope.UserID)
+	}
+	return r.Audit.Append(ctx, audit.Entry{
+		At: r.Now(), Who: who, From: signin.ClientAddress(ctx), What: what, Targets: targets, Outcome: outcome,
+	})
+}
