@@ -319,9 +319,31 @@ type ComplexityRoot struct {
 		TaskID             func(childComplexity int) int
 	}
 
+	EnrollError struct {
+		Code    func(childComplexity int) int
+		Field   func(childComplexity int) int
+		Message func(childComplexity int) int
+	}
+
+	EnrollPayload struct {
+		Agent      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+		Warnings   func(childComplexity int) int
+	}
+
 	EnrollStatusCount struct {
 		Count        func(childComplexity int) int
 		EnrollStatus func(childComplexity int) int
+	}
+
+	EnrolledAgent struct {
+		APIToken    func(childComplexity int) int
+		AgentID     func(childComplexity int) int
+		Certificate func(childComplexity int) int
+		DatabaseID  func(childComplexity int) int
+		Mqtt        func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Topic       func(childComplexity int) int
 	}
 
 	Entity struct {
@@ -546,6 +568,15 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	MqttCredentials struct {
+		Broker   func(childComplexity int) int
+		Password func(childComplexity int) int
+		Port     func(childComplexity int) int
+		TLS      func(childComplexity int) int
+		Topic    func(childComplexity int) int
+		Username func(childComplexity int) int
+	}
+
 	Mutation struct {
 		ApplyPolicies              func(childComplexity int, input model.ApplyPoliciesInput) int
 		CreateAccount              func(childComplexity int, input model.CreateAccountInput) int
@@ -558,6 +589,7 @@ type ComplexityRoot struct {
 		DeleteUsers                func(childComplexity int, input model.DeleteUsersInput) int
 		DeployApplication          func(childComplexity int, input model.DeployApplicationInput) int
 		DeployFile                 func(childComplexity int, input model.DeployFileInput) int
+		Enroll                     func(childComplexity int, input model.EnrollInput) int
 		IssueInvitationCredentials func(childComplexity int, input model.IssueInvitationCredentialsInput) int
 		LocateAgent                func(childComplexity int, input model.LocateAgentInput) int
 		Login                      func(childComplexity int, input model.LoginInput) int
@@ -2195,6 +2227,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EndedDeployment.TaskID(childComplexity), true
 
+	case "EnrollError.code":
+		if e.ComplexityRoot.EnrollError.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollError.Code(childComplexity), true
+	case "EnrollError.field":
+		if e.ComplexityRoot.EnrollError.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollError.Field(childComplexity), true
+	case "EnrollError.message":
+		if e.ComplexityRoot.EnrollError.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollError.Message(childComplexity), true
+
+	case "EnrollPayload.agent":
+		if e.ComplexityRoot.EnrollPayload.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollPayload.Agent(childComplexity), true
+	case "EnrollPayload.userErrors":
+		if e.ComplexityRoot.EnrollPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollPayload.UserErrors(childComplexity), true
+	case "EnrollPayload.warnings":
+		if e.ComplexityRoot.EnrollPayload.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollPayload.Warnings(childComplexity), true
+
 	case "EnrollStatusCount.count":
 		if e.ComplexityRoot.EnrollStatusCount.Count == nil {
 			break
@@ -2207,6 +2277,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EnrollStatusCount.EnrollStatus(childComplexity), true
+
+	case "EnrolledAgent.apiToken":
+		if e.ComplexityRoot.EnrolledAgent.APIToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.APIToken(childComplexity), true
+	case "EnrolledAgent.agentId":
+		if e.ComplexityRoot.EnrolledAgent.AgentID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.AgentID(childComplexity), true
+	case "EnrolledAgent.certificate":
+		if e.ComplexityRoot.EnrolledAgent.Certificate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.Certificate(childComplexity), true
+	case "EnrolledAgent.databaseId":
+		if e.ComplexityRoot.EnrolledAgent.DatabaseID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.DatabaseID(childComplexity), true
+	case "EnrolledAgent.mqtt":
+		if e.ComplexityRoot.EnrolledAgent.Mqtt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.Mqtt(childComplexity), true
+	case "EnrolledAgent.name":
+		if e.ComplexityRoot.EnrolledAgent.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.Name(childComplexity), true
+	case "EnrolledAgent.topic":
+		if e.ComplexityRoot.EnrolledAgent.Topic == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.Topic(childComplexity), true
 
 	case "Entity.completeName":
 		if e.ComplexityRoot.Entity.CompleteName == nil {
@@ -3035,6 +3148,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MoveAgentsPayload.UserErrors(childComplexity), true
 
+	case "MqttCredentials.broker":
+		if e.ComplexityRoot.MqttCredentials.Broker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.Broker(childComplexity), true
+	case "MqttCredentials.password":
+		if e.ComplexityRoot.MqttCredentials.Password == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.Password(childComplexity), true
+	case "MqttCredentials.port":
+		if e.ComplexityRoot.MqttCredentials.Port == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.Port(childComplexity), true
+	case "MqttCredentials.tls":
+		if e.ComplexityRoot.MqttCredentials.TLS == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.TLS(childComplexity), true
+	case "MqttCredentials.topic":
+		if e.ComplexityRoot.MqttCredentials.Topic == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.Topic(childComplexity), true
+	case "MqttCredentials.username":
+		if e.ComplexityRoot.MqttCredentials.Username == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.Username(childComplexity), true
+
 	case "Mutation.applyPolicies":
 		if e.ComplexityRoot.Mutation.ApplyPolicies == nil {
 			break
@@ -3151,6 +3301,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeployFile(childComplexity, args["input"].(model.DeployFileInput)), true
+	case "Mutation.enroll":
+		if e.ComplexityRoot.Mutation.Enroll == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_enroll_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Enroll(childComplexity, args["input"].(model.EnrollInput)), true
 	case "Mutation.issueInvitationCredentials":
 		if e.ComplexityRoot.Mutation.IssueInvitationCredentials == nil {
 			break
@@ -5771,6 +5932,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeployApplicationInput,
 		ec.unmarshalInputDeployFileInput,
 		ec.unmarshalInputDeviceEventFilter,
+		ec.unmarshalInputEnrollInput,
 		ec.unmarshalInputEntityContactInput,
 		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
@@ -6701,6 +6863,147 @@ type RedeemPinPayload {
   deeplink: String
   "Why there is none: ` + "`" + `NOT_FOUND` + "`" + ` when they don't fit, whatever the reason, or ` + "`" + `RATE_LIMITED` + "`" + `."
   userErrors: [UserError!]!
+}
+`, BuiltIn: false},
+	{Name: "../schema/enroll.graphqls", Input: `extend type Mutation {
+  """
+  Enrols a device with an invitation, in one step: signs in as the invited, makes the device, reads its credentials and
+  closes the session, also when anything fails. Needs no sign-in: the deeplink is the proof. The device should connect to
+  the broker after it has this answer, by when what an earlier life of its serial number left there is cleared.
+  """
+  enroll("The invitation, and what the device says of itself." input: EnrollInput!): EnrollPayload!
+}
+
+"An invitation, and what the device that uses it says of itself. Give the deeplink, or the two tokens that are in it."
+input EnrollInput {
+  "The invitation's link, as the QR code holds it; instead of ` + "`" + `userToken` + "`" + ` and ` + "`" + `invitationToken` + "`" + `."
+  deeplink: String
+  "The URL of GLPI's API, the first field of the deeplink. It is not called: the gateway knows its GLPI."
+  apiUrl: String
+  "The invited person's token, the second field of the deeplink."
+  userToken: String
+  "The invitation's token, the third field of the deeplink."
+  invitationToken: String
+  "The address at which the person got the invitation."
+  email: EmailAddress!
+  """
+  The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / and $. Without one
+  the UUID takes its place.
+  """
+  serial: String
+  "The device's UUID. One of ` + "`" + `serial` + "`" + ` and ` + "`" + `uuid` + "`" + ` is needed."
+  uuid: String
+  "The person's first name, which GLPI takes over; it keeps the one it has where no name is given."
+  firstName: String
+  "The person's last name, which GLPI takes over; it keeps the one it has where no name is given."
+  lastName: String
+  "The person's phone number."
+  phone: String
+  "The version of the agent's app, such as ` + "`" + `2.1.0` + "`" + `."
+  version: String!
+  "The platform of the device."
+  type: MdmType!
+  "The device's model, for the inventory that is built where none is given."
+  model: String
+  "The version of the device's operating system, for the inventory that is built where none is given."
+  osVersion: String
+  """
+  The device's inventory: FusionInventory's XML, as it is or in base64, at most 2 MiB, with the device's serial number
+  in BIOS/SSN. Null: one is built of the fields above.
+  """
+  inventory: String
+  "A request for a client certificate, in PEM, at most 16 KiB, where the server signs them."
+  csr: String
+}
+
+"What ` + "`" + `enroll` + "`" + ` answers."
+type EnrollPayload {
+  "The device's credentials, which are told this once; null when it was not enrolled."
+  agent: EnrolledAgent
+  "What could not be done for the device beside enrolling it, for a person."
+  warnings: [String!]!
+  "Why it was not enrolled."
+  userErrors: [EnrollError!]!
+}
+
+"A device that was enrolled, with what it needs from now on. Every field that is a secret is told this once."
+type EnrolledAgent {
+  "The agent's global id."
+  agentId: ID!
+  "GLPI's own id of the agent, with which the device speaks to GLPI."
+  databaseId: Int!
+  "The agent's name."
+  name: String!
+  "The root of the device's topics on the broker, such as ` + "`" + `3/agent/SERIAL` + "`" + `."
+  topic: String!
+  "The token of the device's own account in GLPI. A secret."
+  apiToken: String!
+  "The certificate that was signed for the device, in PEM; null where none was."
+  certificate: String
+  "How the device reaches the broker."
+  mqtt: MqttCredentials!
+}
+
+"How a device reaches the MQTT broker."
+type MqttCredentials {
+  "The broker's host."
+  broker: String!
+  "The broker's TCP port."
+  port: Int!
+  "Whether to use TLS."
+  tls: Boolean!
+  "The name of the device's account: its serial number."
+  username: String!
+  "The password of the device's account. A secret."
+  password: String!
+  "The root of the device's topics; it may read and write below."
+  topic: String!
+}
+
+"Why a device was not enrolled."
+type EnrollError {
+  "The reason, for apps to branch on."
+  code: EnrollFailureCode!
+  "The reason and what to do, for a person."
+  message: String!
+  "The path of the input's field that is to blame; null when none is."
+  field: [String!]
+}
+
+"The reasons for which a device is not enrolled."
+enum EnrollFailureCode {
+  "A value of the input can't be used."
+  BAD_USER_INPUT
+  "There is no such invitation, or it was deleted."
+  INVITATION_INVALID
+  "A device has enrolled with the invitation."
+  INVITATION_USED
+  "The invitation's date has passed."
+  INVITATION_EXPIRED
+  "Somebody ended the invitation, or a newer one took its place."
+  INVITATION_DEACTIVATED
+  "The address is none of the invited person's."
+  WRONG_EMAIL
+  "The app's version can't be read."
+  VERSION_INVALID
+  "The app is older than the server takes."
+  VERSION_TOO_LOW
+  "The server does not take devices of this platform."
+  TYPE_UNKNOWN
+  "The inventory can't be read, or names no device."
+  INVENTORY_INVALID
+  "The entity has as many devices as it may have."
+  TOO_MANY_DEVICES
+  "The server has no way to reach the device."
+  NOTIFICATION_UNAVAILABLE
+  "The server could not sign the device's certificate."
+  CERTIFICATE_REFUSED
+  "The device was not enrolled, but the invitation is used up: it needs a new one, and somebody to tidy up."
+  INVITATION_CONSUMED
+  "GLPI gave no reason."
+  REFUSED
+  "Too many failed tries from this network address; wait and try again."
+  RATE_LIMITED
 }
 `, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"Something that happened to a device."
@@ -9492,6 +9795,30 @@ func (ec *executionContext) childFields_EndedDeployment(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type EndedDeployment", field.Name)
 }
 
+func (ec *executionContext) childFields_EnrollError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_EnrollError_code(ctx, field)
+	case "message":
+		return ec.fieldContext_EnrollError_message(ctx, field)
+	case "field":
+		return ec.fieldContext_EnrollError_field(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollError", field.Name)
+}
+
+func (ec *executionContext) childFields_EnrollPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "agent":
+		return ec.fieldContext_EnrollPayload_agent(ctx, field)
+	case "warnings":
+		return ec.fieldContext_EnrollPayload_warnings(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_EnrollPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "enrollStatus":
@@ -9500,6 +9827,26 @@ func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, f
 		return ec.fieldContext_EnrollStatusCount_count(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EnrollStatusCount", field.Name)
+}
+
+func (ec *executionContext) childFields_EnrolledAgent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "agentId":
+		return ec.fieldContext_EnrolledAgent_agentId(ctx, field)
+	case "databaseId":
+		return ec.fieldContext_EnrolledAgent_databaseId(ctx, field)
+	case "name":
+		return ec.fieldContext_EnrolledAgent_name(ctx, field)
+	case "topic":
+		return ec.fieldContext_EnrolledAgent_topic(ctx, field)
+	case "apiToken":
+		return ec.fieldContext_EnrolledAgent_apiToken(ctx, field)
+	case "certificate":
+		return ec.fieldContext_EnrolledAgent_certificate(ctx, field)
+	case "mqtt":
+		return ec.fieldContext_EnrolledAgent_mqtt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrolledAgent", field.Name)
 }
 
 func (ec *executionContext) childFields_Entity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9918,6 +10265,24 @@ func (ec *executionContext) childFields_MoveAgentsPayload(ctx context.Context, f
 		return ec.fieldContext_MoveAgentsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MoveAgentsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_MqttCredentials(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "broker":
+		return ec.fieldContext_MqttCredentials_broker(ctx, field)
+	case "port":
+		return ec.fieldContext_MqttCredentials_port(ctx, field)
+	case "tls":
+		return ec.fieldContext_MqttCredentials_tls(ctx, field)
+	case "username":
+		return ec.fieldContext_MqttCredentials_username(ctx, field)
+	case "password":
+		return ec.fieldContext_MqttCredentials_password(ctx, field)
+	case "topic":
+		return ec.fieldContext_MqttCredentials_topic(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MqttCredentials", field.Name)
 }
 
 func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
