@@ -927,6 +927,22 @@ func (ec *executionContext) marshalNMqttCredentials2ᚖfleetgateᚋgraphᚋmodel
 	return ec._MqttCredentials(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOEnrollFailureCode2ᚖfleetgateᚋgraphᚋmodelᚐEnrollFailureCode(ctx context.Context, v any) (*model.EnrollFailureCode, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(model.EnrollFailureCode)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOEnrollFailureCode2ᚖfleetgateᚋgraphᚋmodelᚐEnrollFailureCode(ctx context.Context, sel ast.SelectionSet, v *model.EnrollFailureCode) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) marshalOEnrolledAgent2ᚖfleetgateᚋgraphᚋmodelᚐEnrolledAgent(ctx context.Context, sel ast.SelectionSet, v *model.EnrolledAgent) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null

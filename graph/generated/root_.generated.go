@@ -30,6 +30,7 @@ type ResolverRoot interface {
 	Computer() ComputerResolver
 	DeployedApplication() DeployedApplicationResolver
 	DeployedFile() DeployedFileResolver
+	DeviceSlot() DeviceSlotResolver
 	EndedDeployment() EndedDeploymentResolver
 	EntitySettings() EntitySettingsResolver
 	File() FileResolver
@@ -305,6 +306,35 @@ type ComplexityRoot struct {
 		RemoveOnDelete func(childComplexity int) int
 	}
 
+	DeviceSlot struct {
+		Agent      func(childComplexity int) int
+		Entity     func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Invitation func(childComplexity int) int
+		Message    func(childComplexity int) int
+		Reason     func(childComplexity int) int
+		State      func(childComplexity int) int
+		User       func(childComplexity int) int
+	}
+
+	DeviceSlotConnection struct {
+		Counts     func(childComplexity int) int
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceSlotCount struct {
+		Count func(childComplexity int) int
+		State func(childComplexity int) int
+	}
+
+	DeviceSlotEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Disk struct {
 		FileSystem func(childComplexity int) int
 		FreeBytes  func(childComplexity int) int
@@ -507,23 +537,9 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
-	InvitationCredentials struct {
-		Deeplink      func(childComplexity int) int
-		EnrollmentURL func(childComplexity int) int
-		ExpiresAt     func(childComplexity int) int
-		Pin           func(childComplexity int) int
-		QRCodePng     func(childComplexity int) int
-		QRCodeSVG     func(childComplexity int) int
-	}
-
 	InvitationEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
-	}
-
-	IssueInvitationCredentialsPayload struct {
-		Credentials func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
 	}
 
 	LocateAgentPayload struct {
@@ -578,45 +594,43 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		ApplyPolicies              func(childComplexity int, input model.ApplyPoliciesInput) int
-		CreateAccount              func(childComplexity int, input model.CreateAccountInput) int
-		CreateFleet                func(childComplexity int, input model.CreateFleetInput) int
-		CreateSignupCaptcha        func(childComplexity int) int
-		CreateUser                 func(childComplexity int, input model.CreateUserInput) int
-		DeleteApplication          func(childComplexity int, input model.DeleteApplicationInput) int
-		DeleteFile                 func(childComplexity int, input model.DeleteFileInput) int
-		DeleteFleet                func(childComplexity int, input model.DeleteFleetInput) int
-		DeleteUsers                func(childComplexity int, input model.DeleteUsersInput) int
-		DeployApplication          func(childComplexity int, input model.DeployApplicationInput) int
-		DeployFile                 func(childComplexity int, input model.DeployFileInput) int
-		Enroll                     func(childComplexity int, input model.EnrollInput) int
-		IssueInvitationCredentials func(childComplexity int, input model.IssueInvitationCredentialsInput) int
-		LocateAgent                func(childComplexity int, input model.LocateAgentInput) int
-		Login                      func(childComplexity int, input model.LoginInput) int
-		LoginWithUserToken         func(childComplexity int, input model.LoginWithUserTokenInput) int
-		Logout                     func(childComplexity int) int
-		MoveAgents                 func(childComplexity int, input model.MoveAgentsInput) int
-		PingAgent                  func(childComplexity int, input model.PingAgentInput) int
-		RedeemPin                  func(childComplexity int, input model.RedeemPinInput) int
-		RemoveApplication          func(childComplexity int, input model.RemoveApplicationInput) int
-		RemoveFile                 func(childComplexity int, input model.RemoveFileInput) int
-		RemoveTasks                func(childComplexity int, input model.RemoveTasksInput) int
-		RequestInventory           func(childComplexity int, input model.RequestInventoryInput) int
-		RequestPasswordReset       func(childComplexity int, input model.RequestPasswordResetInput) int
-		ResetPassword              func(childComplexity int, input model.ResetPasswordInput) int
-		SwitchEntity               func(childComplexity int, input model.SwitchEntityInput) int
-		SwitchProfile              func(childComplexity int, input model.SwitchProfileInput) int
-		UpdateAgent                func(childComplexity int, input model.UpdateAgentInput) int
-		UpdateApplication          func(childComplexity int, input model.UpdateApplicationInput) int
-		UpdateEntitySettings       func(childComplexity int, input model.UpdateEntitySettingsInput) int
-		UpdateFile                 func(childComplexity int, input model.UpdateFileInput) int
-		UpdateFleet                func(childComplexity int, input model.UpdateFleetInput) int
-		UpdateMyProfile            func(childComplexity int, input model.UpdateMyProfileInput) int
-		UpdateTask                 func(childComplexity int, input model.UpdateTaskInput) int
-		UpdateUser                 func(childComplexity int, input model.UpdateUserInput) int
-		UploadApplication          func(childComplexity int, input model.UploadApplicationInput) int
-		UploadFile                 func(childComplexity int, input model.UploadFileInput) int
-		ValidateAccount            func(childComplexity int, input model.ValidateAccountInput) int
+		ApplyPolicies        func(childComplexity int, input model.ApplyPoliciesInput) int
+		CreateAccount        func(childComplexity int, input model.CreateAccountInput) int
+		CreateFleet          func(childComplexity int, input model.CreateFleetInput) int
+		CreateSignupCaptcha  func(childComplexity int) int
+		CreateUser           func(childComplexity int, input model.CreateUserInput) int
+		DeleteApplication    func(childComplexity int, input model.DeleteApplicationInput) int
+		DeleteFile           func(childComplexity int, input model.DeleteFileInput) int
+		DeleteFleet          func(childComplexity int, input model.DeleteFleetInput) int
+		DeleteUsers          func(childComplexity int, input model.DeleteUsersInput) int
+		DeployApplication    func(childComplexity int, input model.DeployApplicationInput) int
+		DeployFile           func(childComplexity int, input model.DeployFileInput) int
+		Enroll               func(childComplexity int, input model.EnrollInput) int
+		LocateAgent          func(childComplexity int, input model.LocateAgentInput) int
+		Login                func(childComplexity int, input model.LoginInput) int
+		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
+		Logout               func(childComplexity int) int
+		MoveAgents           func(childComplexity int, input model.MoveAgentsInput) int
+		PingAgent            func(childComplexity int, input model.PingAgentInput) int
+		RemoveApplication    func(childComplexity int, input model.RemoveApplicationInput) int
+		RemoveFile           func(childComplexity int, input model.RemoveFileInput) int
+		RemoveTasks          func(childComplexity int, input model.RemoveTasksInput) int
+		RequestInventory     func(childComplexity int, input model.RequestInventoryInput) int
+		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
+		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
+		SwitchEntity         func(childComplexity int, input model.SwitchEntityInput) int
+		SwitchProfile        func(childComplexity int, input model.SwitchProfileInput) int
+		UpdateAgent          func(childComplexity int, input model.UpdateAgentInput) int
+		UpdateApplication    func(childComplexity int, input model.UpdateApplicationInput) int
+		UpdateEntitySettings func(childComplexity int, input model.UpdateEntitySettingsInput) int
+		UpdateFile           func(childComplexity int, input model.UpdateFileInput) int
+		UpdateFleet          func(childComplexity int, input model.UpdateFleetInput) int
+		UpdateMyProfile      func(childComplexity int, input model.UpdateMyProfileInput) int
+		UpdateTask           func(childComplexity int, input model.UpdateTaskInput) int
+		UpdateUser           func(childComplexity int, input model.UpdateUserInput) int
+		UploadApplication    func(childComplexity int, input model.UploadApplicationInput) int
+		UploadFile           func(childComplexity int, input model.UploadFileInput) int
+		ValidateAccount      func(childComplexity int, input model.ValidateAccountInput) int
 	}
 
 	NamedEntry struct {
@@ -848,6 +862,7 @@ type ComplexityRoot struct {
 		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
 		Application      func(childComplexity int, id string) int
 		Applications     func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
+		DeviceSlots      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.DeviceSlotFilter) int
 		EntitySettings   func(childComplexity int, entityID string) int
 		File             func(childComplexity int, id string) int
 		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
@@ -866,11 +881,6 @@ type ComplexityRoot struct {
 		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
 		Viewer           func(childComplexity int) int
 		WellKnownPaths   func(childComplexity int) int
-	}
-
-	RedeemPinPayload struct {
-		Deeplink   func(childComplexity int) int
-		UserErrors func(childComplexity int) int
 	}
 
 	RemoveApplicationPayload struct {
@@ -2177,6 +2187,112 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
 
+	case "DeviceSlot.agent":
+		if e.ComplexityRoot.DeviceSlot.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.Agent(childComplexity), true
+	case "DeviceSlot.entity":
+		if e.ComplexityRoot.DeviceSlot.Entity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.Entity(childComplexity), true
+	case "DeviceSlot.id":
+		if e.ComplexityRoot.DeviceSlot.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.ID(childComplexity), true
+	case "DeviceSlot.invitation":
+		if e.ComplexityRoot.DeviceSlot.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.Invitation(childComplexity), true
+	case "DeviceSlot.message":
+		if e.ComplexityRoot.DeviceSlot.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.Message(childComplexity), true
+	case "DeviceSlot.reason":
+		if e.ComplexityRoot.DeviceSlot.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.Reason(childComplexity), true
+	case "DeviceSlot.state":
+		if e.ComplexityRoot.DeviceSlot.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.State(childComplexity), true
+	case "DeviceSlot.user":
+		if e.ComplexityRoot.DeviceSlot.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.User(childComplexity), true
+
+	case "DeviceSlotConnection.counts":
+		if e.ComplexityRoot.DeviceSlotConnection.Counts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotConnection.Counts(childComplexity), true
+	case "DeviceSlotConnection.edges":
+		if e.ComplexityRoot.DeviceSlotConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotConnection.Edges(childComplexity), true
+	case "DeviceSlotConnection.nodes":
+		if e.ComplexityRoot.DeviceSlotConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotConnection.Nodes(childComplexity), true
+	case "DeviceSlotConnection.pageInfo":
+		if e.ComplexityRoot.DeviceSlotConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotConnection.PageInfo(childComplexity), true
+	case "DeviceSlotConnection.totalCount":
+		if e.ComplexityRoot.DeviceSlotConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotConnection.TotalCount(childComplexity), true
+
+	case "DeviceSlotCount.count":
+		if e.ComplexityRoot.DeviceSlotCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotCount.Count(childComplexity), true
+	case "DeviceSlotCount.state":
+		if e.ComplexityRoot.DeviceSlotCount.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotCount.State(childComplexity), true
+
+	case "DeviceSlotEdge.cursor":
+		if e.ComplexityRoot.DeviceSlotEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotEdge.Cursor(childComplexity), true
+	case "DeviceSlotEdge.node":
+		if e.ComplexityRoot.DeviceSlotEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotEdge.Node(childComplexity), true
+
 	case "Disk.fileSystem":
 		if e.ComplexityRoot.Disk.FileSystem == nil {
 			break
@@ -2952,43 +3068,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationConnection.TotalCount(childComplexity), true
 
-	case "InvitationCredentials.deeplink":
-		if e.ComplexityRoot.InvitationCredentials.Deeplink == nil {
-			break
-		}
-
-		return e.ComplexityRoot.InvitationCredentials.Deeplink(childComplexity), true
-	case "InvitationCredentials.enrollmentUrl":
-		if e.ComplexityRoot.InvitationCredentials.EnrollmentURL == nil {
-			break
-		}
-
-		return e.ComplexityRoot.InvitationCredentials.EnrollmentURL(childComplexity), true
-	case "InvitationCredentials.expiresAt":
-		if e.ComplexityRoot.InvitationCredentials.ExpiresAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.InvitationCredentials.ExpiresAt(childComplexity), true
-	case "InvitationCredentials.pin":
-		if e.ComplexityRoot.InvitationCredentials.Pin == nil {
-			break
-		}
-
-		return e.ComplexityRoot.InvitationCredentials.Pin(childComplexity), true
-	case "InvitationCredentials.qrCodePng":
-		if e.ComplexityRoot.InvitationCredentials.QRCodePng == nil {
-			break
-		}
-
-		return e.ComplexityRoot.InvitationCredentials.QRCodePng(childComplexity), true
-	case "InvitationCredentials.qrCodeSvg":
-		if e.ComplexityRoot.InvitationCredentials.QRCodeSVG == nil {
-			break
-		}
-
-		return e.ComplexityRoot.InvitationCredentials.QRCodeSVG(childComplexity), true
-
 	case "InvitationEdge.cursor":
 		if e.ComplexityRoot.InvitationEdge.Cursor == nil {
 			break
@@ -3001,19 +3080,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InvitationEdge.Node(childComplexity), true
-
-	case "IssueInvitationCredentialsPayload.credentials":
-		if e.ComplexityRoot.IssueInvitationCredentialsPayload.Credentials == nil {
-			break
-		}
-
-		return e.ComplexityRoot.IssueInvitationCredentialsPayload.Credentials(childComplexity), true
-	case "IssueInvitationCredentialsPayload.userErrors":
-		if e.ComplexityRoot.IssueInvitationCredentialsPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.IssueInvitationCredentialsPayload.UserErrors(childComplexity), true
 
 	case "LocateAgentPayload.answered":
 		if e.ComplexityRoot.LocateAgentPayload.Answered == nil {
@@ -3312,17 +3378,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Enroll(childComplexity, args["input"].(model.EnrollInput)), true
-	case "Mutation.issueInvitationCredentials":
-		if e.ComplexityRoot.Mutation.IssueInvitationCredentials == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_issueInvitationCredentials_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.IssueInvitationCredentials(childComplexity, args["input"].(model.IssueInvitationCredentialsInput)), true
 	case "Mutation.locateAgent":
 		if e.ComplexityRoot.Mutation.LocateAgent == nil {
 			break
@@ -3384,17 +3439,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
-	case "Mutation.redeemPin":
-		if e.ComplexityRoot.Mutation.RedeemPin == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_redeemPin_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.RedeemPin(childComplexity, args["input"].(model.RedeemPinInput)), true
 	case "Mutation.removeApplication":
 		if e.ComplexityRoot.Mutation.RemoveApplication == nil {
 			break
@@ -4517,6 +4561,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Applications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.ApplicationFilter), args["orderBy"].(*model.ApplicationOrder)), true
+	case "Query.deviceSlots":
+		if e.ComplexityRoot.Query.DeviceSlots == nil {
+			break
+		}
+
+		args, err := ec.field_Query_deviceSlots_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.DeviceSlots(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.DeviceSlotFilter)), true
 	case "Query.entitySettings":
 		if e.ComplexityRoot.Query.EntitySettings == nil {
 			break
@@ -4681,19 +4736,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.WellKnownPaths(childComplexity), true
-
-	case "RedeemPinPayload.deeplink":
-		if e.ComplexityRoot.RedeemPinPayload.Deeplink == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RedeemPinPayload.Deeplink(childComplexity), true
-	case "RedeemPinPayload.userErrors":
-		if e.ComplexityRoot.RedeemPinPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RedeemPinPayload.UserErrors(childComplexity), true
 
 	case "RemoveApplicationPayload.task":
 		if e.ComplexityRoot.RemoveApplicationPayload.Task == nil {
@@ -5932,12 +5974,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeployApplicationInput,
 		ec.unmarshalInputDeployFileInput,
 		ec.unmarshalInputDeviceEventFilter,
+		ec.unmarshalInputDeviceSlotFilter,
 		ec.unmarshalInputEnrollInput,
 		ec.unmarshalInputEntityContactInput,
 		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
-		ec.unmarshalInputIssueInvitationCredentialsInput,
 		ec.unmarshalInputLocateAgentInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
@@ -5945,7 +5987,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPingAgentInput,
 		ec.unmarshalInputPolicyValueInput,
 		ec.unmarshalInputProfileGrantInput,
-		ec.unmarshalInputRedeemPinInput,
 		ec.unmarshalInputRemoveApplicationInput,
 		ec.unmarshalInputRemoveFileInput,
 		ec.unmarshalInputRemoveTasksInput,
@@ -6805,64 +6846,104 @@ type RequestInventoryPayload {
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
-	{Name: "../schema/credential.graphqls", Input: `extend type Mutation {
+	{Name: "../schema/deviceslot.graphqls", Input: `extend type Query {
   """
-  Gives what the invited person enrols with, in every form: the same link and PIN each time, as long as the invitation
-  can be used. Whoever holds them acts as the invited person: only those who may invite get them, only for people who
-  have no more rights than they have themselves, and each time is recorded.
+  One list of who is invited, enrolling and enrolled: first the invitations that a device may still come of, or that need
+  somebody's attention, the newest first; then the devices, the newest first. An invitation that was deactivated is no
+  slot any more, and one that a device has used is the device.
   """
-  issueInvitationCredentials("Of which invitation." input: IssueInvitationCredentialsInput!): IssueInvitationCredentialsPayload!
-  """
-  Gives the deeplink that an address and its PIN stand for. Needs no sign-in. A few wrong tries lock the address for up to
-  a quarter of an hour, somewhat more lock the client.
-  """
-  redeemPin("The address and the PIN." input: RedeemPinInput!): RedeemPinPayload!
+  deviceSlots(
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+    "Only the slots that match all of it."
+    filter: DeviceSlotFilter
+  ): DeviceSlotConnection!
 }
 
-"What ` + "`" + `issueInvitationCredentials` + "`" + ` needs."
-input IssueInvitationCredentialsInput {
-  "The invitation's global id. It must be one that can be used."
-  invitationId: ID!
+"A device, or the invitation that is to become one."
+type DeviceSlot {
+  "The slot's identity in this list."
+  id: ID!
+  "Where it stands."
+  state: DeviceSlotState!
+  "Why it failed; null in the other states."
+  reason: EnrollFailureCode
+  "Why it failed and what to do, for a person; null in the other states."
+  message: String
+  "The person invited, or the device's owner."
+  user: User
+  "The entity that the device belongs to, or will belong to."
+  entity: Entity
+  "The invitation; of a device, the one that it enrolled with through the gateway, while there is one in sight."
+  invitation: Invitation
+  "The device; null while there is none."
+  agent: Agent
 }
 
-"What ` + "`" + `issueInvitationCredentials` + "`" + ` answers."
-type IssueInvitationCredentialsPayload {
-  "The credentials; null when they were refused."
-  credentials: InvitationCredentials
-  "Why they were refused."
-  userErrors: [UserError!]!
+"Where a slot stands between an invitation and a device."
+enum DeviceSlotState {
+  "Invited; nobody has opened the invitation's page."
+  SENT
+  "The invitation's page was opened."
+  OPENED
+  "The last try to enrol failed, or the invitation has expired: see ` + "`" + `reason` + "`" + `."
+  FAILED
+  "A device under management that is not online now."
+  ENROLLED
+  "A device that is online."
+  ONLINE
+  "A device that said that it is online, and then nothing for long."
+  STALE
+  "A device that was asked to leave."
+  UNENROLLING
 }
 
-"What an invited person enrols with. Treat all of it like a password."
-type InvitationCredentials {
-  "The link that opens the agent on a phone, with secrets of GLPI in it: ` + "`" + `?data=` + "`" + ` and base64 of seven fields, parted by ` + "`" + `\\;` + "`" + `."
-  deeplink: String!
-  "The invitation's page on the gateway, which shows the rest; no secret of GLPI is in it."
-  enrollmentUrl: String!
-  "Eight digits that are good together with one of the person's addresses: see ` + "`" + `redeemPin` + "`" + `."
-  pin: String!
-  "The deeplink as a QR code, a PNG of 6 pixels a module in a ` + "`" + `data:` + "`" + ` URL."
-  qrCodePng: String!
-  "The deeplink as a QR code, an SVG document without an outer size."
-  qrCodeSvg: String!
-  "When all of it ends, together with the invitation."
-  expiresAt: DateTime!
+"Which slots; all that is given must hold."
+input DeviceSlotFilter {
+  "In one of these states."
+  states: [DeviceSlotState!]
+  "With this text in the device's name, its serial number or its owner's name, or in the invited person's name."
+  search: String
+  "In one of these entities, by their global ids."
+  entityIds: [ID!]
+  "Of one of these people, by their global ids."
+  userIds: [ID!]
 }
 
-"What ` + "`" + `redeemPin` + "`" + ` needs."
-input RedeemPinInput {
-  "One of the invited person's addresses."
-  email: EmailAddress!
-  "The PIN, eight digits."
-  pin: String!
+"A page of slots."
+type DeviceSlotConnection {
+  "The items with their cursors."
+  edges: [DeviceSlotEdge!]!
+  "The items alone."
+  nodes: [DeviceSlot!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+  "How many there are in each state, whatever ` + "`" + `filter.states` + "`" + ` says, in the order of the states."
+  counts: [DeviceSlotCount!]!
 }
 
-"What ` + "`" + `redeemPin` + "`" + ` answers."
-type RedeemPinPayload {
-  "The link that opens the agent on a phone; null when address and PIN don't fit."
-  deeplink: String
-  "Why there is none: ` + "`" + `NOT_FOUND` + "`" + ` when they don't fit, whatever the reason, or ` + "`" + `RATE_LIMITED` + "`" + `."
-  userErrors: [UserError!]!
+"A slot in a page."
+type DeviceSlotEdge {
+  "The slot."
+  node: DeviceSlot!
+  "Its place in the list, to go on from."
+  cursor: String!
+}
+
+"How many slots are in a state."
+type DeviceSlotCount {
+  "The state."
+  state: DeviceSlotState!
+  "How many."
+  count: Int!
 }
 `, BuiltIn: false},
 	{Name: "../schema/enroll.graphqls", Input: `extend type Mutation {
@@ -9767,6 +9848,64 @@ func (ec *executionContext) childFields_DeployFilePayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type DeployFilePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeviceSlot(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeviceSlot_id(ctx, field)
+	case "state":
+		return ec.fieldContext_DeviceSlot_state(ctx, field)
+	case "reason":
+		return ec.fieldContext_DeviceSlot_reason(ctx, field)
+	case "message":
+		return ec.fieldContext_DeviceSlot_message(ctx, field)
+	case "user":
+		return ec.fieldContext_DeviceSlot_user(ctx, field)
+	case "entity":
+		return ec.fieldContext_DeviceSlot_entity(ctx, field)
+	case "invitation":
+		return ec.fieldContext_DeviceSlot_invitation(ctx, field)
+	case "agent":
+		return ec.fieldContext_DeviceSlot_agent(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSlot", field.Name)
+}
+
+func (ec *executionContext) childFields_DeviceSlotConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_DeviceSlotConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_DeviceSlotConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_DeviceSlotConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_DeviceSlotConnection_totalCount(ctx, field)
+	case "counts":
+		return ec.fieldContext_DeviceSlotConnection_counts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSlotConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_DeviceSlotCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_DeviceSlotCount_state(ctx, field)
+	case "count":
+		return ec.fieldContext_DeviceSlotCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSlotCount", field.Name)
+}
+
+func (ec *executionContext) childFields_DeviceSlotEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_DeviceSlotEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_DeviceSlotEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSlotEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_Disk(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -10145,24 +10284,6 @@ func (ec *executionContext) childFields_InvitationConnection(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type InvitationConnection", field.Name)
 }
 
-func (ec *executionContext) childFields_InvitationCredentials(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "deeplink":
-		return ec.fieldContext_InvitationCredentials_deeplink(ctx, field)
-	case "enrollmentUrl":
-		return ec.fieldContext_InvitationCredentials_enrollmentUrl(ctx, field)
-	case "pin":
-		return ec.fieldContext_InvitationCredentials_pin(ctx, field)
-	case "qrCodePng":
-		return ec.fieldContext_InvitationCredentials_qrCodePng(ctx, field)
-	case "qrCodeSvg":
-		return ec.fieldContext_InvitationCredentials_qrCodeSvg(ctx, field)
-	case "expiresAt":
-		return ec.fieldContext_InvitationCredentials_expiresAt(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type InvitationCredentials", field.Name)
-}
-
 func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "node":
@@ -10171,16 +10292,6 @@ func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, fiel
 		return ec.fieldContext_InvitationEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type InvitationEdge", field.Name)
-}
-
-func (ec *executionContext) childFields_IssueInvitationCredentialsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "credentials":
-		return ec.fieldContext_IssueInvitationCredentialsPayload_credentials(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_IssueInvitationCredentialsPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type IssueInvitationCredentialsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_LocateAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10681,16 +10792,6 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 		return ec.fieldContext_ProfileGrant_isRecursive(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
-}
-
-func (ec *executionContext) childFields_RedeemPinPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "deeplink":
-		return ec.fieldContext_RedeemPinPayload_deeplink(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_RedeemPinPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type RedeemPinPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RemoveApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
