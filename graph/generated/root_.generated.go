@@ -537,9 +537,23 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
+	InvitationCredentials struct {
+		Deeplink      func(childComplexity int) int
+		EnrollmentURL func(childComplexity int) int
+		ExpiresAt     func(childComplexity int) int
+		Pin           func(childComplexity int) int
+		QRCodePng     func(childComplexity int) int
+		QRCodeSVG     func(childComplexity int) int
+	}
+
 	InvitationEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	IssueInvitationCredentialsPayload struct {
+		Credentials func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
 	}
 
 	LocateAgentPayload struct {
@@ -594,43 +608,45 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		ApplyPolicies        func(childComplexity int, input model.ApplyPoliciesInput) int
-		CreateAccount        func(childComplexity int, input model.CreateAccountInput) int
-		CreateFleet          func(childComplexity int, input model.CreateFleetInput) int
-		CreateSignupCaptcha  func(childComplexity int) int
-		CreateUser           func(childComplexity int, input model.CreateUserInput) int
-		DeleteApplication    func(childComplexity int, input model.DeleteApplicationInput) int
-		DeleteFile           func(childComplexity int, input model.DeleteFileInput) int
-		DeleteFleet          func(childComplexity int, input model.DeleteFleetInput) int
-		DeleteUsers          func(childComplexity int, input model.DeleteUsersInput) int
-		DeployApplication    func(childComplexity int, input model.DeployApplicationInput) int
-		DeployFile           func(childComplexity int, input model.DeployFileInput) int
-		Enroll               func(childComplexity int, input model.EnrollInput) int
-		LocateAgent          func(childComplexity int, input model.LocateAgentInput) int
-		Login                func(childComplexity int, input model.LoginInput) int
-		LoginWithUserToken   func(childComplexity int, input model.LoginWithUserTokenInput) int
-		Logout               func(childComplexity int) int
-		MoveAgents           func(childComplexity int, input model.MoveAgentsInput) int
-		PingAgent            func(childComplexity int, input model.PingAgentInput) int
-		RemoveApplication    func(childComplexity int, input model.RemoveApplicationInput) int
-		RemoveFile           func(childComplexity int, input model.RemoveFileInput) int
-		RemoveTasks          func(childComplexity int, input model.RemoveTasksInput) int
-		RequestInventory     func(childComplexity int, input model.RequestInventoryInput) int
-		RequestPasswordReset func(childComplexity int, input model.RequestPasswordResetInput) int
-		ResetPassword        func(childComplexity int, input model.ResetPasswordInput) int
-		SwitchEntity         func(childComplexity int, input model.SwitchEntityInput) int
-		SwitchProfile        func(childComplexity int, input model.SwitchProfileInput) int
-		UpdateAgent          func(childComplexity int, input model.UpdateAgentInput) int
-		UpdateApplication    func(childComplexity int, input model.UpdateApplicationInput) int
-		UpdateEntitySettings func(childComplexity int, input model.UpdateEntitySettingsInput) int
-		UpdateFile           func(childComplexity int, input model.UpdateFileInput) int
-		UpdateFleet          func(childComplexity int, input model.UpdateFleetInput) int
-		UpdateMyProfile      func(childComplexity int, input model.UpdateMyProfileInput) int
-		UpdateTask           func(childComplexity int, input model.UpdateTaskInput) int
-		UpdateUser           func(childComplexity int, input model.UpdateUserInput) int
-		UploadApplication    func(childComplexity int, input model.UploadApplicationInput) int
-		UploadFile           func(childComplexity int, input model.UploadFileInput) int
-		ValidateAccount      func(childComplexity int, input model.ValidateAccountInput) int
+		ApplyPolicies              func(childComplexity int, input model.ApplyPoliciesInput) int
+		CreateAccount              func(childComplexity int, input model.CreateAccountInput) int
+		CreateFleet                func(childComplexity int, input model.CreateFleetInput) int
+		CreateSignupCaptcha        func(childComplexity int) int
+		CreateUser                 func(childComplexity int, input model.CreateUserInput) int
+		DeleteApplication          func(childComplexity int, input model.DeleteApplicationInput) int
+		DeleteFile                 func(childComplexity int, input model.DeleteFileInput) int
+		DeleteFleet                func(childComplexity int, input model.DeleteFleetInput) int
+		DeleteUsers                func(childComplexity int, input model.DeleteUsersInput) int
+		DeployApplication          func(childComplexity int, input model.DeployApplicationInput) int
+		DeployFile                 func(childComplexity int, input model.DeployFileInput) int
+		Enroll                     func(childComplexity int, input model.EnrollInput) int
+		IssueInvitationCredentials func(childComplexity int, input model.IssueInvitationCredentialsInput) int
+		LocateAgent                func(childComplexity int, input model.LocateAgentInput) int
+		Login                      func(childComplexity int, input model.LoginInput) int
+		LoginWithUserToken         func(childComplexity int, input model.LoginWithUserTokenInput) int
+		Logout                     func(childComplexity int) int
+		MoveAgents                 func(childComplexity int, input model.MoveAgentsInput) int
+		PingAgent                  func(childComplexity int, input model.PingAgentInput) int
+		RedeemPin                  func(childComplexity int, input model.RedeemPinInput) int
+		RemoveApplication          func(childComplexity int, input model.RemoveApplicationInput) int
+		RemoveFile                 func(childComplexity int, input model.RemoveFileInput) int
+		RemoveTasks                func(childComplexity int, input model.RemoveTasksInput) int
+		RequestInventory           func(childComplexity int, input model.RequestInventoryInput) int
+		RequestPasswordReset       func(childComplexity int, input model.RequestPasswordResetInput) int
+		ResetPassword              func(childComplexity int, input model.ResetPasswordInput) int
+		SwitchEntity               func(childComplexity int, input model.SwitchEntityInput) int
+		SwitchProfile              func(childComplexity int, input model.SwitchProfileInput) int
+		UpdateAgent                func(childComplexity int, input model.UpdateAgentInput) int
+		UpdateApplication          func(childComplexity int, input model.UpdateApplicationInput) int
+		UpdateEntitySettings       func(childComplexity int, input model.UpdateEntitySettingsInput) int
+		UpdateFile                 func(childComplexity int, input model.UpdateFileInput) int
+		UpdateFleet                func(childComplexity int, input model.UpdateFleetInput) int
+		UpdateMyProfile            func(childComplexity int, input model.UpdateMyProfileInput) int
+		UpdateTask                 func(childComplexity int, input model.UpdateTaskInput) int
+		UpdateUser                 func(childComplexity int, input model.UpdateUserInput) int
+		UploadApplication          func(childComplexity int, input model.UploadApplicationInput) int
+		UploadFile                 func(childComplexity int, input model.UploadFileInput) int
+		ValidateAccount            func(childComplexity int, input model.ValidateAccountInput) int
 	}
 
 	NamedEntry struct {
@@ -881,6 +897,11 @@ type ComplexityRoot struct {
 		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
 		Viewer           func(childComplexity int) int
 		WellKnownPaths   func(childComplexity int) int
+	}
+
+	RedeemPinPayload struct {
+		Deeplink   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	RemoveApplicationPayload struct {
@@ -3068,6 +3089,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationConnection.TotalCount(childComplexity), true
 
+	case "InvitationCredentials.deeplink":
+		if e.ComplexityRoot.InvitationCredentials.Deeplink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.Deeplink(childComplexity), true
+	case "InvitationCredentials.enrollmentUrl":
+		if e.ComplexityRoot.InvitationCredentials.EnrollmentURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.EnrollmentURL(childComplexity), true
+	case "InvitationCredentials.expiresAt":
+		if e.ComplexityRoot.InvitationCredentials.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.ExpiresAt(childComplexity), true
+	case "InvitationCredentials.pin":
+		if e.ComplexityRoot.InvitationCredentials.Pin == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.Pin(childComplexity), true
+	case "InvitationCredentials.qrCodePng":
+		if e.ComplexityRoot.InvitationCredentials.QRCodePng == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.QRCodePng(childComplexity), true
+	case "InvitationCredentials.qrCodeSvg":
+		if e.ComplexityRoot.InvitationCredentials.QRCodeSVG == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.QRCodeSVG(childComplexity), true
+
 	case "InvitationEdge.cursor":
 		if e.ComplexityRoot.InvitationEdge.Cursor == nil {
 			break
@@ -3080,6 +3138,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InvitationEdge.Node(childComplexity), true
+
+	case "IssueInvitationCredentialsPayload.credentials":
+		if e.ComplexityRoot.IssueInvitationCredentialsPayload.Credentials == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IssueInvitationCredentialsPayload.Credentials(childComplexity), true
+	case "IssueInvitationCredentialsPayload.userErrors":
+		if e.ComplexityRoot.IssueInvitationCredentialsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IssueInvitationCredentialsPayload.UserErrors(childComplexity), true
 
 	case "LocateAgentPayload.answered":
 		if e.ComplexityRoot.LocateAgentPayload.Answered == nil {
@@ -3378,6 +3449,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Enroll(childComplexity, args["input"].(model.EnrollInput)), true
+	case "Mutation.issueInvitationCredentials":
+		if e.ComplexityRoot.Mutation.IssueInvitationCredentials == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_issueInvitationCredentials_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.IssueInvitationCredentials(childComplexity, args["input"].(model.IssueInvitationCredentialsInput)), true
 	case "Mutation.locateAgent":
 		if e.ComplexityRoot.Mutation.LocateAgent == nil {
 			break
@@ -3439,6 +3521,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
+	case "Mutation.redeemPin":
+		if e.ComplexityRoot.Mutation.RedeemPin == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_redeemPin_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RedeemPin(childComplexity, args["input"].(model.RedeemPinInput)), true
 	case "Mutation.removeApplication":
 		if e.ComplexityRoot.Mutation.RemoveApplication == nil {
 			break
@@ -4737,6 +4830,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.WellKnownPaths(childComplexity), true
 
+	case "RedeemPinPayload.deeplink":
+		if e.ComplexityRoot.RedeemPinPayload.Deeplink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RedeemPinPayload.Deeplink(childComplexity), true
+	case "RedeemPinPayload.userErrors":
+		if e.ComplexityRoot.RedeemPinPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RedeemPinPayload.UserErrors(childComplexity), true
+
 	case "RemoveApplicationPayload.task":
 		if e.ComplexityRoot.RemoveApplicationPayload.Task == nil {
 			break
@@ -5980,6 +6086,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
+		ec.unmarshalInputIssueInvitationCredentialsInput,
 		ec.unmarshalInputLocateAgentInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
@@ -5987,6 +6094,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPingAgentInput,
 		ec.unmarshalInputPolicyValueInput,
 		ec.unmarshalInputProfileGrantInput,
+		ec.unmarshalInputRedeemPinInput,
 		ec.unmarshalInputRemoveApplicationInput,
 		ec.unmarshalInputRemoveFileInput,
 		ec.unmarshalInputRemoveTasksInput,
@@ -6843,6 +6951,66 @@ type RequestInventoryPayload {
   "What is known of the device's presence now, answered or not; null when nothing was asked."
   presence: Presence
   "What was wrong with the input."
+  userErrors: [UserError!]!
+}
+`, BuiltIn: false},
+	{Name: "../schema/credential.graphqls", Input: `extend type Mutation {
+  """
+  Gives what the invited person enrols with, in every form: the same link and PIN each time, as long as the invitation
+  can be used. Whoever holds them acts as the invited person: only those who may invite get them, only for people who
+  have no more rights than they have themselves, and each time is recorded.
+  """
+  issueInvitationCredentials("Of which invitation." input: IssueInvitationCredentialsInput!): IssueInvitationCredentialsPayload!
+  """
+  Gives the deeplink that an address and its PIN stand for. Needs no sign-in. A few wrong tries lock the address for up to
+  a quarter of an hour, somewhat more lock the client.
+  """
+  redeemPin("The address and the PIN." input: RedeemPinInput!): RedeemPinPayload!
+}
+
+"What ` + "`" + `issueInvitationCredentials` + "`" + ` needs."
+input IssueInvitationCredentialsInput {
+  "The invitation's global id. It must be one that can be used."
+  invitationId: ID!
+}
+
+"What ` + "`" + `issueInvitationCredentials` + "`" + ` answers."
+type IssueInvitationCredentialsPayload {
+  "The credentials; null when they were refused."
+  credentials: InvitationCredentials
+  "Why they were refused."
+  userErrors: [UserError!]!
+}
+
+"What an invited person enrols with. Treat all of it like a password."
+type InvitationCredentials {
+  "The link that opens the agent on a phone, with secrets of GLPI in it: ` + "`" + `?data=` + "`" + ` and base64 of seven fields, parted by ` + "`" + `\\;` + "`" + `."
+  deeplink: String!
+  "The invitation's page on the gateway, which shows the rest; no secret of GLPI is in it."
+  enrollmentUrl: String!
+  "Eight digits that are good together with one of the person's addresses: see ` + "`" + `redeemPin` + "`" + `."
+  pin: String!
+  "The deeplink as a QR code, a PNG of 6 pixels a module in a ` + "`" + `data:` + "`" + ` URL."
+  qrCodePng: String!
+  "The deeplink as a QR code, an SVG document without an outer size."
+  qrCodeSvg: String!
+  "When all of it ends, together with the invitation."
+  expiresAt: DateTime!
+}
+
+"What ` + "`" + `redeemPin` + "`" + ` needs."
+input RedeemPinInput {
+  "One of the invited person's addresses."
+  email: EmailAddress!
+  "The PIN, eight digits."
+  pin: String!
+}
+
+"What ` + "`" + `redeemPin` + "`" + ` answers."
+type RedeemPinPayload {
+  "The link that opens the agent on a phone; null when address and PIN don't fit."
+  deeplink: String
+  "Why there is none: ` + "`" + `NOT_FOUND` + "`" + ` when they don't fit, whatever the reason, or ` + "`" + `RATE_LIMITED` + "`" + `."
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
@@ -10284,6 +10452,24 @@ func (ec *executionContext) childFields_InvitationConnection(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type InvitationConnection", field.Name)
 }
 
+func (ec *executionContext) childFields_InvitationCredentials(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deeplink":
+		return ec.fieldContext_InvitationCredentials_deeplink(ctx, field)
+	case "enrollmentUrl":
+		return ec.fieldContext_InvitationCredentials_enrollmentUrl(ctx, field)
+	case "pin":
+		return ec.fieldContext_InvitationCredentials_pin(ctx, field)
+	case "qrCodePng":
+		return ec.fieldContext_InvitationCredentials_qrCodePng(ctx, field)
+	case "qrCodeSvg":
+		return ec.fieldContext_InvitationCredentials_qrCodeSvg(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_InvitationCredentials_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InvitationCredentials", field.Name)
+}
+
 func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "node":
@@ -10292,6 +10478,16 @@ func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, fiel
 		return ec.fieldContext_InvitationEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type InvitationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_IssueInvitationCredentialsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "credentials":
+		return ec.fieldContext_IssueInvitationCredentialsPayload_credentials(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_IssueInvitationCredentialsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IssueInvitationCredentialsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_LocateAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10792,6 +10988,16 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 		return ec.fieldContext_ProfileGrant_isRecursive(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
+}
+
+func (ec *executionContext) childFields_RedeemPinPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deeplink":
+		return ec.fieldContext_RedeemPinPayload_deeplink(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RedeemPinPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RedeemPinPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RemoveApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
