@@ -231,3 +231,39 @@ func TestPINsThatDoNotFit(t *testing.T) {
 		t.Errorf("of an invitation that has ended: %s", a.text)
 	}
 }
+
+// The page opens with the link that was issued, and closes when a device has enrolled past the gateway.
+func TestThePageBehindTheLink(t *testing.T) {
+	w, invitation, o := newInvitingWorld(t)
+	a := w.must(w.signIn("admin@acme.test"), issueIt, map[string]any{"id": invitation})
+	link := a.at("issueInvitationCredentials", "credentials", "enrollmentUrl").(string)
+	status, body := w.visit(link)
+	if pin := a.at("issueInvitationCredentials", "credentials", "pin").(string); status != http.StatusOK || !strings.Contains(body, pin) || !strings.Contains(body, "help@acme.test") {
+		t.Errorf("pending: %d %.200s", status, body)
+	}
+	_, id, err := model.ParseGlobalID(invitation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.change(id, map[string]any{"status": "done"})
+	ended, used := w.visit(link)
+	unknown, other := w.visit(w.url + "/enroll/aaaaaaaaaaaaaaaa")
+	if ended != http.StatusNotFound || unknown != http.StatusNotFound || used != other {
+		t.Errorf("ended: %d, unknown: %d", ended, unknown)
+	}
+}
+
+// visit opens a page.
+func (w *world) visit(address string) (status int, body string) {
+	w.t.Helper()
+	response, err := http.Get(address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(response.Body); err != nil {
+		w.t.Fatal(err)
+	}
+	return response.StatusCode, text.String()
+}

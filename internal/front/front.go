@@ -23,6 +23,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"fleetgate/internal/graphqlws"
+	"fleetgate/internal/invitation"
 	"fleetgate/internal/signin"
 )
 
@@ -51,6 +52,8 @@ type Options struct {
 	// Downloads serve files at their patterns ("/files/{id}/content"), to those who may call and bring their own
 	// sign-in.
 	Downloads map[string]http.Handler
+	// Invitations has the pages at /enroll/{code}; nil: there are none.
+	Invitations *invitation.Desk
 	// Dashboard is served at /; nil: a plain page that leads to GraphiQL.
 	Dashboard fs.FS
 
@@ -105,6 +108,9 @@ func New(o Options) (*Front, error) {
 	routes.Handle("/graphql", callers.cors(&endpoint{newExecutor(o, sockets), callers, o.SignIn}))
 	for pattern, handler := range o.Downloads {
 		routes.Handle(pattern, callers.cors(callers.only(slowly(handler))))
+	}
+	if o.Invitations != nil {
+		routes.Handle(enrollPrefix+"{code}", onlyReads(&enrollment{o.Invitations, o.Logger}))
 	}
 	routes.Handle("GET /graphiql", graphiql())
 	routes.Handle("GET /graphiql/", graphiql())

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,7 +68,7 @@ func (q *requests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusSwitchingProtocols
 		}
 		q.total.WithLabelValues(r.Pattern, strconv.Itoa(status)).Inc()
-		q.logger.DebugContext(r.Context(), "request", "request", id, "method", r.Method, "path", r.URL.Path,
+		q.logger.DebugContext(r.Context(), "request", "request", id, "method", r.Method, "path", loggedPath(r),
 			"status", status, "duration", time.Since(start), "client", client)
 	}()
 	q.next.ServeHTTP(recorder, r)
@@ -112,4 +113,12 @@ func originOf(r *http.Request) string {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
+}
+
+// loggedPath is the path as logs may show it: that of an invitation is as good as a password.
+func loggedPath(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, enrollPrefix) {
+		return enrollPrefix + "..."
+	}
+	return r.URL.Path
 }
