@@ -69,7 +69,10 @@ func (w *world) invited(email string) (invitationID int, deeplink string) {
 	o := w.operator()
 	entity := o.idOf("Entity", "ACME")
 	var user, invitation struct{ ID int }
-	o.call(http.MethodPost, "/User", map[string]any{"name": email, "_useremails": []string{email}, "entities_id": entity, "firstname": "Ann", "realname": "Lee"}, &user)
+	o.call(http.MethodPost, "/User", map[string]any{
+		"name": email, "_useremails": []string{email}, "entities_id": entity, "firstname": "Ann", "realname": "Lee",
+		"_profiles_id": o.guestProfile(), "_entities_id": entity,
+	}, &user)
 	o.call(http.MethodPost, "/PluginFlyvemdmInvitation", map[string]any{"users_id": user.ID, "entities_id": entity}, &invitation)
 	mails := w.glpi.Mails(email)
 	link := linkInMail.FindString(html.UnescapeString(mails[len(mails)-1].Text))

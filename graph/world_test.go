@@ -38,6 +38,8 @@ type world struct {
 	demo   glpi.Demo
 	broker *broker.Broker
 	log    *lockedBuffer
+	chosen settings.Gateway
+	end    func() // of the gateway
 	// stand, if not nil, stands for GLPI.
 	stand http.Handler
 
@@ -84,7 +86,16 @@ func newWorldOf(t *testing.T, o glpi.Options, adjust func(*world, *settings.Gate
 	if adjust != nil {
 		adjust(w, &chosen)
 	}
-	g, err := gateway.New(chosen, "test", slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	w.chosen = chosen
+	w.serve()
+	return w
+}
+
+// serve runs a gateway until the test ends, or end is called.
+func (w *world) serve() {
+	t := w.t
+	t.Helper()
+	g, err := gateway.New(w.chosen, "test", slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,18 +106,25 @@ func newWorldOf(t *testing.T, o glpi.Options, adjust func(*world, *settings.Gate
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(ctx, listener) }()
-	t.Cleanup(func() {
+	w.end = sync.OnceFunc(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("the gateway ended with %v", err)
 		}
 		http.DefaultClient.CloseIdleConnections()
 	})
+	t.Cleanup(w.end)
 	if err := g.WaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.url = "http://" + listener.Addr().String()
-	return w
+}
+
+// restart ends the gateway and begins another one with the same settings.
+func (w *world) restart() {
+	w.t.Helper()
+	w.end()
+	w.serve()
 }
 
 // withService gives the gateway an account of its own in GLPI.
