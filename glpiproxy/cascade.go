@@ -22,8 +22,8 @@ var cascades = map[string][]string{
 	"PluginFlyvemdmTaskstatus": {"PluginFlyvemdmTask"},
 	"PluginFlyvemdmFile":       {"PluginFlyvemdmTask", "PluginFlyvemdmTaskstatus"},
 	"PluginFlyvemdmPackage":    {"PluginFlyvemdmTask", "PluginFlyvemdmTaskstatus"},
-	// The invited get the guest profile.
-	"PluginFlyvemdmInvitation": {"PluginFlyvemdmInvitationlog", "User", "Profile_User"},
+	// The invited get the guest profile, and a mail.
+	"PluginFlyvemdmInvitation": {"PluginFlyvemdmInvitationlog", "User", "Profile_User", "QueuedNotification"},
 	// Settings are inherited by the entities below.
 	"PluginFlyvemdmEntityConfig": {"PluginFlyvemdmEntityConfig"},
 	"Computer": {

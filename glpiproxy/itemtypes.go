@@ -49,6 +49,8 @@ func traitsOf(itemtype string) traits {
 		return traits{right: "flyvemdm:taskstatus", searchable: true, throughParent: true}
 	case "PluginFlyvemdmInvitationlog":
 		return traits{right: "flyvemdm:invitationLog", throughParent: true}
+	case "QueuedNotification":
+		return traits{right: "queuednotification"}
 	case "PluginFlyvemdmEntityConfig":
 		return traits{right: "flyvemdm:entity", itemsOnly: true}
 	case "PluginFlyvemdmWellknownpath":

@@ -33,6 +33,7 @@ type ListOptions struct {
 	// stands for any letter and "%" for any text.
 	Filter map[string]string
 	Fresh  bool // ask GLPI even when the cache knows
+	Trash  bool // what was deleted and not purged, instead of the rest
 }
 
 // Page is a window on a list.
@@ -210,6 +211,9 @@ func (o ListOptions) query(operation string, columns []column) (string, error) {
 	}
 	if o.Descending {
 		values.Set("order", "DESC")
+	}
+	if o.Trash {
+		values.Set("is_deleted", "1")
 	}
 	named := append(slices.Sorted(maps.Keys(o.Filter)), values.Get("sort"))
 	for _, name := range named {

@@ -19,6 +19,7 @@ type Query struct {
 	Descending bool
 	Range      Range
 	Fresh      bool // ask GLPI even when the cache knows
+	Trash      bool // what was deleted and not purged, instead of the rest
 }
 
 // SearchPage is a window on the rows found.
@@ -205,6 +206,9 @@ func (q Query) encode() (string, error) {
 	}
 	if q.Descending {
 		values.Set("order", "DESC")
+	}
+	if q.Trash {
+		values.Set("is_deleted", "1")
 	}
 	for i, option := range append([]int{idOption}, q.Columns...) {
 		values.Set(fmt.Sprintf("forcedisplay[%d]", i), strconv.Itoa(option))

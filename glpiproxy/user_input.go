@@ -71,8 +71,9 @@ func (i UserInput) write(f *fields) {
 type UserChange struct {
 	Username  *string
 	Password  *string
-	ProfileID *int // the default profile, one of the user's; 0: none
-	EntityID  *int // the default entity, one of the user's
+	ProfileID *int  // the default profile, one of the user's; 0: none
+	EntityID  *int  // the default entity, one of the user's
+	Deleted   *bool // false: out of the trash
 	Person    Person
 }
 
@@ -83,6 +84,7 @@ func (c UserChange) write(f *fields) {
 	f.password(c.Password)
 	f.number("profiles_id", c.ProfileID, 0, 1<<31)
 	f.number("entities_id", c.EntityID, 0, 1<<31)
+	f.flag("is_deleted", c.Deleted)
 	c.Person.write(f)
 }
 

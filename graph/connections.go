@@ -125,18 +125,3 @@ func connect[E ~struct {
 	}
 	return c, nil
 }
-
-// invitationPage reads a page of invitations.
-func invitationPage(ctx context.Context, a pageArguments) (*model.InvitationConnection, error) {
-	s, err := readable[glpiproxy.Invitation](ctx)
-	if err != nil {
-		return nil, err
-	}
-	invitations := listed(s, glpiproxy.ListOptions{}, func(i glpiproxy.Invitation) int { return i.ID })
-	c, err := connect[model.InvitationEdge](ctx, invitations, a, func(l *loaders, i glpiproxy.Invitation) *model.Invitation {
-		l.users.expect(i.UserID)
-		l.entities.expect(i.EntityID)
-		return &model.Invitation{Invitation: i}
-	})
-	return (*model.InvitationConnection)(c), err
-}

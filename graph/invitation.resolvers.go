@@ -9,10 +9,15 @@ import (
 	"context"
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
+	"time"
 )
 
+func (r *agentResolver) Invitation(ctx context.Context, obj *model.Agent) (*model.Invitation, error) {
+	return r.invitationOrigin(ctx, obj)
+}
+
 func (r *invitationResolver) State(ctx context.Context, obj *model.Invitation) (model.InvitationState, error) {
-	return obj.StateAt(r.Now()), nil
+	return r.invitationState(ctx, obj)
 }
 
 func (r *invitationResolver) User(ctx context.Context, obj *model.Invitation) (*model.User, error) {
@@ -23,6 +28,65 @@ func (r *invitationResolver) Entity(ctx context.Context, obj *model.Invitation) 
 	return loaded(ctx, entities, obj.EntityID)
 }
 
+func (r *invitationResolver) Delivery(ctx context.Context, obj *model.Invitation) (*model.InvitationDelivery, error) {
+	return r.delivery(ctx, obj)
+}
+
+func (r *invitationResolver) OpenedAt(ctx context.Context, obj *model.Invitation) (*time.Time, error) {
+	return r.invitationOpenedAt(ctx, obj)
+}
+
+func (r *invitationResolver) SupersededBy(ctx context.Context, obj *model.Invitation) (*model.Invitation, error) {
+	return r.supersededBy(ctx, obj)
+}
+
+func (r *invitationResolver) Agent(ctx context.Context, obj *model.Invitation) (*model.Agent, error) {
+	return r.invitedAgent(ctx, obj)
+}
+
+func (r *invitationResolver) Log(ctx context.Context, obj *model.Invitation) ([]*model.InvitationLogEntry, error) {
+	return loaded(ctx, invitationLogs, obj.ID)
+}
+
+func (r *invitationResolver) DevicesLeft(ctx context.Context, obj *model.Invitation) (int, error) {
+	return r.devicesLeft(ctx, obj)
+}
+
+func (r *invitationEventResolver) Invitation(ctx context.Context, obj *model.InvitationEvent) (*model.Invitation, error) {
+	return seenOrNil(related(ctx, invitations, obj.Number))
+}
+
+func (r *invitationEventResolver) Agent(ctx context.Context, obj *model.InvitationEvent) (*model.Agent, error) {
+	return seenOrNil(related(ctx, agents, obj.AgentNumber))
+}
+
+func (r *mutationResolver) InviteUsers(ctx context.Context, input model.InviteUsersInput) (*model.InviteUsersPayload, error) {
+	return r.inviteUsers(ctx, input)
+}
+
+func (r *mutationResolver) RenewInvitation(ctx context.Context, input model.RenewInvitationInput) (*model.RenewInvitationPayload, error) {
+	return r.renewInvitation(ctx, input)
+}
+
+func (r *mutationResolver) DeactivateInvitations(ctx context.Context, input model.DeactivateInvitationsInput) (*model.DeactivateInvitationsPayload, error) {
+	return r.deactivateInvitations(ctx, input)
+}
+
+func (r *mutationResolver) DeleteInvitations(ctx context.Context, input model.DeleteInvitationsInput) (*model.DeleteInvitationsPayload, error) {
+	return r.deleteInvitations(ctx, input)
+}
+
+func (r *subscriptionResolver) InvitationEvents(ctx context.Context, after *string) (<-chan *model.InvitationEvent, error) {
+	return r.invitationEvents(ctx, after)
+}
+
 func (r *Resolver) Invitation() generated.InvitationResolver { return &invitationResolver{r} }
 
-type invitationResolver struct{ *Resolver }
+func (r *Resolver) InvitationEvent() generated.InvitationEventResolver {
+	return &invitationEventResolver{r}
+}
+
+type (
+	invitationResolver      struct{ *Resolver }
+	invitationEventResolver struct{ *Resolver }
+)

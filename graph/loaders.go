@@ -45,6 +45,7 @@ type loaders struct {
 	fileDeployments        *loader[[]glpiproxy.Task]
 	applicationDeployments *loader[[]glpiproxy.Task]
 	inventoryLoaders
+	invitationLoaders
 }
 
 // loader reads items of one kind by GLPI's ids.
@@ -171,6 +172,7 @@ func newLoaders(s *glpiproxy.Session) *loaders {
 		return &model.Computer{Computer: c}
 	})
 	l.loadPeople(s)
+	l.loadInvitations(s)
 	return l
 }
 

@@ -77,8 +77,8 @@ func (r *queryResolver) Fleet(ctx context.Context, id string) (*model.Fleet, err
 	return fleetOf(ctx, fleetID)
 }
 
-func (r *queryResolver) Invitations(ctx context.Context, first *int, after *string, last *int, before *string) (*model.InvitationConnection, error) {
-	return invitationPage(ctx, pageArguments{first, last, after, before})
+func (r *queryResolver) Invitations(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.InvitationFilter, orderBy *model.InvitationOrder) (*model.InvitationConnection, error) {
+	return r.invitationPage(ctx, pageArguments{first, last, after, before}, filter, orderBy)
 }
 
 func (r *queryResolver) Invitation(ctx context.Context, id string) (*model.Invitation, error) {

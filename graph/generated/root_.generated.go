@@ -30,7 +30,6 @@ type ResolverRoot interface {
 	Computer() ComputerResolver
 	DeployedApplication() DeployedApplicationResolver
 	DeployedFile() DeployedFileResolver
-	DeviceSlot() DeviceSlotResolver
 	EndedDeployment() EndedDeploymentResolver
 	EntitySettings() EntitySettingsResolver
 	File() FileResolver
@@ -39,6 +38,7 @@ type ResolverRoot interface {
 	GatewayStatus() GatewayStatusResolver
 	InstalledApplication() InstalledApplicationResolver
 	Invitation() InvitationResolver
+	InvitationEvent() InvitationEventResolver
 	Mutation() MutationResolver
 	Overview() OverviewResolver
 	Policy() PolicyResolver
@@ -67,6 +67,7 @@ type ComplexityRoot struct {
 		Fleet            func(childComplexity int) int
 		GlobalID         func(childComplexity int) int
 		ID               func(childComplexity int) int
+		Invitation       func(childComplexity int) int
 		LastPosition     func(childComplexity int) int
 		Lock             func(childComplexity int) int
 		MDMType          func(childComplexity int) int
@@ -252,6 +253,11 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	DeactivateInvitationsPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	DeleteApplicationPayload struct {
 		DeletedApplicationID func(childComplexity int) int
 		EndedDeployments     func(childComplexity int) int
@@ -269,6 +275,17 @@ type ComplexityRoot struct {
 		MovedAgentCount func(childComplexity int) int
 		MovedTo         func(childComplexity int) int
 		UserErrors      func(childComplexity int) int
+	}
+
+	DeleteInvitationResult struct {
+		Deleted    func(childComplexity int) int
+		ID         func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	DeleteInvitationsPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	DeleteUserResult struct {
@@ -306,35 +323,6 @@ type ComplexityRoot struct {
 		RemoveOnDelete func(childComplexity int) int
 	}
 
-	DeviceSlot struct {
-		Agent      func(childComplexity int) int
-		Entity     func(childComplexity int) int
-		ID         func(childComplexity int) int
-		Invitation func(childComplexity int) int
-		Message    func(childComplexity int) int
-		Reason     func(childComplexity int) int
-		State      func(childComplexity int) int
-		User       func(childComplexity int) int
-	}
-
-	DeviceSlotConnection struct {
-		Counts     func(childComplexity int) int
-		Edges      func(childComplexity int) int
-		Nodes      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
-	}
-
-	DeviceSlotCount struct {
-		Count func(childComplexity int) int
-		State func(childComplexity int) int
-	}
-
-	DeviceSlotEdge struct {
-		Cursor func(childComplexity int) int
-		Node   func(childComplexity int) int
-	}
-
 	Disk struct {
 		FileSystem func(childComplexity int) int
 		FreeBytes  func(childComplexity int) int
@@ -349,31 +337,9 @@ type ComplexityRoot struct {
 		TaskID             func(childComplexity int) int
 	}
 
-	EnrollError struct {
-		Code    func(childComplexity int) int
-		Field   func(childComplexity int) int
-		Message func(childComplexity int) int
-	}
-
-	EnrollPayload struct {
-		Agent      func(childComplexity int) int
-		UserErrors func(childComplexity int) int
-		Warnings   func(childComplexity int) int
-	}
-
 	EnrollStatusCount struct {
 		Count        func(childComplexity int) int
 		EnrollStatus func(childComplexity int) int
-	}
-
-	EnrolledAgent struct {
-		APIToken    func(childComplexity int) int
-		AgentID     func(childComplexity int) int
-		Certificate func(childComplexity int) int
-		DatabaseID  func(childComplexity int) int
-		Mqtt        func(childComplexity int) int
-		Name        func(childComplexity int) int
-		Topic       func(childComplexity int) int
 	}
 
 	Entity struct {
@@ -522,12 +488,18 @@ type ComplexityRoot struct {
 	}
 
 	Invitation struct {
-		Entity    func(childComplexity int) int
-		ExpiresAt func(childComplexity int) int
-		GlobalID  func(childComplexity int) int
-		ID        func(childComplexity int) int
-		State     func(childComplexity int) int
-		User      func(childComplexity int) int
+		Agent        func(childComplexity int) int
+		Delivery     func(childComplexity int) int
+		DevicesLeft  func(childComplexity int) int
+		Entity       func(childComplexity int) int
+		ExpiresAt    func(childComplexity int) int
+		GlobalID     func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Log          func(childComplexity int) int
+		OpenedAt     func(childComplexity int) int
+		State        func(childComplexity int) int
+		SupersededBy func(childComplexity int) int
+		User         func(childComplexity int) int
 	}
 
 	InvitationConnection struct {
@@ -537,13 +509,10 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
-	InvitationCredentials struct {
-		Deeplink      func(childComplexity int) int
-		EnrollmentURL func(childComplexity int) int
-		ExpiresAt     func(childComplexity int) int
-		Pin           func(childComplexity int) int
-		QRCodePng     func(childComplexity int) int
-		QRCodeSVG     func(childComplexity int) int
+	InvitationDelivery struct {
+		QueuedAt func(childComplexity int) int
+		SentAt   func(childComplexity int) int
+		State    func(childComplexity int) int
 	}
 
 	InvitationEdge struct {
@@ -551,9 +520,37 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
-	IssueInvitationCredentialsPayload struct {
-		Credentials func(childComplexity int) int
-		UserErrors  func(childComplexity int) int
+	InvitationEvent struct {
+		Agent        func(childComplexity int) int
+		At           func(childComplexity int) int
+		Cursor       func(childComplexity int) int
+		EntityID     func(childComplexity int) int
+		Invitation   func(childComplexity int) int
+		InvitationID func(childComplexity int) int
+		Kind         func(childComplexity int) int
+	}
+
+	InvitationLogEntry struct {
+		At    func(childComplexity int) int
+		Event func(childComplexity int) int
+	}
+
+	InvitationResult struct {
+		ID         func(childComplexity int) int
+		Invitation func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	InviteUserResult struct {
+		Invitation    func(childComplexity int) int
+		SupersededIds func(childComplexity int) int
+		UserCreated   func(childComplexity int) int
+		UserErrors    func(childComplexity int) int
+	}
+
+	InviteUsersPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	LocateAgentPayload struct {
@@ -598,55 +595,47 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
-	MqttCredentials struct {
-		Broker   func(childComplexity int) int
-		Password func(childComplexity int) int
-		Port     func(childComplexity int) int
-		TLS      func(childComplexity int) int
-		Topic    func(childComplexity int) int
-		Username func(childComplexity int) int
-	}
-
 	Mutation struct {
-		ApplyPolicies              func(childComplexity int, input model.ApplyPoliciesInput) int
-		CreateAccount              func(childComplexity int, input model.CreateAccountInput) int
-		CreateFleet                func(childComplexity int, input model.CreateFleetInput) int
-		CreateSignupCaptcha        func(childComplexity int) int
-		CreateUser                 func(childComplexity int, input model.CreateUserInput) int
-		DeleteApplication          func(childComplexity int, input model.DeleteApplicationInput) int
-		DeleteFile                 func(childComplexity int, input model.DeleteFileInput) int
-		DeleteFleet                func(childComplexity int, input model.DeleteFleetInput) int
-		DeleteUsers                func(childComplexity int, input model.DeleteUsersInput) int
-		DeployApplication          func(childComplexity int, input model.DeployApplicationInput) int
-		DeployFile                 func(childComplexity int, input model.DeployFileInput) int
-		Enroll                     func(childComplexity int, input model.EnrollInput) int
-		IssueInvitationCredentials func(childComplexity int, input model.IssueInvitationCredentialsInput) int
-		LocateAgent                func(childComplexity int, input model.LocateAgentInput) int
-		Login                      func(childComplexity int, input model.LoginInput) int
-		LoginWithUserToken         func(childComplexity int, input model.LoginWithUserTokenInput) int
-		Logout                     func(childComplexity int) int
-		MoveAgents                 func(childComplexity int, input model.MoveAgentsInput) int
-		PingAgent                  func(childComplexity int, input model.PingAgentInput) int
-		RedeemPin                  func(childComplexity int, input model.RedeemPinInput) int
-		RemoveApplication          func(childComplexity int, input model.RemoveApplicationInput) int
-		RemoveFile                 func(childComplexity int, input model.RemoveFileInput) int
-		RemoveTasks                func(childComplexity int, input model.RemoveTasksInput) int
-		RequestInventory           func(childComplexity int, input model.RequestInventoryInput) int
-		RequestPasswordReset       func(childComplexity int, input model.RequestPasswordResetInput) int
-		ResetPassword              func(childComplexity int, input model.ResetPasswordInput) int
-		SwitchEntity               func(childComplexity int, input model.SwitchEntityInput) int
-		SwitchProfile              func(childComplexity int, input model.SwitchProfileInput) int
-		UpdateAgent                func(childComplexity int, input model.UpdateAgentInput) int
-		UpdateApplication          func(childComplexity int, input model.UpdateApplicationInput) int
-		UpdateEntitySettings       func(childComplexity int, input model.UpdateEntitySettingsInput) int
-		UpdateFile                 func(childComplexity int, input model.UpdateFileInput) int
-		UpdateFleet                func(childComplexity int, input model.UpdateFleetInput) int
-		UpdateMyProfile            func(childComplexity int, input model.UpdateMyProfileInput) int
-		UpdateTask                 func(childComplexity int, input model.UpdateTaskInput) int
-		UpdateUser                 func(childComplexity int, input model.UpdateUserInput) int
-		UploadApplication          func(childComplexity int, input model.UploadApplicationInput) int
-		UploadFile                 func(childComplexity int, input model.UploadFileInput) int
-		ValidateAccount            func(childComplexity int, input model.ValidateAccountInput) int
+		ApplyPolicies         func(childComplexity int, input model.ApplyPoliciesInput) int
+		CreateAccount         func(childComplexity int, input model.CreateAccountInput) int
+		CreateFleet           func(childComplexity int, input model.CreateFleetInput) int
+		CreateSignupCaptcha   func(childComplexity int) int
+		CreateUser            func(childComplexity int, input model.CreateUserInput) int
+		DeactivateInvitations func(childComplexity int, input model.DeactivateInvitationsInput) int
+		DeleteApplication     func(childComplexity int, input model.DeleteApplicationInput) int
+		DeleteFile            func(childComplexity int, input model.DeleteFileInput) int
+		DeleteFleet           func(childComplexity int, input model.DeleteFleetInput) int
+		DeleteInvitations     func(childComplexity int, input model.DeleteInvitationsInput) int
+		DeleteUsers           func(childComplexity int, input model.DeleteUsersInput) int
+		DeployApplication     func(childComplexity int, input model.DeployApplicationInput) int
+		DeployFile            func(childComplexity int, input model.DeployFileInput) int
+		InviteUsers           func(childComplexity int, input model.InviteUsersInput) int
+		LocateAgent           func(childComplexity int, input model.LocateAgentInput) int
+		Login                 func(childComplexity int, input model.LoginInput) int
+		LoginWithUserToken    func(childComplexity int, input model.LoginWithUserTokenInput) int
+		Logout                func(childComplexity int) int
+		MoveAgents            func(childComplexity int, input model.MoveAgentsInput) int
+		PingAgent             func(childComplexity int, input model.PingAgentInput) int
+		RemoveApplication     func(childComplexity int, input model.RemoveApplicationInput) int
+		RemoveFile            func(childComplexity int, input model.RemoveFileInput) int
+		RemoveTasks           func(childComplexity int, input model.RemoveTasksInput) int
+		RenewInvitation       func(childComplexity int, input model.RenewInvitationInput) int
+		RequestInventory      func(childComplexity int, input model.RequestInventoryInput) int
+		RequestPasswordReset  func(childComplexity int, input model.RequestPasswordResetInput) int
+		ResetPassword         func(childComplexity int, input model.ResetPasswordInput) int
+		SwitchEntity          func(childComplexity int, input model.SwitchEntityInput) int
+		SwitchProfile         func(childComplexity int, input model.SwitchProfileInput) int
+		UpdateAgent           func(childComplexity int, input model.UpdateAgentInput) int
+		UpdateApplication     func(childComplexity int, input model.UpdateApplicationInput) int
+		UpdateEntitySettings  func(childComplexity int, input model.UpdateEntitySettingsInput) int
+		UpdateFile            func(childComplexity int, input model.UpdateFileInput) int
+		UpdateFleet           func(childComplexity int, input model.UpdateFleetInput) int
+		UpdateMyProfile       func(childComplexity int, input model.UpdateMyProfileInput) int
+		UpdateTask            func(childComplexity int, input model.UpdateTaskInput) int
+		UpdateUser            func(childComplexity int, input model.UpdateUserInput) int
+		UploadApplication     func(childComplexity int, input model.UploadApplicationInput) int
+		UploadFile            func(childComplexity int, input model.UploadFileInput) int
+		ValidateAccount       func(childComplexity int, input model.ValidateAccountInput) int
 	}
 
 	NamedEntry struct {
@@ -878,7 +867,6 @@ type ComplexityRoot struct {
 		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
 		Application      func(childComplexity int, id string) int
 		Applications     func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
-		DeviceSlots      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.DeviceSlotFilter) int
 		EntitySettings   func(childComplexity int, entityID string) int
 		File             func(childComplexity int, id string) int
 		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
@@ -886,7 +874,7 @@ type ComplexityRoot struct {
 		Fleets           func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Gateway          func(childComplexity int) int
 		Invitation       func(childComplexity int, id string) int
-		Invitations      func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Invitations      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.InvitationFilter, orderBy *model.InvitationOrder) int
 		Node             func(childComplexity int, id string) int
 		Nodes            func(childComplexity int, ids []string) int
 		Overview         func(childComplexity int) int
@@ -897,11 +885,6 @@ type ComplexityRoot struct {
 		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
 		Viewer           func(childComplexity int) int
 		WellKnownPaths   func(childComplexity int) int
-	}
-
-	RedeemPinPayload struct {
-		Deeplink   func(childComplexity int) int
-		UserErrors func(childComplexity int) int
 	}
 
 	RemoveApplicationPayload struct {
@@ -925,6 +908,12 @@ type ComplexityRoot struct {
 
 	RemovedFile struct {
 		Path func(childComplexity int) int
+	}
+
+	RenewInvitationPayload struct {
+		Invitation func(childComplexity int) int
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	RequestInventoryPayload struct {
@@ -965,8 +954,9 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		DeviceEvents    func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
-		RolloutProgress func(childComplexity int, fleetID string) int
+		DeviceEvents     func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
+		InvitationEvents func(childComplexity int, after *string) int
+		RolloutProgress  func(childComplexity int, fleetID string) int
 	}
 
 	SwitchEntityPayload struct {
@@ -1285,6 +1275,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Agent.ID(childComplexity), true
+	case "Agent.invitation":
+		if e.ComplexityRoot.Agent.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Agent.Invitation(childComplexity), true
 	case "Agent.lastPosition":
 		if e.ComplexityRoot.Agent.LastPosition == nil {
 			break
@@ -2037,6 +2033,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateUserPayload.UserErrors(childComplexity), true
 
+	case "DeactivateInvitationsPayload.results":
+		if e.ComplexityRoot.DeactivateInvitationsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeactivateInvitationsPayload.Results(childComplexity), true
+	case "DeactivateInvitationsPayload.userErrors":
+		if e.ComplexityRoot.DeactivateInvitationsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeactivateInvitationsPayload.UserErrors(childComplexity), true
+
 	case "DeleteApplicationPayload.deletedApplicationId":
 		if e.ComplexityRoot.DeleteApplicationPayload.DeletedApplicationID == nil {
 			break
@@ -2099,6 +2108,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeleteFleetPayload.UserErrors(childComplexity), true
+
+	case "DeleteInvitationResult.deleted":
+		if e.ComplexityRoot.DeleteInvitationResult.Deleted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteInvitationResult.Deleted(childComplexity), true
+	case "DeleteInvitationResult.id":
+		if e.ComplexityRoot.DeleteInvitationResult.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteInvitationResult.ID(childComplexity), true
+	case "DeleteInvitationResult.userErrors":
+		if e.ComplexityRoot.DeleteInvitationResult.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteInvitationResult.UserErrors(childComplexity), true
+
+	case "DeleteInvitationsPayload.results":
+		if e.ComplexityRoot.DeleteInvitationsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteInvitationsPayload.Results(childComplexity), true
+	case "DeleteInvitationsPayload.userErrors":
+		if e.ComplexityRoot.DeleteInvitationsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteInvitationsPayload.UserErrors(childComplexity), true
 
 	case "DeleteUserResult.deleted":
 		if e.ComplexityRoot.DeleteUserResult.Deleted == nil {
@@ -2208,112 +2249,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
 
-	case "DeviceSlot.agent":
-		if e.ComplexityRoot.DeviceSlot.Agent == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlot.Agent(childComplexity), true
-	case "DeviceSlot.entity":
-		if e.ComplexityRoot.DeviceSlot.Entity == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlot.Entity(childComplexity), true
-	case "DeviceSlot.id":
-		if e.ComplexityRoot.DeviceSlot.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlot.ID(childComplexity), true
-	case "DeviceSlot.invitation":
-		if e.ComplexityRoot.DeviceSlot.Invitation == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlot.Invitation(childComplexity), true
-	case "DeviceSlot.message":
-		if e.ComplexityRoot.DeviceSlot.Message == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlot.Message(childComplexity), true
-	case "DeviceSlot.reason":
-		if e.ComplexityRoot.DeviceSlot.Reason == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlot.Reason(childComplexity), true
-	case "DeviceSlot.state":
-		if e.ComplexityRoot.DeviceSlot.State == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlot.State(childComplexity), true
-	case "DeviceSlot.user":
-		if e.ComplexityRoot.DeviceSlot.User == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlot.User(childComplexity), true
-
-	case "DeviceSlotConnection.counts":
-		if e.ComplexityRoot.DeviceSlotConnection.Counts == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlotConnection.Counts(childComplexity), true
-	case "DeviceSlotConnection.edges":
-		if e.ComplexityRoot.DeviceSlotConnection.Edges == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlotConnection.Edges(childComplexity), true
-	case "DeviceSlotConnection.nodes":
-		if e.ComplexityRoot.DeviceSlotConnection.Nodes == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlotConnection.Nodes(childComplexity), true
-	case "DeviceSlotConnection.pageInfo":
-		if e.ComplexityRoot.DeviceSlotConnection.PageInfo == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlotConnection.PageInfo(childComplexity), true
-	case "DeviceSlotConnection.totalCount":
-		if e.ComplexityRoot.DeviceSlotConnection.TotalCount == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlotConnection.TotalCount(childComplexity), true
-
-	case "DeviceSlotCount.count":
-		if e.ComplexityRoot.DeviceSlotCount.Count == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlotCount.Count(childComplexity), true
-	case "DeviceSlotCount.state":
-		if e.ComplexityRoot.DeviceSlotCount.State == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlotCount.State(childComplexity), true
-
-	case "DeviceSlotEdge.cursor":
-		if e.ComplexityRoot.DeviceSlotEdge.Cursor == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlotEdge.Cursor(childComplexity), true
-	case "DeviceSlotEdge.node":
-		if e.ComplexityRoot.DeviceSlotEdge.Node == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DeviceSlotEdge.Node(childComplexity), true
-
 	case "Disk.fileSystem":
 		if e.ComplexityRoot.Disk.FileSystem == nil {
 			break
@@ -2364,44 +2299,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EndedDeployment.TaskID(childComplexity), true
 
-	case "EnrollError.code":
-		if e.ComplexityRoot.EnrollError.Code == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrollError.Code(childComplexity), true
-	case "EnrollError.field":
-		if e.ComplexityRoot.EnrollError.Field == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrollError.Field(childComplexity), true
-	case "EnrollError.message":
-		if e.ComplexityRoot.EnrollError.Message == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrollError.Message(childComplexity), true
-
-	case "EnrollPayload.agent":
-		if e.ComplexityRoot.EnrollPayload.Agent == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrollPayload.Agent(childComplexity), true
-	case "EnrollPayload.userErrors":
-		if e.ComplexityRoot.EnrollPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrollPayload.UserErrors(childComplexity), true
-	case "EnrollPayload.warnings":
-		if e.ComplexityRoot.EnrollPayload.Warnings == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrollPayload.Warnings(childComplexity), true
-
 	case "EnrollStatusCount.count":
 		if e.ComplexityRoot.EnrollStatusCount.Count == nil {
 			break
@@ -2414,49 +2311,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EnrollStatusCount.EnrollStatus(childComplexity), true
-
-	case "EnrolledAgent.apiToken":
-		if e.ComplexityRoot.EnrolledAgent.APIToken == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrolledAgent.APIToken(childComplexity), true
-	case "EnrolledAgent.agentId":
-		if e.ComplexityRoot.EnrolledAgent.AgentID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrolledAgent.AgentID(childComplexity), true
-	case "EnrolledAgent.certificate":
-		if e.ComplexityRoot.EnrolledAgent.Certificate == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrolledAgent.Certificate(childComplexity), true
-	case "EnrolledAgent.databaseId":
-		if e.ComplexityRoot.EnrolledAgent.DatabaseID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrolledAgent.DatabaseID(childComplexity), true
-	case "EnrolledAgent.mqtt":
-		if e.ComplexityRoot.EnrolledAgent.Mqtt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrolledAgent.Mqtt(childComplexity), true
-	case "EnrolledAgent.name":
-		if e.ComplexityRoot.EnrolledAgent.Name == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrolledAgent.Name(childComplexity), true
-	case "EnrolledAgent.topic":
-		if e.ComplexityRoot.EnrolledAgent.Topic == nil {
-			break
-		}
-
-		return e.ComplexityRoot.EnrolledAgent.Topic(childComplexity), true
 
 	case "Entity.completeName":
 		if e.ComplexityRoot.Entity.CompleteName == nil {
@@ -3027,6 +2881,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InventoryReceived.Serial(childComplexity), true
 
+	case "Invitation.agent":
+		if e.ComplexityRoot.Invitation.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.Agent(childComplexity), true
+	case "Invitation.delivery":
+		if e.ComplexityRoot.Invitation.Delivery == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.Delivery(childComplexity), true
+	case "Invitation.devicesLeft":
+		if e.ComplexityRoot.Invitation.DevicesLeft == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.DevicesLeft(childComplexity), true
 	case "Invitation.entity":
 		if e.ComplexityRoot.Invitation.Entity == nil {
 			break
@@ -3051,12 +2923,30 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Invitation.ID(childComplexity), true
+	case "Invitation.log":
+		if e.ComplexityRoot.Invitation.Log == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.Log(childComplexity), true
+	case "Invitation.openedAt":
+		if e.ComplexityRoot.Invitation.OpenedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.OpenedAt(childComplexity), true
 	case "Invitation.state":
 		if e.ComplexityRoot.Invitation.State == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Invitation.State(childComplexity), true
+	case "Invitation.supersededBy":
+		if e.ComplexityRoot.Invitation.SupersededBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Invitation.SupersededBy(childComplexity), true
 	case "Invitation.user":
 		if e.ComplexityRoot.Invitation.User == nil {
 			break
@@ -3089,42 +2979,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationConnection.TotalCount(childComplexity), true
 
-	case "InvitationCredentials.deeplink":
-		if e.ComplexityRoot.InvitationCredentials.Deeplink == nil {
+	case "InvitationDelivery.queuedAt":
+		if e.ComplexityRoot.InvitationDelivery.QueuedAt == nil {
 			break
 		}
 
-		return e.ComplexityRoot.InvitationCredentials.Deeplink(childComplexity), true
-	case "InvitationCredentials.enrollmentUrl":
-		if e.ComplexityRoot.InvitationCredentials.EnrollmentURL == nil {
+		return e.ComplexityRoot.InvitationDelivery.QueuedAt(childComplexity), true
+	case "InvitationDelivery.sentAt":
+		if e.ComplexityRoot.InvitationDelivery.SentAt == nil {
 			break
 		}
 
-		return e.ComplexityRoot.InvitationCredentials.EnrollmentURL(childComplexity), true
-	case "InvitationCredentials.expiresAt":
-		if e.ComplexityRoot.InvitationCredentials.ExpiresAt == nil {
+		return e.ComplexityRoot.InvitationDelivery.SentAt(childComplexity), true
+	case "InvitationDelivery.state":
+		if e.ComplexityRoot.InvitationDelivery.State == nil {
 			break
 		}
 
-		return e.ComplexityRoot.InvitationCredentials.ExpiresAt(childComplexity), true
-	case "InvitationCredentials.pin":
-		if e.ComplexityRoot.InvitationCredentials.Pin == nil {
-			break
-		}
-
-		return e.ComplexityRoot.InvitationCredentials.Pin(childComplexity), true
-	case "InvitationCredentials.qrCodePng":
-		if e.ComplexityRoot.InvitationCredentials.QRCodePng == nil {
-			break
-		}
-
-		return e.ComplexityRoot.InvitationCredentials.QRCodePng(childComplexity), true
-	case "InvitationCredentials.qrCodeSvg":
-		if e.ComplexityRoot.InvitationCredentials.QRCodeSVG == nil {
-			break
-		}
-
-		return e.ComplexityRoot.InvitationCredentials.QRCodeSVG(childComplexity), true
+		return e.ComplexityRoot.InvitationDelivery.State(childComplexity), true
 
 	case "InvitationEdge.cursor":
 		if e.ComplexityRoot.InvitationEdge.Cursor == nil {
@@ -3139,18 +3011,118 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationEdge.Node(childComplexity), true
 
-	case "IssueInvitationCredentialsPayload.credentials":
-		if e.ComplexityRoot.IssueInvitationCredentialsPayload.Credentials == nil {
+	case "InvitationEvent.agent":
+		if e.ComplexityRoot.InvitationEvent.Agent == nil {
 			break
 		}
 
-		return e.ComplexityRoot.IssueInvitationCredentialsPayload.Credentials(childComplexity), true
-	case "IssueInvitationCredentialsPayload.userErrors":
-		if e.ComplexityRoot.IssueInvitationCredentialsPayload.UserErrors == nil {
+		return e.ComplexityRoot.InvitationEvent.Agent(childComplexity), true
+	case "InvitationEvent.at":
+		if e.ComplexityRoot.InvitationEvent.At == nil {
 			break
 		}
 
-		return e.ComplexityRoot.IssueInvitationCredentialsPayload.UserErrors(childComplexity), true
+		return e.ComplexityRoot.InvitationEvent.At(childComplexity), true
+	case "InvitationEvent.cursor":
+		if e.ComplexityRoot.InvitationEvent.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationEvent.Cursor(childComplexity), true
+	case "InvitationEvent.entityId":
+		if e.ComplexityRoot.InvitationEvent.EntityID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationEvent.EntityID(childComplexity), true
+	case "InvitationEvent.invitation":
+		if e.ComplexityRoot.InvitationEvent.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationEvent.Invitation(childComplexity), true
+	case "InvitationEvent.invitationId":
+		if e.ComplexityRoot.InvitationEvent.InvitationID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationEvent.InvitationID(childComplexity), true
+	case "InvitationEvent.kind":
+		if e.ComplexityRoot.InvitationEvent.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationEvent.Kind(childComplexity), true
+
+	case "InvitationLogEntry.at":
+		if e.ComplexityRoot.InvitationLogEntry.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationLogEntry.At(childComplexity), true
+	case "InvitationLogEntry.event":
+		if e.ComplexityRoot.InvitationLogEntry.Event == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationLogEntry.Event(childComplexity), true
+
+	case "InvitationResult.id":
+		if e.ComplexityRoot.InvitationResult.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationResult.ID(childComplexity), true
+	case "InvitationResult.invitation":
+		if e.ComplexityRoot.InvitationResult.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationResult.Invitation(childComplexity), true
+	case "InvitationResult.userErrors":
+		if e.ComplexityRoot.InvitationResult.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationResult.UserErrors(childComplexity), true
+
+	case "InviteUserResult.invitation":
+		if e.ComplexityRoot.InviteUserResult.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteUserResult.Invitation(childComplexity), true
+	case "InviteUserResult.supersededIds":
+		if e.ComplexityRoot.InviteUserResult.SupersededIds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteUserResult.SupersededIds(childComplexity), true
+	case "InviteUserResult.userCreated":
+		if e.ComplexityRoot.InviteUserResult.UserCreated == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteUserResult.UserCreated(childComplexity), true
+	case "InviteUserResult.userErrors":
+		if e.ComplexityRoot.InviteUserResult.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteUserResult.UserErrors(childComplexity), true
+
+	case "InviteUsersPayload.results":
+		if e.ComplexityRoot.InviteUsersPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteUsersPayload.Results(childComplexity), true
+	case "InviteUsersPayload.userErrors":
+		if e.ComplexityRoot.InviteUsersPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteUsersPayload.UserErrors(childComplexity), true
 
 	case "LocateAgentPayload.answered":
 		if e.ComplexityRoot.LocateAgentPayload.Answered == nil {
@@ -3285,43 +3257,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MoveAgentsPayload.UserErrors(childComplexity), true
 
-	case "MqttCredentials.broker":
-		if e.ComplexityRoot.MqttCredentials.Broker == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MqttCredentials.Broker(childComplexity), true
-	case "MqttCredentials.password":
-		if e.ComplexityRoot.MqttCredentials.Password == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MqttCredentials.Password(childComplexity), true
-	case "MqttCredentials.port":
-		if e.ComplexityRoot.MqttCredentials.Port == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MqttCredentials.Port(childComplexity), true
-	case "MqttCredentials.tls":
-		if e.ComplexityRoot.MqttCredentials.TLS == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MqttCredentials.TLS(childComplexity), true
-	case "MqttCredentials.topic":
-		if e.ComplexityRoot.MqttCredentials.Topic == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MqttCredentials.Topic(childComplexity), true
-	case "MqttCredentials.username":
-		if e.ComplexityRoot.MqttCredentials.Username == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MqttCredentials.Username(childComplexity), true
-
 	case "Mutation.applyPolicies":
 		if e.ComplexityRoot.Mutation.ApplyPolicies == nil {
 			break
@@ -3372,6 +3307,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateUser(childComplexity, args["input"].(model.CreateUserInput)), true
+	case "Mutation.deactivateInvitations":
+		if e.ComplexityRoot.Mutation.DeactivateInvitations == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deactivateInvitations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeactivateInvitations(childComplexity, args["input"].(model.DeactivateInvitationsInput)), true
 	case "Mutation.deleteApplication":
 		if e.ComplexityRoot.Mutation.DeleteApplication == nil {
 			break
@@ -3405,6 +3351,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteFleet(childComplexity, args["input"].(model.DeleteFleetInput)), true
+	case "Mutation.deleteInvitations":
+		if e.ComplexityRoot.Mutation.DeleteInvitations == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteInvitations_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteInvitations(childComplexity, args["input"].(model.DeleteInvitationsInput)), true
 	case "Mutation.deleteUsers":
 		if e.ComplexityRoot.Mutation.DeleteUsers == nil {
 			break
@@ -3438,28 +3395,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeployFile(childComplexity, args["input"].(model.DeployFileInput)), true
-	case "Mutation.enroll":
-		if e.ComplexityRoot.Mutation.Enroll == nil {
+	case "Mutation.inviteUsers":
+		if e.ComplexityRoot.Mutation.InviteUsers == nil {
 			break
 		}
 
-		args, err := ec.field_Mutation_enroll_args(ctx, rawArgs)
+		args, err := ec.field_Mutation_inviteUsers_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.Enroll(childComplexity, args["input"].(model.EnrollInput)), true
-	case "Mutation.issueInvitationCredentials":
-		if e.ComplexityRoot.Mutation.IssueInvitationCredentials == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_issueInvitationCredentials_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.IssueInvitationCredentials(childComplexity, args["input"].(model.IssueInvitationCredentialsInput)), true
+		return e.ComplexityRoot.Mutation.InviteUsers(childComplexity, args["input"].(model.InviteUsersInput)), true
 	case "Mutation.locateAgent":
 		if e.ComplexityRoot.Mutation.LocateAgent == nil {
 			break
@@ -3521,17 +3467,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
-	case "Mutation.redeemPin":
-		if e.ComplexityRoot.Mutation.RedeemPin == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_redeemPin_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.RedeemPin(childComplexity, args["input"].(model.RedeemPinInput)), true
 	case "Mutation.removeApplication":
 		if e.ComplexityRoot.Mutation.RemoveApplication == nil {
 			break
@@ -3565,6 +3500,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemoveTasks(childComplexity, args["input"].(model.RemoveTasksInput)), true
+	case "Mutation.renewInvitation":
+		if e.ComplexityRoot.Mutation.RenewInvitation == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_renewInvitation_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RenewInvitation(childComplexity, args["input"].(model.RenewInvitationInput)), true
 	case "Mutation.requestInventory":
 		if e.ComplexityRoot.Mutation.RequestInventory == nil {
 			break
@@ -4654,17 +4600,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Applications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.ApplicationFilter), args["orderBy"].(*model.ApplicationOrder)), true
-	case "Query.deviceSlots":
-		if e.ComplexityRoot.Query.DeviceSlots == nil {
-			break
-		}
-
-		args, err := ec.field_Query_deviceSlots_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Query.DeviceSlots(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.DeviceSlotFilter)), true
 	case "Query.entitySettings":
 		if e.ComplexityRoot.Query.EntitySettings == nil {
 			break
@@ -4748,7 +4683,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Invitations(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+		return e.ComplexityRoot.Query.Invitations(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.InvitationFilter), args["orderBy"].(*model.InvitationOrder)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -4830,19 +4765,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.WellKnownPaths(childComplexity), true
 
-	case "RedeemPinPayload.deeplink":
-		if e.ComplexityRoot.RedeemPinPayload.Deeplink == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RedeemPinPayload.Deeplink(childComplexity), true
-	case "RedeemPinPayload.userErrors":
-		if e.ComplexityRoot.RedeemPinPayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.RedeemPinPayload.UserErrors(childComplexity), true
-
 	case "RemoveApplicationPayload.task":
 		if e.ComplexityRoot.RemoveApplicationPayload.Task == nil {
 			break
@@ -4895,6 +4817,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RemovedFile.Path(childComplexity), true
+
+	case "RenewInvitationPayload.invitation":
+		if e.ComplexityRoot.RenewInvitationPayload.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewInvitationPayload.Invitation(childComplexity), true
+	case "RenewInvitationPayload.results":
+		if e.ComplexityRoot.RenewInvitationPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewInvitationPayload.Results(childComplexity), true
+	case "RenewInvitationPayload.userErrors":
+		if e.ComplexityRoot.RenewInvitationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RenewInvitationPayload.UserErrors(childComplexity), true
 
 	case "RequestInventoryPayload.answered":
 		if e.ComplexityRoot.RequestInventoryPayload.Answered == nil {
@@ -5027,6 +4968,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.DeviceEvents(childComplexity, args["filter"].(*model.DeviceEventFilter), args["after"].(*string)), true
+	case "Subscription.invitationEvents":
+		if e.ComplexityRoot.Subscription.InvitationEvents == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_invitationEvents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.InvitationEvents(childComplexity, args["after"].(*string)), true
 	case "Subscription.rolloutProgress":
 		if e.ComplexityRoot.Subscription.RolloutProgress == nil {
 			break
@@ -6073,20 +6025,23 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateAccountInput,
 		ec.unmarshalInputCreateFleetInput,
 		ec.unmarshalInputCreateUserInput,
+		ec.unmarshalInputDeactivateInvitationsInput,
 		ec.unmarshalInputDeleteApplicationInput,
 		ec.unmarshalInputDeleteFileInput,
 		ec.unmarshalInputDeleteFleetInput,
+		ec.unmarshalInputDeleteInvitationsInput,
 		ec.unmarshalInputDeleteUsersInput,
 		ec.unmarshalInputDeployApplicationInput,
 		ec.unmarshalInputDeployFileInput,
 		ec.unmarshalInputDeviceEventFilter,
-		ec.unmarshalInputDeviceSlotFilter,
-		ec.unmarshalInputEnrollInput,
 		ec.unmarshalInputEntityContactInput,
 		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
-		ec.unmarshalInputIssueInvitationCredentialsInput,
+		ec.unmarshalInputInvitationFilter,
+		ec.unmarshalInputInvitationOrder,
+		ec.unmarshalInputInviteUsersInput,
+		ec.unmarshalInputInviteeInput,
 		ec.unmarshalInputLocateAgentInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
@@ -6094,10 +6049,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPingAgentInput,
 		ec.unmarshalInputPolicyValueInput,
 		ec.unmarshalInputProfileGrantInput,
-		ec.unmarshalInputRedeemPinInput,
 		ec.unmarshalInputRemoveApplicationInput,
 		ec.unmarshalInputRemoveFileInput,
 		ec.unmarshalInputRemoveTasksInput,
+		ec.unmarshalInputRenewInvitationInput,
 		ec.unmarshalInputRequestInventoryInput,
 		ec.unmarshalInputRequestPasswordResetInput,
 		ec.unmarshalInputResetPasswordInput,
@@ -6954,307 +6909,6 @@ type RequestInventoryPayload {
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
-	{Name: "../schema/credential.graphqls", Input: `extend type Mutation {
-  """
-  Gives what the invited person enrols with, in every form: the same link and PIN each time, as long as the invitation
-  can be used. Whoever holds them acts as the invited person: only those who may invite get them, only for people who
-  have no more rights than they have themselves, and each time is recorded.
-  """
-  issueInvitationCredentials("Of which invitation." input: IssueInvitationCredentialsInput!): IssueInvitationCredentialsPayload!
-  """
-  Gives the deeplink that an address and its PIN stand for. Needs no sign-in. A few wrong tries lock the address for up to
-  a quarter of an hour, somewhat more lock the client.
-  """
-  redeemPin("The address and the PIN." input: RedeemPinInput!): RedeemPinPayload!
-}
-
-"What ` + "`" + `issueInvitationCredentials` + "`" + ` needs."
-input IssueInvitationCredentialsInput {
-  "The invitation's global id. It must be one that can be used."
-  invitationId: ID!
-}
-
-"What ` + "`" + `issueInvitationCredentials` + "`" + ` answers."
-type IssueInvitationCredentialsPayload {
-  "The credentials; null when they were refused."
-  credentials: InvitationCredentials
-  "Why they were refused."
-  userErrors: [UserError!]!
-}
-
-"What an invited person enrols with. Treat all of it like a password."
-type InvitationCredentials {
-  "The link that opens the agent on a phone, with secrets of GLPI in it: ` + "`" + `?data=` + "`" + ` and base64 of seven fields, parted by ` + "`" + `\\;` + "`" + `."
-  deeplink: String!
-  "The invitation's page on the gateway, which shows the rest; no secret of GLPI is in it."
-  enrollmentUrl: String!
-  "Eight digits that are good together with one of the person's addresses: see ` + "`" + `redeemPin` + "`" + `."
-  pin: String!
-  "The deeplink as a QR code, a PNG of 6 pixels a module in a ` + "`" + `data:` + "`" + ` URL."
-  qrCodePng: String!
-  "The deeplink as a QR code, an SVG document without an outer size."
-  qrCodeSvg: String!
-  "When all of it ends, together with the invitation."
-  expiresAt: DateTime!
-}
-
-"What ` + "`" + `redeemPin` + "`" + ` needs."
-input RedeemPinInput {
-  "One of the invited person's addresses."
-  email: EmailAddress!
-  "The PIN, eight digits."
-  pin: String!
-}
-
-"What ` + "`" + `redeemPin` + "`" + ` answers."
-type RedeemPinPayload {
-  "The link that opens the agent on a phone; null when address and PIN don't fit."
-  deeplink: String
-  "Why there is none: ` + "`" + `NOT_FOUND` + "`" + ` when they don't fit, whatever the reason, or ` + "`" + `RATE_LIMITED` + "`" + `."
-  userErrors: [UserError!]!
-}
-`, BuiltIn: false},
-	{Name: "../schema/deviceslot.graphqls", Input: `extend type Query {
-  """
-  One list of who is invited, enrolling and enrolled: first the invitations that a device may still come of, or that need
-  somebody's attention, the newest first; then the devices, the newest first. An invitation that was deactivated is no
-  slot any more, and one that a device has used is the device.
-  """
-  deviceSlots(
-    "How many, from the front; 50 unless told, at most 500."
-    first: Int
-    "Only what follows this cursor."
-    after: String
-    "How many, from the back; at most 500."
-    last: Int
-    "Only what precedes this cursor."
-    before: String
-    "Only the slots that match all of it."
-    filter: DeviceSlotFilter
-  ): DeviceSlotConnection!
-}
-
-"A device, or the invitation that is to become one."
-type DeviceSlot {
-  "The slot's identity in this list."
-  id: ID!
-  "Where it stands."
-  state: DeviceSlotState!
-  "Why it failed; null in the other states."
-  reason: EnrollFailureCode
-  "Why it failed and what to do, for a person; null in the other states."
-  message: String
-  "The person invited, or the device's owner."
-  user: User
-  "The entity that the device belongs to, or will belong to."
-  entity: Entity
-  "The invitation; of a device, the one that it enrolled with through the gateway, while there is one in sight."
-  invitation: Invitation
-  "The device; null while there is none."
-  agent: Agent
-}
-
-"Where a slot stands between an invitation and a device."
-enum DeviceSlotState {
-  "Invited; nobody has opened the invitation's page."
-  SENT
-  "The invitation's page was opened."
-  OPENED
-  "The last try to enrol failed, or the invitation has expired: see ` + "`" + `reason` + "`" + `."
-  FAILED
-  "A device under management that is not online now."
-  ENROLLED
-  "A device that is online."
-  ONLINE
-  "A device that said that it is online, and then nothing for long."
-  STALE
-  "A device that was asked to leave."
-  UNENROLLING
-}
-
-"Which slots; all that is given must hold."
-input DeviceSlotFilter {
-  "In one of these states."
-  states: [DeviceSlotState!]
-  "With this text in the device's name, its serial number or its owner's name, or in the invited person's name."
-  search: String
-  "In one of these entities, by their global ids."
-  entityIds: [ID!]
-  "Of one of these people, by their global ids."
-  userIds: [ID!]
-}
-
-"A page of slots."
-type DeviceSlotConnection {
-  "The items with their cursors."
-  edges: [DeviceSlotEdge!]!
-  "The items alone."
-  nodes: [DeviceSlot!]!
-  "Where the page stands in the whole list."
-  pageInfo: PageInfo!
-  "How many there are on all pages together."
-  totalCount: Int!
-  "How many there are in each state, whatever ` + "`" + `filter.states` + "`" + ` says, in the order of the states."
-  counts: [DeviceSlotCount!]!
-}
-
-"A slot in a page."
-type DeviceSlotEdge {
-  "The slot."
-  node: DeviceSlot!
-  "Its place in the list, to go on from."
-  cursor: String!
-}
-
-"How many slots are in a state."
-type DeviceSlotCount {
-  "The state."
-  state: DeviceSlotState!
-  "How many."
-  count: Int!
-}
-`, BuiltIn: false},
-	{Name: "../schema/enroll.graphqls", Input: `extend type Mutation {
-  """
-  Enrols a device with an invitation, in one step: signs in as the invited, makes the device, reads its credentials and
-  closes the session, also when anything fails. Needs no sign-in: the deeplink is the proof. The device should connect to
-  the broker after it has this answer, by when what an earlier life of its serial number left there is cleared.
-  """
-  enroll("The invitation, and what the device says of itself." input: EnrollInput!): EnrollPayload!
-}
-
-"An invitation, and what the device that uses it says of itself. Give the deeplink, or the two tokens that are in it."
-input EnrollInput {
-  "The invitation's link, as the QR code holds it; instead of ` + "`" + `userToken` + "`" + ` and ` + "`" + `invitationToken` + "`" + `."
-  deeplink: String
-  "The URL of GLPI's API, the first field of the deeplink. It is not called: the gateway knows its GLPI."
-  apiUrl: String
-  "The invited person's token, the second field of the deeplink."
-  userToken: String
-  "The invitation's token, the third field of the deeplink."
-  invitationToken: String
-  "The address at which the person got the invitation."
-  email: EmailAddress!
-  """
-  The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / and $. Without one
-  the UUID takes its place.
-  """
-  serial: String
-  "The device's UUID. One of ` + "`" + `serial` + "`" + ` and ` + "`" + `uuid` + "`" + ` is needed."
-  uuid: String
-  "The person's first name, which GLPI takes over; it keeps the one it has where no name is given."
-  firstName: String
-  "The person's last name, which GLPI takes over; it keeps the one it has where no name is given."
-  lastName: String
-  "The person's phone number."
-  phone: String
-  "The version of the agent's app, such as ` + "`" + `2.1.0` + "`" + `."
-  version: String!
-  "The platform of the device."
-  type: MdmType!
-  "The device's model, for the inventory that is built where none is given."
-  model: String
-  "The version of the device's operating system, for the inventory that is built where none is given."
-  osVersion: String
-  """
-  The device's inventory: FusionInventory's XML, as it is or in base64, at most 2 MiB, with the device's serial number
-  in BIOS/SSN. Null: one is built of the fields above.
-  """
-  inventory: String
-  "A request for a client certificate, in PEM, at most 16 KiB, where the server signs them."
-  csr: String
-}
-
-"What ` + "`" + `enroll` + "`" + ` answers."
-type EnrollPayload {
-  "The device's credentials, which are told this once; null when it was not enrolled."
-  agent: EnrolledAgent
-  "What could not be done for the device beside enrolling it, for a person."
-  warnings: [String!]!
-  "Why it was not enrolled."
-  userErrors: [EnrollError!]!
-}
-
-"A device that was enrolled, with what it needs from now on. Every field that is a secret is told this once."
-type EnrolledAgent {
-  "The agent's global id."
-  agentId: ID!
-  "GLPI's own id of the agent, with which the device speaks to GLPI."
-  databaseId: Int!
-  "The agent's name."
-  name: String!
-  "The root of the device's topics on the broker, such as ` + "`" + `3/agent/SERIAL` + "`" + `."
-  topic: String!
-  "The token of the device's own account in GLPI. A secret."
-  apiToken: String!
-  "The certificate that was signed for the device, in PEM; null where none was."
-  certificate: String
-  "How the device reaches the broker."
-  mqtt: MqttCredentials!
-}
-
-"How a device reaches the MQTT broker."
-type MqttCredentials {
-  "The broker's host."
-  broker: String!
-  "The broker's TCP port."
-  port: Int!
-  "Whether to use TLS."
-  tls: Boolean!
-  "The name of the device's account: its serial number."
-  username: String!
-  "The password of the device's account. A secret."
-  password: String!
-  "The root of the device's topics; it may read and write below."
-  topic: String!
-}
-
-"Why a device was not enrolled."
-type EnrollError {
-  "The reason, for apps to branch on."
-  code: EnrollFailureCode!
-  "The reason and what to do, for a person."
-  message: String!
-  "The path of the input's field that is to blame; null when none is."
-  field: [String!]
-}
-
-"The reasons for which a device is not enrolled."
-enum EnrollFailureCode {
-  "A value of the input can't be used."
-  BAD_USER_INPUT
-  "There is no such invitation, or it was deleted."
-  INVITATION_INVALID
-  "A device has enrolled with the invitation."
-  INVITATION_USED
-  "The invitation's date has passed."
-  INVITATION_EXPIRED
-  "Somebody ended the invitation, or a newer one took its place."
-  INVITATION_DEACTIVATED
-  "The address is none of the invited person's."
-  WRONG_EMAIL
-  "The app's version can't be read."
-  VERSION_INVALID
-  "The app is older than the server takes."
-  VERSION_TOO_LOW
-  "The server does not take devices of this platform."
-  TYPE_UNKNOWN
-  "The inventory can't be read, or names no device."
-  INVENTORY_INVALID
-  "The entity has as many devices as it may have."
-  TOO_MANY_DEVICES
-  "The server has no way to reach the device."
-  NOTIFICATION_UNAVAILABLE
-  "The server could not sign the device's certificate."
-  CERTIFICATE_REFUSED
-  "The device was not enrolled, but the invitation is used up: it needs a new one, and somebody to tidy up."
-  INVITATION_CONSUMED
-  "GLPI gave no reason."
-  REFUSED
-  "Too many failed tries from this network address; wait and try again."
-  RATE_LIMITED
-}
-`, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"Something that happened to a device."
 interface DeviceEvent {
   "The event's place in the stream, for ` + "`" + `deviceEvents(after:)` + "`" + `."
@@ -8099,12 +7753,54 @@ type Invitation implements Node {
   user: User
   "The entity that the device will belong to."
   entity: Entity
+  "How far its latest e-mail has come; null where GLPI knows none any more, or does not let its queue be read."
+  delivery: InvitationDelivery
+  "When its page was first opened; null: never, as far as the gateway knows."
+  openedAt: DateTime
+  "The later invitation of the same person that took its place."
+  supersededBy: Invitation
+  "The device that it became last; null where none enrolled through the gateway, or the viewer may not see it."
+  agent: Agent
+  "Why devices failed to enrol with it, the oldest first; null with an error where the viewer may not read that."
+  log: [InvitationLogEntry!]
+  "How many devices may still enrol with it, one after the other; 0 once it has ended."
+  devicesLeft: Int!
 }
 
-"Where an invitation stands, derived from what GLPI stores of it."
+"How far the e-mail of an invitation has come, as GLPI's queue tells."
+type InvitationDelivery {
+  "Where it is."
+  state: InvitationDeliveryState!
+  "When GLPI queued it."
+  queuedAt: DateTime
+  "When GLPI sent it; null: not yet."
+  sentAt: DateTime
+}
+
+"Where the e-mail of an invitation is."
+enum InvitationDeliveryState {
+  "In GLPI's queue: GLPI's cron sends it."
+  QUEUED
+  "GLPI has tried to send it in vain, and will try a few times more."
+  FAILING
+  "It left GLPI."
+  SENT
+}
+
+"Why a device failed to enrol."
+type InvitationLogEntry {
+  "When."
+  at: DateTime!
+  "GLPI's own words, in the language of its installation."
+  event: String!
+}
+
+"Where an invitation stands, derived from what GLPI stores of it and from what the gateway saw."
 enum InvitationState {
   "It can be used."
   PENDING
+  "It can be used, and its page has been opened."
+  OPENED
   "Its date has passed. GLPI itself keeps it as pending for ever."
   EXPIRED
   "Somebody ended it before it was used."
@@ -8131,6 +7827,223 @@ type InvitationEdge {
   node: Invitation!
   "Its place in the list, to go on from."
   cursor: String!
+}
+
+"Which invitations a list shows. Everything given must hold."
+input InvitationFilter {
+  "Only those in one of these states."
+  states: [InvitationState!]
+  """
+  A part of the invited person's user name, first name, last name or e-mail address, whatever the case; or first and last
+  name in either order. 255 characters at most. GLPI takes ` + "`" + `%` + "`" + ` for any text and ` + "`" + `_` + "`" + ` for any character.
+  """
+  search: String
+  "Only those of these people."
+  userIds: [ID!]
+  "Only those for these entities."
+  entityIds: [ID!]
+}
+
+"How a list of invitations is sorted."
+input InvitationOrder {
+  "By what."
+  field: InvitationOrderField!
+  "Which way."
+  direction: OrderDirection! = ASC
+}
+
+"What a list of invitations can be sorted by."
+enum InvitationOrderField {
+  "GLPI's own id: the order of creation."
+  DATABASE_ID
+  "When they end; those used up, which have no end any more, first."
+  EXPIRES_AT
+}
+
+extend type Agent {
+  "The invitation that the device enrolled with, through the gateway; null where the viewer may not see it."
+  invitation: Invitation
+}
+
+extend type Mutation {
+  """
+  Invites people to enrol a device: GLPI sends each a mail. Who is new becomes a user, with the right to enrol and no
+  other. People whom the viewer does not see are not invited, nor found out.
+  """
+  inviteUsers("Whom to invite." input: InviteUsersInput!): InviteUsersPayload!
+  "Sends the mails of invitations again, with the same credentials, and lets them hold longer when asked."
+  renewInvitation("Which invitations." input: RenewInvitationInput!): RenewInvitationPayload!
+  "Ends invitations before they are used. They stay in the list."
+  deactivateInvitations("Which invitations." input: DeactivateInvitationsInput!): DeactivateInvitationsPayload!
+  "Deletes invitations for good, with their logs."
+  deleteInvitations("Which invitations." input: DeleteInvitationsInput!): DeleteInvitationsPayload!
+}
+
+"Whom to invite."
+input InviteUsersInput {
+  "The people, each once; at most 500."
+  invitees: [InviteeInput!]!
+  "The entity that the devices will belong to; the viewer must see it. The viewer's active one unless told."
+  entityId: ID
+  "Whether older pending invitations of the same people end."
+  supersede: Boolean! = true
+  "Words of the viewer's for the invitations' pages; GLPI's mail does not hold them. 1,000 characters at most."
+  message: String
+}
+
+"One person to invite: by address or by user."
+input InviteeInput {
+  "Their whole e-mail address. Who has it is invited; where nobody in sight has, a user is made."
+  email: EmailAddress
+  "A user who has an e-mail address."
+  userId: ID
+  "The first name of a new user."
+  firstName: String
+  "The last name of a new user."
+  lastName: String
+  "The phone number of a new user."
+  phone: String
+  "How many devices may enrol with the invitation, one after the other: 1 to 20."
+  slots: Int! = 1
+}
+
+"What became of ` + "`" + `inviteUsers` + "`" + `."
+type InviteUsersPayload {
+  "One result for each invitee, in their order."
+  results: [InviteUserResult!]!
+  "What the caller did wrong in all."
+  userErrors: [UserError!]!
+}
+
+"What became of one invitee."
+type InviteUserResult {
+  "The invitation; null where there is none."
+  invitation: Invitation
+  "Whether a user was made for the address."
+  userCreated: Boolean!
+  "The older invitations that ended."
+  supersededIds: [ID!]!
+  "What went wrong with this one. With an invitation: it stands all the same."
+  userErrors: [UserError!]!
+}
+
+"Which invitations to send again."
+input RenewInvitationInput {
+  "One invitation. Give this or ` + "`" + `invitationIds` + "`" + `."
+  invitationId: ID
+  "Several invitations, each once; at most 500."
+  invitationIds: [ID!]
+  "Until when they hold from now on, in the future; left out, it stays as it is. One that has expired needs it."
+  expiresAt: DateTime
+}
+
+"What became of ` + "`" + `renewInvitation` + "`" + `."
+type RenewInvitationPayload {
+  "The first invitation as it is now; null where it is not there."
+  invitation: Invitation
+  "One result for each id, in their order."
+  results: [InvitationResult!]!
+  "What the caller did wrong; for a single invitation, what is wrong with that too."
+  userErrors: [UserError!]!
+}
+
+"Which invitations to end."
+input DeactivateInvitationsInput {
+  "The invitations, each once; at most 500."
+  invitationIds: [ID!]!
+}
+
+"What became of ` + "`" + `deactivateInvitations` + "`" + `."
+type DeactivateInvitationsPayload {
+  "One result for each id, in their order."
+  results: [InvitationResult!]!
+  "What the caller did wrong in all."
+  userErrors: [UserError!]!
+}
+
+"Which invitations to delete."
+input DeleteInvitationsInput {
+  "The invitations, each once; at most 500."
+  invitationIds: [ID!]!
+}
+
+"What became of ` + "`" + `deleteInvitations` + "`" + `."
+type DeleteInvitationsPayload {
+  "One result for each id, in their order."
+  results: [DeleteInvitationResult!]!
+  "What the caller did wrong in all."
+  userErrors: [UserError!]!
+}
+
+"What became of one invitation."
+type InvitationResult {
+  "The id that was given."
+  id: ID!
+  "The invitation as it is now; null where it is not there."
+  invitation: Invitation
+  "What went wrong with this one."
+  userErrors: [UserError!]!
+}
+
+"What became of one invitation that was to be deleted."
+type DeleteInvitationResult {
+  "The id that was given."
+  id: ID!
+  "Whether it is gone."
+  deleted: Boolean!
+  "What went wrong with this one."
+  userErrors: [UserError!]!
+}
+
+extend type Subscription {
+  """
+  What happens to the invitations of the viewer's entities. What happens in GLPI past the gateway shows with a service
+  account only, some seconds later.
+  """
+  invitationEvents(
+    "Only what follows this cursor; ` + "`" + `RESYNC` + "`" + ` where that is too long ago. From now on unless told."
+    after: String
+  ): InvitationEvent!
+}
+
+"Something that happened to an invitation."
+type InvitationEvent {
+  "The event's place in the stream, for ` + "`" + `invitationEvents(after:)` + "`" + `."
+  cursor: String!
+  "When the gateway saw it."
+  at: DateTime!
+  "What happened."
+  kind: InvitationEventKind!
+  "The entity of the invitation."
+  entityId: ID!
+  "The id of the invitation, also when it is deleted."
+  invitationId: ID!
+  "The invitation as it is now; null when it is deleted, or the viewer may not see it."
+  invitation: Invitation
+  "The device that enrolled; null for other events, and where it enrolled past the gateway or the viewer may not see it."
+  agent: Agent
+}
+
+"What can happen to an invitation."
+enum InvitationEventKind {
+  "Somebody was invited."
+  CREATED
+  "Its mail left GLPI, as far as GLPI's queue may be read."
+  SENT
+  "Its page was opened for the first time."
+  OPENED
+  "Its mail was sent again, or it holds longer."
+  RENEWED
+  "A device tried to enrol with it in vain: see its log."
+  FAILED
+  "A device enrolled with it."
+  ENROLLED
+  "Its time is over."
+  EXPIRED
+  "Somebody ended it."
+  DEACTIVATED
+  "Somebody deleted it."
+  DELETED
 }
 `, BuiltIn: false},
 	{Name: "../schema/myprofile.graphqls", Input: `"What a person may see and change of their own record, whatever their profile allows."
@@ -8479,6 +8392,10 @@ type Query {
     last: Int
     "Only what precedes this cursor."
     before: String
+    "Which ones; all unless told."
+    filter: InvitationFilter
+    "How the list is sorted; by databaseId unless told."
+    orderBy: InvitationOrder
   ): InvitationConnection!
   "One invitation. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know it."
   invitation("The invitation's global id." id: ID!): Invitation
@@ -9692,6 +9609,8 @@ func (ec *executionContext) childFields_Agent(ctx context.Context, field graphql
 		return ec.fieldContext_Agent_lastPosition(ctx, field)
 	case "positions":
 		return ec.fieldContext_Agent_positions(ctx, field)
+	case "invitation":
+		return ec.fieldContext_Agent_invitation(ctx, field)
 	case "tasks":
 		return ec.fieldContext_Agent_tasks(ctx, field)
 	case "taskStatuses":
@@ -9934,6 +9853,16 @@ func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeactivateInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_DeactivateInvitationsPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeactivateInvitationsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeactivateInvitationsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedApplicationId":
@@ -9970,6 +9899,28 @@ func (ec *executionContext) childFields_DeleteFleetPayload(ctx context.Context, 
 		return ec.fieldContext_DeleteFleetPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteFleetPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteInvitationResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeleteInvitationResult_id(ctx, field)
+	case "deleted":
+		return ec.fieldContext_DeleteInvitationResult_deleted(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteInvitationResult_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteInvitationResult", field.Name)
+}
+
+func (ec *executionContext) childFields_DeleteInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_DeleteInvitationsPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeleteInvitationsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeleteInvitationsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteUserResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10016,64 +9967,6 @@ func (ec *executionContext) childFields_DeployFilePayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type DeployFilePayload", field.Name)
 }
 
-func (ec *executionContext) childFields_DeviceSlot(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "id":
-		return ec.fieldContext_DeviceSlot_id(ctx, field)
-	case "state":
-		return ec.fieldContext_DeviceSlot_state(ctx, field)
-	case "reason":
-		return ec.fieldContext_DeviceSlot_reason(ctx, field)
-	case "message":
-		return ec.fieldContext_DeviceSlot_message(ctx, field)
-	case "user":
-		return ec.fieldContext_DeviceSlot_user(ctx, field)
-	case "entity":
-		return ec.fieldContext_DeviceSlot_entity(ctx, field)
-	case "invitation":
-		return ec.fieldContext_DeviceSlot_invitation(ctx, field)
-	case "agent":
-		return ec.fieldContext_DeviceSlot_agent(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DeviceSlot", field.Name)
-}
-
-func (ec *executionContext) childFields_DeviceSlotConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "edges":
-		return ec.fieldContext_DeviceSlotConnection_edges(ctx, field)
-	case "nodes":
-		return ec.fieldContext_DeviceSlotConnection_nodes(ctx, field)
-	case "pageInfo":
-		return ec.fieldContext_DeviceSlotConnection_pageInfo(ctx, field)
-	case "totalCount":
-		return ec.fieldContext_DeviceSlotConnection_totalCount(ctx, field)
-	case "counts":
-		return ec.fieldContext_DeviceSlotConnection_counts(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DeviceSlotConnection", field.Name)
-}
-
-func (ec *executionContext) childFields_DeviceSlotCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "state":
-		return ec.fieldContext_DeviceSlotCount_state(ctx, field)
-	case "count":
-		return ec.fieldContext_DeviceSlotCount_count(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DeviceSlotCount", field.Name)
-}
-
-func (ec *executionContext) childFields_DeviceSlotEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "node":
-		return ec.fieldContext_DeviceSlotEdge_node(ctx, field)
-	case "cursor":
-		return ec.fieldContext_DeviceSlotEdge_cursor(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DeviceSlotEdge", field.Name)
-}
-
 func (ec *executionContext) childFields_Disk(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -10102,30 +9995,6 @@ func (ec *executionContext) childFields_EndedDeployment(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type EndedDeployment", field.Name)
 }
 
-func (ec *executionContext) childFields_EnrollError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "code":
-		return ec.fieldContext_EnrollError_code(ctx, field)
-	case "message":
-		return ec.fieldContext_EnrollError_message(ctx, field)
-	case "field":
-		return ec.fieldContext_EnrollError_field(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type EnrollError", field.Name)
-}
-
-func (ec *executionContext) childFields_EnrollPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "agent":
-		return ec.fieldContext_EnrollPayload_agent(ctx, field)
-	case "warnings":
-		return ec.fieldContext_EnrollPayload_warnings(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_EnrollPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type EnrollPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "enrollStatus":
@@ -10134,26 +10003,6 @@ func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, f
 		return ec.fieldContext_EnrollStatusCount_count(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EnrollStatusCount", field.Name)
-}
-
-func (ec *executionContext) childFields_EnrolledAgent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "agentId":
-		return ec.fieldContext_EnrolledAgent_agentId(ctx, field)
-	case "databaseId":
-		return ec.fieldContext_EnrolledAgent_databaseId(ctx, field)
-	case "name":
-		return ec.fieldContext_EnrolledAgent_name(ctx, field)
-	case "topic":
-		return ec.fieldContext_EnrolledAgent_topic(ctx, field)
-	case "apiToken":
-		return ec.fieldContext_EnrolledAgent_apiToken(ctx, field)
-	case "certificate":
-		return ec.fieldContext_EnrolledAgent_certificate(ctx, field)
-	case "mqtt":
-		return ec.fieldContext_EnrolledAgent_mqtt(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type EnrolledAgent", field.Name)
 }
 
 func (ec *executionContext) childFields_Entity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10434,6 +10283,18 @@ func (ec *executionContext) childFields_Invitation(ctx context.Context, field gr
 		return ec.fieldContext_Invitation_user(ctx, field)
 	case "entity":
 		return ec.fieldContext_Invitation_entity(ctx, field)
+	case "delivery":
+		return ec.fieldContext_Invitation_delivery(ctx, field)
+	case "openedAt":
+		return ec.fieldContext_Invitation_openedAt(ctx, field)
+	case "supersededBy":
+		return ec.fieldContext_Invitation_supersededBy(ctx, field)
+	case "agent":
+		return ec.fieldContext_Invitation_agent(ctx, field)
+	case "log":
+		return ec.fieldContext_Invitation_log(ctx, field)
+	case "devicesLeft":
+		return ec.fieldContext_Invitation_devicesLeft(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Invitation", field.Name)
 }
@@ -10452,22 +10313,16 @@ func (ec *executionContext) childFields_InvitationConnection(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type InvitationConnection", field.Name)
 }
 
-func (ec *executionContext) childFields_InvitationCredentials(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_InvitationDelivery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "deeplink":
-		return ec.fieldContext_InvitationCredentials_deeplink(ctx, field)
-	case "enrollmentUrl":
-		return ec.fieldContext_InvitationCredentials_enrollmentUrl(ctx, field)
-	case "pin":
-		return ec.fieldContext_InvitationCredentials_pin(ctx, field)
-	case "qrCodePng":
-		return ec.fieldContext_InvitationCredentials_qrCodePng(ctx, field)
-	case "qrCodeSvg":
-		return ec.fieldContext_InvitationCredentials_qrCodeSvg(ctx, field)
-	case "expiresAt":
-		return ec.fieldContext_InvitationCredentials_expiresAt(ctx, field)
+	case "state":
+		return ec.fieldContext_InvitationDelivery_state(ctx, field)
+	case "queuedAt":
+		return ec.fieldContext_InvitationDelivery_queuedAt(ctx, field)
+	case "sentAt":
+		return ec.fieldContext_InvitationDelivery_sentAt(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type InvitationCredentials", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type InvitationDelivery", field.Name)
 }
 
 func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10480,14 +10335,70 @@ func (ec *executionContext) childFields_InvitationEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type InvitationEdge", field.Name)
 }
 
-func (ec *executionContext) childFields_IssueInvitationCredentialsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_InvitationEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "credentials":
-		return ec.fieldContext_IssueInvitationCredentialsPayload_credentials(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_IssueInvitationCredentialsPayload_userErrors(ctx, field)
+	case "cursor":
+		return ec.fieldContext_InvitationEvent_cursor(ctx, field)
+	case "at":
+		return ec.fieldContext_InvitationEvent_at(ctx, field)
+	case "kind":
+		return ec.fieldContext_InvitationEvent_kind(ctx, field)
+	case "entityId":
+		return ec.fieldContext_InvitationEvent_entityId(ctx, field)
+	case "invitationId":
+		return ec.fieldContext_InvitationEvent_invitationId(ctx, field)
+	case "invitation":
+		return ec.fieldContext_InvitationEvent_invitation(ctx, field)
+	case "agent":
+		return ec.fieldContext_InvitationEvent_agent(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type IssueInvitationCredentialsPayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type InvitationEvent", field.Name)
+}
+
+func (ec *executionContext) childFields_InvitationLogEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "at":
+		return ec.fieldContext_InvitationLogEntry_at(ctx, field)
+	case "event":
+		return ec.fieldContext_InvitationLogEntry_event(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InvitationLogEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_InvitationResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_InvitationResult_id(ctx, field)
+	case "invitation":
+		return ec.fieldContext_InvitationResult_invitation(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_InvitationResult_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InvitationResult", field.Name)
+}
+
+func (ec *executionContext) childFields_InviteUserResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "invitation":
+		return ec.fieldContext_InviteUserResult_invitation(ctx, field)
+	case "userCreated":
+		return ec.fieldContext_InviteUserResult_userCreated(ctx, field)
+	case "supersededIds":
+		return ec.fieldContext_InviteUserResult_supersededIds(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_InviteUserResult_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InviteUserResult", field.Name)
+}
+
+func (ec *executionContext) childFields_InviteUsersPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_InviteUsersPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_InviteUsersPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InviteUsersPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_LocateAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10572,24 +10483,6 @@ func (ec *executionContext) childFields_MoveAgentsPayload(ctx context.Context, f
 		return ec.fieldContext_MoveAgentsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MoveAgentsPayload", field.Name)
-}
-
-func (ec *executionContext) childFields_MqttCredentials(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "broker":
-		return ec.fieldContext_MqttCredentials_broker(ctx, field)
-	case "port":
-		return ec.fieldContext_MqttCredentials_port(ctx, field)
-	case "tls":
-		return ec.fieldContext_MqttCredentials_tls(ctx, field)
-	case "username":
-		return ec.fieldContext_MqttCredentials_username(ctx, field)
-	case "password":
-		return ec.fieldContext_MqttCredentials_password(ctx, field)
-	case "topic":
-		return ec.fieldContext_MqttCredentials_topic(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type MqttCredentials", field.Name)
 }
 
 func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10990,16 +10883,6 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
 }
 
-func (ec *executionContext) childFields_RedeemPinPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "deeplink":
-		return ec.fieldContext_RedeemPinPayload_deeplink(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_RedeemPinPayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type RedeemPinPayload", field.Name)
-}
-
 func (ec *executionContext) childFields_RemoveApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "task":
@@ -11028,6 +10911,18 @@ func (ec *executionContext) childFields_RemoveTasksPayload(ctx context.Context, 
 		return ec.fieldContext_RemoveTasksPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RemoveTasksPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RenewInvitationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "invitation":
+		return ec.fieldContext_RenewInvitationPayload_invitation(ctx, field)
+	case "results":
+		return ec.fieldContext_RenewInvitationPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RenewInvitationPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RenewInvitationPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RequestInventoryPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -279,6 +279,20 @@ type CreateUserPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// Which invitations to end.
+type DeactivateInvitationsInput struct {
+	// The invitations, each once; at most 500.
+	InvitationIds []string `json:"invitationIds"`
+}
+
+// What became of `deactivateInvitations`.
+type DeactivateInvitationsPayload struct {
+	// One result for each id, in their order.
+	Results []*InvitationResult `json:"results"`
+	// What the caller did wrong in all.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Which application to delete.
 type DeleteApplicationInput struct {
 	// The application's global id.
@@ -326,6 +340,30 @@ type DeleteFleetPayload struct {
 	// How many devices were in the fleet, of those that the viewer may see.
 	MovedAgentCount int `json:"movedAgentCount"`
 	// What the caller did wrong.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What became of one invitation that was to be deleted.
+type DeleteInvitationResult struct {
+	// The id that was given.
+	ID string `json:"id"`
+	// Whether it is gone.
+	Deleted bool `json:"deleted"`
+	// What went wrong with this one.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which invitations to delete.
+type DeleteInvitationsInput struct {
+	// The invitations, each once; at most 500.
+	InvitationIds []string `json:"invitationIds"`
+}
+
+// What became of `deleteInvitations`.
+type DeleteInvitationsPayload struct {
+	// One result for each id, in their order.
+	Results []*DeleteInvitationResult `json:"results"`
+	// What the caller did wrong in all.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
@@ -412,130 +450,12 @@ type DeviceEventFilter struct {
 	Kinds []DeviceEventKind `json:"kinds,omitempty"`
 }
 
-// A page of slots.
-type DeviceSlotConnection struct {
-	// The items with their cursors.
-	Edges []*DeviceSlotEdge `json:"edges"`
-	// The items alone.
-	Nodes []*DeviceSlot `json:"nodes"`
-	// Where the page stands in the whole list.
-	PageInfo *PageInfo `json:"pageInfo"`
-	// How many there are on all pages together.
-	TotalCount int `json:"totalCount"`
-	// How many there are in each state, whatever `filter.states` says, in the order of the states.
-	Counts []*DeviceSlotCount `json:"counts"`
-}
-
-// How many slots are in a state.
-type DeviceSlotCount struct {
-	// The state.
-	State DeviceSlotState `json:"state"`
-	// How many.
-	Count int `json:"count"`
-}
-
-// A slot in a page.
-type DeviceSlotEdge struct {
-	// The slot.
-	Node *DeviceSlot `json:"node"`
-	// Its place in the list, to go on from.
-	Cursor string `json:"cursor"`
-}
-
-// Which slots; all that is given must hold.
-type DeviceSlotFilter struct {
-	// In one of these states.
-	States []DeviceSlotState `json:"states,omitempty"`
-	// With this text in the device's name, its serial number or its owner's name, or in the invited person's name.
-	Search *string `json:"search,omitempty"`
-	// In one of these entities, by their global ids.
-	EntityIds []string `json:"entityIds,omitempty"`
-	// Of one of these people, by their global ids.
-	UserIds []string `json:"userIds,omitempty"`
-}
-
-// Why a device was not enrolled.
-type EnrollError struct {
-	// The reason, for apps to branch on.
-	Code EnrollFailureCode `json:"code"`
-	// The reason and what to do, for a person.
-	Message string `json:"message"`
-	// The path of the input's field that is to blame; null when none is.
-	Field []string `json:"field,omitempty"`
-}
-
-// An invitation, and what the device that uses it says of itself. Give the deeplink, or the two tokens that are in it.
-type EnrollInput struct {
-	// The invitation's link, as the QR code holds it; instead of `userToken` and `invitationToken`.
-	Deeplink *string `json:"deeplink,omitempty"`
-	// The URL of GLPI's API, the first field of the deeplink. It is not called: the gateway knows its GLPI.
-	APIURL *string `json:"apiUrl,omitempty"`
-	// The invited person's token, the second field of the deeplink.
-	UserToken *string `json:"userToken,omitempty"`
-	// The invitation's token, the third field of the deeplink.
-	InvitationToken *string `json:"invitationToken,omitempty"`
-	// The address at which the person got the invitation.
-	Email string `json:"email"`
-	// The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / and $. Without one
-	// the UUID takes its place.
-	Serial *string `json:"serial,omitempty"`
-	// The device's UUID. One of `serial` and `uuid` is needed.
-	UUID *string `json:"uuid,omitempty"`
-	// The person's first name, which GLPI takes over; it keeps the one it has where no name is given.
-	FirstName *string `json:"firstName,omitempty"`
-	// The person's last name, which GLPI takes over; it keeps the one it has where no name is given.
-	LastName *string `json:"lastName,omitempty"`
-	// The person's phone number.
-	Phone *string `json:"phone,omitempty"`
-	// The version of the agent's app, such as `2.1.0`.
-	Version string `json:"version"`
-	// The platform of the device.
-	Type MdmType `json:"type"`
-	// The device's model, for the inventory that is built where none is given.
-	Model *string `json:"model,omitempty"`
-	// The version of the device's operating system, for the inventory that is built where none is given.
-	OsVersion *string `json:"osVersion,omitempty"`
-	// The device's inventory: FusionInventory's XML, as it is or in base64, at most 2 MiB, with the device's serial number
-	// in BIOS/SSN. Null: one is built of the fields above.
-	Inventory *string `json:"inventory,omitempty"`
-	// A request for a client certificate, in PEM, at most 16 KiB, where the server signs them.
-	Csr *string `json:"csr,omitempty"`
-}
-
-// What `enroll` answers.
-type EnrollPayload struct {
-	// The device's credentials, which are told this once; null when it was not enrolled.
-	Agent *EnrolledAgent `json:"agent,omitempty"`
-	// What could not be done for the device beside enrolling it, for a person.
-	Warnings []string `json:"warnings"`
-	// Why it was not enrolled.
-	UserErrors []*EnrollError `json:"userErrors"`
-}
-
 // How many devices are in an enrolment state.
 type EnrollStatusCount struct {
 	// The state.
 	EnrollStatus EnrollStatus `json:"enrollStatus"`
 	// How many devices.
 	Count int `json:"count"`
-}
-
-// A device that was enrolled, with what it needs from now on. Every field that is a secret is told this once.
-type EnrolledAgent struct {
-	// The agent's global id.
-	AgentID string `json:"agentId"`
-	// GLPI's own id of the agent, with which the device speaks to GLPI.
-	DatabaseID int `json:"databaseId"`
-	// The agent's name.
-	Name string `json:"name"`
-	// The root of the device's topics on the broker, such as `3/agent/SERIAL`.
-	Topic string `json:"topic"`
-	// The token of the device's own account in GLPI. A secret.
-	APIToken string `json:"apiToken"`
-	// The certificate that was signed for the device, in PEM; null where none was.
-	Certificate *string `json:"certificate,omitempty"`
-	// How the device reaches the broker.
-	Mqtt *MqttCredentials `json:"mqtt"`
 }
 
 // An entity's own address in GLPI.
@@ -642,24 +562,6 @@ type FleetEdge struct {
 	Cursor string `json:"cursor"`
 }
 
-// Which fleets to list: those that match everything given.
-type FleetFilter struct {
-	// A part of the name, whatever the case. GLPI takes `%` for any text and `_` for any character.
-	Search *string `json:"search,omitempty"`
-	// Only the default fleets of entities, or only those that can take policies.
-	IsDefault *bool `json:"isDefault,omitempty"`
-	// Only fleets that one of these entities owns; 40 at most.
-	EntityIds []string `json:"entityIds,omitempty"`
-}
-
-// How a list of fleets is sorted.
-type FleetOrder struct {
-	// By what.
-	Field FleetOrderField `json:"field"`
-	// Which way.
-	Direction OrderDirection `json:"direction"`
-}
-
 // The gateway and what it stands between.
 type GatewayStatus struct {
 	// The gateway's version.
@@ -744,20 +646,14 @@ type InvitationConnection struct {
 	TotalCount int `json:"totalCount"`
 }
 
-// What an invited person enrols with. Treat all of it like a password.
-type InvitationCredentials struct {
-	// The link that opens the agent on a phone, with secrets of GLPI in it: `?data=` and base64 of seven fields, parted by `\;`.
-	Deeplink string `json:"deeplink"`
-	// The invitation's page on the gateway, which shows the rest; no secret of GLPI is in it.
-	EnrollmentURL string `json:"enrollmentUrl"`
-	// Eight digits that are good together with one of the person's addresses: see `redeemPin`.
-	Pin string `json:"pin"`
-	// The deeplink as a QR code, a PNG of 6 pixels a module in a `data:` URL.
-	QRCodePng string `json:"qrCodePng"`
-	// The deeplink as a QR code, an SVG document without an outer size.
-	QRCodeSVG string `json:"qrCodeSvg"`
-	// When all of it ends, together with the invitation.
-	ExpiresAt time.Time `json:"expiresAt"`
+// How far the e-mail of an invitation has come, as GLPI's queue tells.
+type InvitationDelivery struct {
+	// Where it is.
+	State InvitationDeliveryState `json:"state"`
+	// When GLPI queued it.
+	QueuedAt *time.Time `json:"queuedAt,omitempty"`
+	// When GLPI sent it; null: not yet.
+	SentAt *time.Time `json:"sentAt,omitempty"`
 }
 
 // An invitation in a page.
@@ -768,18 +664,91 @@ type InvitationEdge struct {
 	Cursor string `json:"cursor"`
 }
 
-// What `issueInvitationCredentials` needs.
-type IssueInvitationCredentialsInput struct {
-	// The invitation's global id. It must be one that can be used.
-	InvitationID string `json:"invitationId"`
+// Which invitations a list shows. Everything given must hold.
+type InvitationFilter struct {
+	// Only those in one of these states.
+	States []InvitationState `json:"states,omitempty"`
+	// A part of the invited person's user name, first name, last name or e-mail address, whatever the case; or first and last
+	// name in either order. 255 characters at most. GLPI takes `%` for any text and `_` for any character.
+	Search *string `json:"search,omitempty"`
+	// Only those of these people.
+	UserIds []string `json:"userIds,omitempty"`
+	// Only those for these entities.
+	EntityIds []string `json:"entityIds,omitempty"`
 }
 
-// What `issueInvitationCredentials` answers.
-type IssueInvitationCredentialsPayload struct {
-	// The credentials; null when they were refused.
-	Credentials *InvitationCredentials `json:"credentials,omitempty"`
-	// Why they were refused.
+// Why a device failed to enrol.
+type InvitationLogEntry struct {
+	// When.
+	At time.Time `json:"at"`
+	// GLPI's own words, in the language of its installation.
+	Event string `json:"event"`
+}
+
+// How a list of invitations is sorted.
+type InvitationOrder struct {
+	// By what.
+	Field InvitationOrderField `json:"field"`
+	// Which way.
+	Direction OrderDirection `json:"direction"`
+}
+
+// What became of one invitation.
+type InvitationResult struct {
+	// The id that was given.
+	ID string `json:"id"`
+	// The invitation as it is now; null where it is not there.
+	Invitation *Invitation `json:"invitation,omitempty"`
+	// What went wrong with this one.
 	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What became of one invitee.
+type InviteUserResult struct {
+	// The invitation; null where there is none.
+	Invitation *Invitation `json:"invitation,omitempty"`
+	// Whether a user was made for the address.
+	UserCreated bool `json:"userCreated"`
+	// The older invitations that ended.
+	SupersededIds []string `json:"supersededIds"`
+	// What went wrong with this one. With an invitation: it stands all the same.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Whom to invite.
+type InviteUsersInput struct {
+	// The people, each once; at most 500.
+	Invitees []*InviteeInput `json:"invitees"`
+	// The entity that the devices will belong to; the viewer must see it. The viewer's active one unless told.
+	EntityID *string `json:"entityId,omitempty"`
+	// Whether older pending invitations of the same people end.
+	Supersede bool `json:"supersede"`
+	// Words of the viewer's for the invitations' pages; GLPI's mail does not hold them. 1,000 characters at most.
+	Message *string `json:"message,omitempty"`
+}
+
+// What became of `inviteUsers`.
+type InviteUsersPayload struct {
+	// One result for each invitee, in their order.
+	Results []*InviteUserResult `json:"results"`
+	// What the caller did wrong in all.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// One person to invite: by address or by user.
+type InviteeInput struct {
+	// Their whole e-mail address. Who has it is invited; where nobody in sight has, a user is made.
+	Email *string `json:"email,omitempty"`
+	// A user who has an e-mail address.
+	UserID *string `json:"userId,omitempty"`
+	// The first name of a new user.
+	FirstName *string `json:"firstName,omitempty"`
+	// The last name of a new user.
+	LastName *string `json:"lastName,omitempty"`
+	// The phone number of a new user.
+	Phone *string `json:"phone,omitempty"`
+	// How many devices may enrol with the invitation, one after the other: 1 to 20.
+	Slots int `json:"slots"`
 }
 
 // Which device to ask where it is.
@@ -881,22 +850,6 @@ type MoveAgentsPayload struct {
 	Results []*MoveAgentResult `json:"results"`
 	// What the caller did wrong with the whole; what is wrong with one device stands in its result.
 	UserErrors []*UserError `json:"userErrors"`
-}
-
-// How a device reaches the MQTT broker.
-type MqttCredentials struct {
-	// The broker's host.
-	Broker string `json:"broker"`
-	// The broker's TCP port.
-	Port int `json:"port"`
-	// Whether to use TLS.
-	TLS bool `json:"tls"`
-	// The name of the device's account: its serial number.
-	Username string `json:"username"`
-	// The password of the device's account. A secret.
-	Password string `json:"password"`
-	// The root of the device's topics; it may read and write below.
-	Topic string `json:"topic"`
 }
 
 // Writes. What the caller did wrong comes back in the payload's `userErrors`.
@@ -1138,22 +1091,6 @@ type ProfileGrantInput struct {
 type Query struct {
 }
 
-// What `redeemPin` needs.
-type RedeemPinInput struct {
-	// One of the invited person's addresses.
-	Email string `json:"email"`
-	// The PIN, eight digits.
-	Pin string `json:"pin"`
-}
-
-// What `redeemPin` answers.
-type RedeemPinPayload struct {
-	// The link that opens the agent on a phone; null when address and PIN don't fit.
-	Deeplink *string `json:"deeplink,omitempty"`
-	// Why there is none: `NOT_FOUND` when they don't fit, whatever the reason, or `RATE_LIMITED`.
-	UserErrors []*UserError `json:"userErrors"`
-}
-
 // An application that a fleet or a device is to remove.
 type RemoveApplicationInput struct {
 	// The name of the Android package, such as `com.example.app`; give this or `applicationId`.
@@ -1221,6 +1158,26 @@ type RemovedFile struct {
 }
 
 func (RemovedFile) IsTaskValue() {}
+
+// Which invitations to send again.
+type RenewInvitationInput struct {
+	// One invitation. Give this or `invitationIds`.
+	InvitationID *string `json:"invitationId,omitempty"`
+	// Several invitations, each once; at most 500.
+	InvitationIds []string `json:"invitationIds,omitempty"`
+	// Until when they hold from now on, in the future; left out, it stays as it is. One that has expired needs it.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+}
+
+// What became of `renewInvitation`.
+type RenewInvitationPayload struct {
+	// The first invitation as it is now; null where it is not there.
+	Invitation *Invitation `json:"invitation,omitempty"`
+	// One result for each id, in their order.
+	Results []*InvitationResult `json:"results"`
+	// What the caller did wrong; for a single invitation, what is wrong with that too.
+	UserErrors []*UserError `json:"userErrors"`
+}
 
 // Which device to ask for its inventory.
 type RequestInventoryInput struct {
@@ -2258,179 +2215,6 @@ func (e DeviceEventKind) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// Where a slot stands between an invitation and a device.
-type DeviceSlotState string
-
-const (
-	// Invited; nobody has opened the invitation's page.
-	DeviceSlotStateSent DeviceSlotState = "SENT"
-	// The invitation's page was opened.
-	DeviceSlotStateOpened DeviceSlotState = "OPENED"
-	// The last try to enrol failed, or the invitation has expired: see `reason`.
-	DeviceSlotStateFailed DeviceSlotState = "FAILED"
-	// A device under management that is not online now.
-	DeviceSlotStateEnrolled DeviceSlotState = "ENROLLED"
-	// A device that is online.
-	DeviceSlotStateOnline DeviceSlotState = "ONLINE"
-	// A device that said that it is online, and then nothing for long.
-	DeviceSlotStateStale DeviceSlotState = "STALE"
-	// A device that was asked to leave.
-	DeviceSlotStateUnenrolling DeviceSlotState = "UNENROLLING"
-)
-
-var AllDeviceSlotState = []DeviceSlotState{
-	DeviceSlotStateSent,
-	DeviceSlotStateOpened,
-	DeviceSlotStateFailed,
-	DeviceSlotStateEnrolled,
-	DeviceSlotStateOnline,
-	DeviceSlotStateStale,
-	DeviceSlotStateUnenrolling,
-}
-
-func (e DeviceSlotState) IsValid() bool {
-	switch e {
-	case DeviceSlotStateSent, DeviceSlotStateOpened, DeviceSlotStateFailed, DeviceSlotStateEnrolled, DeviceSlotStateOnline, DeviceSlotStateStale, DeviceSlotStateUnenrolling:
-		return true
-	}
-	return false
-}
-
-func (e DeviceSlotState) String() string {
-	return string(e)
-}
-
-func (e *DeviceSlotState) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = DeviceSlotState(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid DeviceSlotState", str)
-	}
-	return nil
-}
-
-func (e DeviceSlotState) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *DeviceSlotState) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e DeviceSlotState) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
-}
-
-// The reasons for which a device is not enrolled.
-type EnrollFailureCode string
-
-const (
-	// A value of the input can't be used.
-	EnrollFailureCodeBadUserInput EnrollFailureCode = "BAD_USER_INPUT"
-	// There is no such invitation, or it was deleted.
-	EnrollFailureCodeInvitationInvalid EnrollFailureCode = "INVITATION_INVALID"
-	// A device has enrolled with the invitation.
-	EnrollFailureCodeInvitationUsed EnrollFailureCode = "INVITATION_USED"
-	// The invitation's date has passed.
-	EnrollFailureCodeInvitationExpired EnrollFailureCode = "INVITATION_EXPIRED"
-	// Somebody ended the invitation, or a newer one took its place.
-	EnrollFailureCodeInvitationDeactivated EnrollFailureCode = "INVITATION_DEACTIVATED"
-	// The address is none of the invited person's.
-	EnrollFailureCodeWrongEmail EnrollFailureCode = "WRONG_EMAIL"
-	// The app's version can't be read.
-	EnrollFailureCodeVersionInvalid EnrollFailureCode = "VERSION_INVALID"
-	// The app is older than the server takes.
-	EnrollFailureCodeVersionTooLow EnrollFailureCode = "VERSION_TOO_LOW"
-	// The server does not take devices of this platform.
-	EnrollFailureCodeTypeUnknown EnrollFailureCode = "TYPE_UNKNOWN"
-	// The inventory can't be read, or names no device.
-	EnrollFailureCodeInventoryInvalid EnrollFailureCode = "INVENTORY_INVALID"
-	// The entity has as many devices as it may have.
-	EnrollFailureCodeTooManyDevices EnrollFailureCode = "TOO_MANY_DEVICES"
-	// The server has no way to reach the device.
-	EnrollFailureCodeNotificationUnavailable EnrollFailureCode = "NOTIFICATION_UNAVAILABLE"
-	// The server could not sign the device's certificate.
-	EnrollFailureCodeCertificateRefused EnrollFailureCode = "CERTIFICATE_REFUSED"
-	// The device was not enrolled, but the invitation is used up: it needs a new one, and somebody to tidy up.
-	EnrollFailureCodeInvitationConsumed EnrollFailureCode = "INVITATION_CONSUMED"
-	// GLPI gave no reason.
-	EnrollFailureCodeRefused EnrollFailureCode = "REFUSED"
-	// Too many failed tries from this network address; wait and try again.
-	EnrollFailureCodeRateLimited EnrollFailureCode = "RATE_LIMITED"
-)
-
-var AllEnrollFailureCode = []EnrollFailureCode{
-	EnrollFailureCodeBadUserInput,
-	EnrollFailureCodeInvitationInvalid,
-	EnrollFailureCodeInvitationUsed,
-	EnrollFailureCodeInvitationExpired,
-	EnrollFailureCodeInvitationDeactivated,
-	EnrollFailureCodeWrongEmail,
-	EnrollFailureCodeVersionInvalid,
-	EnrollFailureCodeVersionTooLow,
-	EnrollFailureCodeTypeUnknown,
-	EnrollFailureCodeInventoryInvalid,
-	EnrollFailureCodeTooManyDevices,
-	EnrollFailureCodeNotificationUnavailable,
-	EnrollFailureCodeCertificateRefused,
-	EnrollFailureCodeInvitationConsumed,
-	EnrollFailureCodeRefused,
-	EnrollFailureCodeRateLimited,
-}
-
-func (e EnrollFailureCode) IsValid() bool {
-	switch e {
-	case EnrollFailureCodeBadUserInput, EnrollFailureCodeInvitationInvalid, EnrollFailureCodeInvitationUsed, EnrollFailureCodeInvitationExpired, EnrollFailureCodeInvitationDeactivated, EnrollFailureCodeWrongEmail, EnrollFailureCodeVersionInvalid, EnrollFailureCodeVersionTooLow, EnrollFailureCodeTypeUnknown, EnrollFailureCodeInventoryInvalid, EnrollFailureCodeTooManyDevices, EnrollFailureCodeNotificationUnavailable, EnrollFailureCodeCertificateRefused, EnrollFailureCodeInvitationConsumed, EnrollFailureCodeRefused, EnrollFailureCodeRateLimited:
-		return true
-	}
-	return false
-}
-
-func (e EnrollFailureCode) String() string {
-	return string(e)
-}
-
-func (e *EnrollFailureCode) UnmarshalGQL(v any) error {
-	str, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("enums must be strings")
-	}
-
-	*e = EnrollFailureCode(str)
-	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid EnrollFailureCode", str)
-	}
-	return nil
-}
-
-func (e EnrollFailureCode) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
-}
-
-func (e *EnrollFailureCode) UnmarshalJSON(b []byte) error {
-	s, err := strconv.Unquote(string(b))
-	if err != nil {
-		return err
-	}
-	return e.UnmarshalGQL(s)
-}
-
-func (e EnrollFailureCode) MarshalJSON() ([]byte, error) {
-	var buf bytes.Buffer
-	e.MarshalGQL(&buf)
-	return buf.Bytes(), nil
-}
-
 // Where a device stands between enrolled and gone.
 type EnrollStatus string
 
@@ -2550,51 +2334,54 @@ func (e FileOrderField) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// What a list of fleets can be sorted by.
-type FleetOrderField string
+// Where the e-mail of an invitation is.
+type InvitationDeliveryState string
 
 const (
-	// GLPI's own id: the order of creation.
-	FleetOrderFieldDatabaseID FleetOrderField = "DATABASE_ID"
-	// The name.
-	FleetOrderFieldName FleetOrderField = "NAME"
+	// In GLPI's queue: GLPI's cron sends it.
+	InvitationDeliveryStateQueued InvitationDeliveryState = "QUEUED"
+	// GLPI has tried to send it in vain, and will try a few times more.
+	InvitationDeliveryStateFailing InvitationDeliveryState = "FAILING"
+	// It left GLPI.
+	InvitationDeliveryStateSent InvitationDeliveryState = "SENT"
 )
 
-var AllFleetOrderField = []FleetOrderField{
-	FleetOrderFieldDatabaseID,
-	FleetOrderFieldName,
+var AllInvitationDeliveryState = []InvitationDeliveryState{
+	InvitationDeliveryStateQueued,
+	InvitationDeliveryStateFailing,
+	InvitationDeliveryStateSent,
 }
 
-func (e FleetOrderField) IsValid() bool {
+func (e InvitationDeliveryState) IsValid() bool {
 	switch e {
-	case FleetOrderFieldDatabaseID, FleetOrderFieldName:
+	case InvitationDeliveryStateQueued, InvitationDeliveryStateFailing, InvitationDeliveryStateSent:
 		return true
 	}
 	return false
 }
 
-func (e FleetOrderField) String() string {
+func (e InvitationDeliveryState) String() string {
 	return string(e)
 }
 
-func (e *FleetOrderField) UnmarshalGQL(v any) error {
+func (e *InvitationDeliveryState) UnmarshalGQL(v any) error {
 	str, ok := v.(string)
 	if !ok {
 		return fmt.Errorf("enums must be strings")
 	}
 
-	*e = FleetOrderField(str)
+	*e = InvitationDeliveryState(str)
 	if !e.IsValid() {
-		return fmt.Errorf("%s is not a valid FleetOrderField", str)
+		return fmt.Errorf("%s is not a valid InvitationDeliveryState", str)
 	}
 	return nil
 }
 
-func (e FleetOrderField) MarshalGQL(w io.Writer) {
+func (e InvitationDeliveryState) MarshalGQL(w io.Writer) {
 	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
 }
 
-func (e *FleetOrderField) UnmarshalJSON(b []byte) error {
+func (e *InvitationDeliveryState) UnmarshalJSON(b []byte) error {
 	s, err := strconv.Unquote(string(b))
 	if err != nil {
 		return err
@@ -2602,18 +2389,157 @@ func (e *FleetOrderField) UnmarshalJSON(b []byte) error {
 	return e.UnmarshalGQL(s)
 }
 
-func (e FleetOrderField) MarshalJSON() ([]byte, error) {
+func (e InvitationDeliveryState) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
 }
 
-// Where an invitation stands, derived from what GLPI stores of it.
+// What can happen to an invitation.
+type InvitationEventKind string
+
+const (
+	// Somebody was invited.
+	InvitationEventKindCreated InvitationEventKind = "CREATED"
+	// Its mail left GLPI, as far as GLPI's queue may be read.
+	InvitationEventKindSent InvitationEventKind = "SENT"
+	// Its page was opened for the first time.
+	InvitationEventKindOpened InvitationEventKind = "OPENED"
+	// Its mail was sent again, or it holds longer.
+	InvitationEventKindRenewed InvitationEventKind = "RENEWED"
+	// A device tried to enrol with it in vain: see its log.
+	InvitationEventKindFailed InvitationEventKind = "FAILED"
+	// A device enrolled with it.
+	InvitationEventKindEnrolled InvitationEventKind = "ENROLLED"
+	// Its time is over.
+	InvitationEventKindExpired InvitationEventKind = "EXPIRED"
+	// Somebody ended it.
+	InvitationEventKindDeactivated InvitationEventKind = "DEACTIVATED"
+	// Somebody deleted it.
+	InvitationEventKindDeleted InvitationEventKind = "DELETED"
+)
+
+var AllInvitationEventKind = []InvitationEventKind{
+	InvitationEventKindCreated,
+	InvitationEventKindSent,
+	InvitationEventKindOpened,
+	InvitationEventKindRenewed,
+	InvitationEventKindFailed,
+	InvitationEventKindEnrolled,
+	InvitationEventKindExpired,
+	InvitationEventKindDeactivated,
+	InvitationEventKindDeleted,
+}
+
+func (e InvitationEventKind) IsValid() bool {
+	switch e {
+	case InvitationEventKindCreated, InvitationEventKindSent, InvitationEventKindOpened, InvitationEventKindRenewed, InvitationEventKindFailed, InvitationEventKindEnrolled, InvitationEventKindExpired, InvitationEventKindDeactivated, InvitationEventKindDeleted:
+		return true
+	}
+	return false
+}
+
+func (e InvitationEventKind) String() string {
+	return string(e)
+}
+
+func (e *InvitationEventKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = InvitationEventKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid InvitationEventKind", str)
+	}
+	return nil
+}
+
+func (e InvitationEventKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *InvitationEventKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e InvitationEventKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a list of invitations can be sorted by.
+type InvitationOrderField string
+
+const (
+	// GLPI's own id: the order of creation.
+	InvitationOrderFieldDatabaseID InvitationOrderField = "DATABASE_ID"
+	// When they end; those used up, which have no end any more, first.
+	InvitationOrderFieldExpiresAt InvitationOrderField = "EXPIRES_AT"
+)
+
+var AllInvitationOrderField = []InvitationOrderField{
+	InvitationOrderFieldDatabaseID,
+	InvitationOrderFieldExpiresAt,
+}
+
+func (e InvitationOrderField) IsValid() bool {
+	switch e {
+	case InvitationOrderFieldDatabaseID, InvitationOrderFieldExpiresAt:
+		return true
+	}
+	return false
+}
+
+func (e InvitationOrderField) String() string {
+	return string(e)
+}
+
+func (e *InvitationOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = InvitationOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid InvitationOrderField", str)
+	}
+	return nil
+}
+
+func (e InvitationOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *InvitationOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e InvitationOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where an invitation stands, derived from what GLPI stores of it and from what the gateway saw.
 type InvitationState string
 
 const (
 	// It can be used.
 	InvitationStatePending InvitationState = "PENDING"
+	// It can be used, and its page has been opened.
+	InvitationStateOpened InvitationState = "OPENED"
 	// Its date has passed. GLPI itself keeps it as pending for ever.
 	InvitationStateExpired InvitationState = "EXPIRED"
 	// Somebody ended it before it was used.
@@ -2624,6 +2550,7 @@ const (
 
 var AllInvitationState = []InvitationState{
 	InvitationStatePending,
+	InvitationStateOpened,
 	InvitationStateExpired,
 	InvitationStateDeactivated,
 	InvitationStateEnrolled,
@@ -2631,7 +2558,7 @@ var AllInvitationState = []InvitationState{
 
 func (e InvitationState) IsValid() bool {
 	switch e {
-	case InvitationStatePending, InvitationStateExpired, InvitationStateDeactivated, InvitationStateEnrolled:
+	case InvitationStatePending, InvitationStateOpened, InvitationStateExpired, InvitationStateDeactivated, InvitationStateEnrolled:
 		return true
 	}
 	return false

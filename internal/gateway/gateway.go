@@ -22,6 +22,8 @@ import (
 	"fleetgate/internal/download"
 	"fleetgate/internal/enrolment"
 	"fleetgate/internal/front"
+	"fleetgate/internal/invitation"
+	"fleetgate/internal/lookout"
 	"fleetgate/internal/roster"
 	"fleetgate/internal/settings"
 	"fleetgate/internal/signin"
@@ -38,16 +40,18 @@ const (
 
 // Gateway is the whole service.
 type Gateway struct {
-	glpi    *glpiproxy.Client
-	service *glpiproxy.Account // nil without a service token
-	signup  *glpiproxy.Account // nil without a sign-up token
-	store   store.Store
-	leader  *store.Lease // nil: this gateway is alone
-	bridge  *bridge.Bridge
-	roster  *roster.Roster // nil without a service token
-	desk    *signin.Desk
-	front   *front.Front
-	log     *slog.Logger
+	glpi        *glpiproxy.Client
+	service     *glpiproxy.Account // nil without a service token
+	signup      *glpiproxy.Account // nil without a sign-up token
+	store       store.Store
+	leader      *store.Lease // nil: this gateway is alone
+	bridge      *bridge.Bridge
+	roster      *roster.Roster // nil without a service token
+	desk        *signin.Desk
+	invitations *invitation.Desk
+	lookout     *lookout.Lookout // nil without a service token
+	front       *front.Front
+	log         *slog.Logger
 }
 
 // New makes a Gateway; it makes no call to GLPI or the broker. Errors name the wrong setting.
@@ -72,8 +76,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	if err := g.connectBroker(s, secret, metrics); err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
-	invitations, err := g.openInvitations(s, secret)
-	if err != nil {
+	if g.invitations, err = g.openInvitations(s, secret); err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
 	resolver := &graph.Resolver{
@@ -82,13 +85,16 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		UserFailures:    throttle.New(throttle.Options{}),
 		NameFailures:    throttle.New(throttle.Options{Burst: 100, Refill: 10 * time.Second}),
 		AddressFailures: throttle.New(throttle.Options{Burst: 50, Refill: 5 * time.Second}),
-		Invitations:     invitations,
+		Invitations:     g.invitations,
 		Audit:           audit.NewTrail(g.store),
 		Mails:           graph.NewAllowance(),
 		Logger:          log,
 	}
 	if g.service != nil {
 		resolver.Service = g.serviceSession
+		if err := g.postLookout(); err != nil {
+			return nil, errors.Join(err, g.store.Close())
+		}
 	}
 	if err := g.admitDevices(s, resolver); err != nil {
 		return nil, errors.Join(err, g.store.Close())
@@ -161,6 +167,16 @@ func (g *Gateway) connectBroker(s settings.Gateway, secret string, metrics prome
 	return err
 }
 
+// postLookout makes the lookout for what happens to invitations past the gateway.
+func (g *Gateway) postLookout() (err error) {
+	o := lookout.Options{Session: g.serviceSession, Desk: g.invitations, Logger: g.log}
+	if g.leader != nil {
+		o.Leads = g.leader.Held
+	}
+	g.lookout, err = lookout.New(o)
+	return err
+}
+
 // sealingSecret is what tokens and cursors are sealed with.
 func (g *Gateway) sealingSecret(s settings.Gateway) (string, error) {
 	secret, kept, err := s.SealingSecret()
@@ -204,6 +220,9 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return g.bridge.Run(background) })
 	if g.roster != nil {
 		group.Go(func() error { return g.roster.Run(background) })
+	}
+	if g.lookout != nil {
+		group.Go(func() error { return g.lookout.Run(background) })
 	}
 	group.Go(func() error { return g.desk.Run(background) })
 	group.Go(func() error { return g.followDevices(background) })

@@ -25,6 +25,7 @@ const (
 	Deleted     Kind = "DELETED"
 	Failed      Kind = "FAILED" // somebody tried to enrol with it in vain
 	Enrolled    Kind = "ENROLLED"
+	Expired     Kind = "EXPIRED" // its time is over
 )
 
 // Event is one change of an invitation, as every replica sees it.

@@ -22,6 +22,20 @@ func (d *Desk) Opened(ctx context.Context, invitationIDs ...int) (map[int]time.T
 	return notes(ctx, d, openedBucket, invitationIDs, func(text string) (time.Time, error) { return time.Parse(time.RFC3339Nano, text) })
 }
 
+// EverOpened tells when the pages of all invitations were first opened, as far as it is remembered.
+func (d *Desk) EverOpened(ctx context.Context) (map[int]time.Time, error) {
+	opened := map[int]time.Time{}
+	err := d.store.Each(ctx, openedBucket, func(name string, value []byte) bool {
+		id, idErr := strconv.Atoi(name)
+		at, err := time.Parse(time.RFC3339Nano, string(value))
+		if idErr == nil && err == nil {
+			opened[id] = at
+		}
+		return true
+	})
+	return opened, err
+}
+
 // Supersede notes that a newer invitation took the place of an old one.
 func (d *Desk) Supersede(ctx context.Context, old, new int) error {
 	return d.store.Put(ctx, supersededBucket, key(old), []byte(key(new)), noteKept)

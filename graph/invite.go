@@ -1,0 +1,310 @@
+package graph
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+	"fleetgate/internal/invitation"
+)
+
+const (
+	// invitesAtOnce is how many people GLPI is asked to invite in one call, one call after the other: for each it draws a
+	// QR code and queues a mail.
+	invitesAtOnce = 25
+	// mostSlots bounds the devices that may enrol with one invitation.
+	mostSlots = 20
+	// longestMessage bounds an inviter's words, in characters.
+	longestMessage = 1000
+)
+
+// inviting is an invitation of many people under way.
+type inviting struct {
+	resolver *Resolver
+	session  *glpiproxy.Session
+	scope    *glpiproxy.Scope
+	in       model.InviteUsersInput
+	entityID int
+	invitees []*invitee
+	older    map[int][]glpiproxy.Invitation // that can still be used, by user id
+}
+
+// invitee is one of the people to invite.
+type invitee struct {
+	*model.InviteeInput
+	place  int // among all
+	user   glpiproxy.User
+	result *model.InviteUserResult
+}
+
+// refuse tells what is wrong with one of the people, at a field of theirs.
+func (v *invitee) refuse(code model.UserErrorCode, message string, field ...string) {
+	path := append([]string{"input", "invitees", strconv.Itoa(v.place)}, field...)
+	v.result.UserErrors = append(v.result.UserErrors, userError(code, message, path...))
+}
+
+// fail tells why GLPI did not do something for one of the people.
+func (v *invitee) fail(err error, field ...string) {
+	path := append([]string{"input", "invitees", strconv.Itoa(v.place)}, field...)
+	v.result.UserErrors = append(v.result.UserErrors, itemRefusal(err, path...))
+}
+
+// named is the field that says who it is.
+func (v *invitee) named() string {
+	if v.UserID != nil {
+		return "userId"
+	}
+	return "email"
+}
+
+// sound are the people against whom nothing speaks so far.
+func (v *inviting) sound() (invitees []*invitee) {
+	for _, i := range v.invitees {
+		if len(i.result.UserErrors) == 0 {
+			invitees = append(invitees, i)
+		}
+	}
+	return invitees
+}
+
+// inviteUsers invites people whom the viewer sees, or who are new. Everything that can be checked is checked before
+// anybody is invited: GLPI itself would let a viewer take over the account of a stranger.
+func (r *Resolver) inviteUsers(ctx context.Context, in model.InviteUsersInput) (*model.InviteUsersPayload, error) {
+	payload := &model.InviteUsersPayload{Results: []*model.InviteUserResult{}, UserErrors: []*model.UserError{}}
+	s, err := allowed[glpiproxy.Invitation](ctx, glpiproxy.Read, glpiproxy.Create)
+	if err == nil {
+		_, err = allowed[glpiproxy.User](ctx, glpiproxy.Read)
+	}
+	if err != nil {
+		payload.UserErrors, err = oneRefusal(err)
+		return payload, err
+	}
+	v := &inviting{resolver: r, session: s, in: in}
+	if v.scope, err = s.Scope(ctx); err != nil {
+		return nil, err
+	}
+	if payload.UserErrors = v.check(); len(payload.UserErrors) > 0 {
+		return payload, nil
+	}
+	for _, step := range []func(context.Context) error{v.findPeople, v.createPeople, v.keepDefaultProfiles, v.findOlder} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for part := range slices.Chunk(v.sound(), invitesAtOnce) {
+		if err := v.invite(ctx, part); err != nil {
+			return nil, err
+		}
+	}
+	for _, i := range v.invitees {
+		payload.Results = append(payload.Results, i.result)
+	}
+	return payload, nil
+}
+
+// check finds what is wrong with the input as a whole, and with each of the people.
+func (v *inviting) check() []*model.UserError {
+	wrong := []*model.UserError{}
+	if n := len(v.in.Invitees); n == 0 || n > glpiproxy.MaxWrites {
+		wrong = append(wrong, badAt("Give between 1 and "+strconv.Itoa(glpiproxy.MaxWrites)+".", "input", "invitees"))
+	}
+	if v.in.Message != nil && utf8.RuneCountInString(*v.in.Message) > longestMessage {
+		wrong = append(wrong, badAt("At most "+strconv.Itoa(longestMessage)+" characters.", "input", "message"))
+	}
+	v.entityID = v.scope.EntityID
+	if v.in.EntityID != nil {
+		id, mistake := inputID("Entity", *v.in.EntityID, "input", "entityId")
+		if mistake == nil && !v.scope.SeesEntity(id) {
+			mistake = unknownAt("input", "entityId")
+		}
+		if mistake != nil {
+			wrong = append(wrong, mistake)
+		}
+		v.entityID = id
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	for place, in := range v.in.Invitees {
+		i := &invitee{InviteeInput: in, place: place, result: &model.InviteUserResult{SupersededIds: []string{}, UserErrors: []*model.UserError{}}}
+		i.check()
+		v.invitees = append(v.invitees, i)
+	}
+	return wrong
+}
+
+func (v *invitee) check() {
+	if (v.Email == nil) == (v.UserID == nil) {
+		v.refuse(model.UserErrorCodeBadUserInput, "Give either an address or a user.")
+	}
+	if v.Slots < 1 || v.Slots > mostSlots {
+		v.refuse(model.UserErrorCodeBadUserInput, "Give between 1 and "+strconv.Itoa(mostSlots)+".", "slots")
+	}
+	if v.UserID == nil {
+		return
+	}
+	id, wrong := inputID("User", *v.UserID)
+	if wrong != nil {
+		v.refuse(wrong.Code, wrong.Message, "userId")
+	}
+	v.user.ID = id
+}
+
+// invite invites some of the people in one call, and ends their older invitations.
+func (v *inviting) invite(ctx context.Context, part []*invitee) error {
+	inputs := make([]glpiproxy.InvitationInput, len(part))
+	for n, i := range part {
+		inputs[n] = glpiproxy.InvitationInput{UserID: i.user.ID, EntityID: v.entityID}
+	}
+	outcomes, err := glpiproxy.CreateMany(ctx, v.session, inputs)
+	if err != nil {
+		return err
+	}
+	made := map[int]*invitee{}
+	var ids []int
+	for n, i := range part {
+		if outcomes[n].Err != nil {
+			i.fail(outcomes[n].Err, i.named())
+			continue
+		}
+		made[outcomes[n].ID] = i
+		ids = append(ids, outcomes[n].ID)
+	}
+	found, err := glpiproxy.GetFresh[glpiproxy.Invitation](ctx, v.session, ids)
+	if err != nil {
+		return err
+	}
+	l, err := load(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		invited := found[id].Item
+		if found[id].Err != nil || invited.UserID != made[id].user.ID {
+			made[id].fail(&glpiproxy.Error{Kind: glpiproxy.Upstream})
+			continue
+		}
+		v.resolver.expectInvitation(l, invited)
+		made[id].result.Invitation = &model.Invitation{Invitation: invited}
+		if err := v.note(ctx, made[id]); err != nil {
+			return err
+		}
+	}
+	return v.supersede(ctx, part)
+}
+
+// note keeps what GLPI has no room for, and tells those who watch.
+func (v *inviting) note(ctx context.Context, i *invitee) error {
+	desk, made := v.resolver.Invitations, i.result.Invitation
+	if i.Slots > 1 {
+		if err := desk.Allow(ctx, made.ID, i.Slots); err != nil {
+			return err
+		}
+	}
+	if v.in.Message != nil && *v.in.Message != "" {
+		if err := desk.SetMessage(ctx, made.ID, *v.in.Message); err != nil {
+			return err
+		}
+	}
+	return desk.See(ctx, invitation.Sighting{InvitationID: made.ID, EntityID: made.EntityID, State: invitation.StatePending})
+}
+
+// findOlder finds the invitations that the new ones are to replace.
+func (v *inviting) findOlder(ctx context.Context) error {
+	v.older = map[int][]glpiproxy.Invitation{}
+	if !v.in.Supersede {
+		return nil
+	}
+	var userIDs, ids []int
+	for _, i := range v.sound() {
+		if !i.result.UserCreated {
+			userIDs = append(userIDs, i.user.ID)
+		}
+	}
+	if len(userIDs) == 0 {
+		return nil
+	}
+	byUser, err := glpiproxy.InvitationsOf(ctx, v.session, userIDs)
+	if err != nil {
+		return err
+	}
+	for _, own := range byUser {
+		ids = append(ids, own...)
+	}
+	slices.Sort(ids)
+	found, err := glpiproxy.GetFresh[glpiproxy.Invitation](ctx, v.session, ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		old := found[id]
+		if old.Err == nil && (model.Invitation{Invitation: old.Item}).StateAt(v.resolver.Now()) == model.InvitationStatePending {
+			v.older[old.Item.UserID] = append(v.older[old.Item.UserID], old.Item)
+		}
+	}
+	return nil
+}
+
+// supersede ends the older invitations of those who have a new one.
+func (v *inviting) supersede(ctx context.Context, part []*invitee) error {
+	var old []glpiproxy.Invitation
+	owners := map[int]*invitee{}
+	for _, i := range part {
+		if i.result.Invitation == nil {
+			continue
+		}
+		for _, o := range v.older[i.user.ID] {
+			old, owners[o.ID] = append(old, o), i
+		}
+	}
+	for some := range slices.Chunk(old, glpiproxy.MaxWrites) {
+		outcomes, err := v.resolver.endInvitations(ctx, v.session, some)
+		if err != nil { // the new ones stand all the same
+			for _, o := range some {
+				owners[o.ID].fail(err)
+			}
+			continue
+		}
+		for n, o := range some {
+			i := owners[o.ID]
+			if outcomes[n].Err != nil {
+				i.fail(outcomes[n].Err)
+				continue
+			}
+			i.result.SupersededIds = append(i.result.SupersededIds, model.GlobalID("Invitation", o.ID))
+			if err := v.resolver.Invitations.Supersede(ctx, o.ID, i.result.Invitation.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// endInvitations puts invitations to "done" in GLPI, takes back their credentials, and tells those who watch.
+func (r *Resolver) endInvitations(ctx context.Context, s *glpiproxy.Session, ended []glpiproxy.Invitation) (glpiproxy.Outcomes, error) {
+	done := "done"
+	edits := make([]glpiproxy.Edit[glpiproxy.InvitationChange], len(ended))
+	for n, i := range ended {
+		edits[n] = glpiproxy.Edit[glpiproxy.InvitationChange]{ID: i.ID, Change: glpiproxy.InvitationChange{Status: &done}}
+	}
+	outcomes, err := glpiproxy.UpdateMany(ctx, s, edits)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range ended {
+		if outcomes[n].Err != nil {
+			continue
+		}
+		if err := r.Invitations.Retire(ctx, i.ID); err != nil {
+			return nil, err
+		}
+		seen := invitation.Sighting{InvitationID: i.ID, EntityID: i.EntityID, State: invitation.StateDeactivated}
+		if err := r.Invitations.See(ctx, seen); err != nil {
+			return nil, err
+		}
+	}
+	return outcomes, nil
+}
