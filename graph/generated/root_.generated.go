@@ -337,9 +337,31 @@ type ComplexityRoot struct {
 		TaskID             func(childComplexity int) int
 	}
 
+	EnrollError struct {
+		Code    func(childComplexity int) int
+		Field   func(childComplexity int) int
+		Message func(childComplexity int) int
+	}
+
+	EnrollPayload struct {
+		Agent      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+		Warnings   func(childComplexity int) int
+	}
+
 	EnrollStatusCount struct {
 		Count        func(childComplexity int) int
 		EnrollStatus func(childComplexity int) int
+	}
+
+	EnrolledAgent struct {
+		APIToken    func(childComplexity int) int
+		AgentID     func(childComplexity int) int
+		Certificate func(childComplexity int) int
+		DatabaseID  func(childComplexity int) int
+		Mqtt        func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Topic       func(childComplexity int) int
 	}
 
 	Entity struct {
@@ -509,6 +531,15 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
+	InvitationCredentials struct {
+		Deeplink      func(childComplexity int) int
+		EnrollmentURL func(childComplexity int) int
+		ExpiresAt     func(childComplexity int) int
+		Pin           func(childComplexity int) int
+		QRCodePng     func(childComplexity int) int
+		QRCodeSVG     func(childComplexity int) int
+	}
+
 	InvitationDelivery struct {
 		QueuedAt func(childComplexity int) int
 		SentAt   func(childComplexity int) int
@@ -553,6 +584,11 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	IssueInvitationCredentialsPayload struct {
+		Credentials func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
 	LocateAgentPayload struct {
 		Answered    func(childComplexity int) int
 		AnsweredBy  func(childComplexity int) int
@@ -595,47 +631,59 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	MqttCredentials struct {
+		Broker   func(childComplexity int) int
+		Password func(childComplexity int) int
+		Port     func(childComplexity int) int
+		TLS      func(childComplexity int) int
+		Topic    func(childComplexity int) int
+		Username func(childComplexity int) int
+	}
+
 	Mutation struct {
-		ApplyPolicies         func(childComplexity int, input model.ApplyPoliciesInput) int
-		CreateAccount         func(childComplexity int, input model.CreateAccountInput) int
-		CreateFleet           func(childComplexity int, input model.CreateFleetInput) int
-		CreateSignupCaptcha   func(childComplexity int) int
-		CreateUser            func(childComplexity int, input model.CreateUserInput) int
-		DeactivateInvitations func(childComplexity int, input model.DeactivateInvitationsInput) int
-		DeleteApplication     func(childComplexity int, input model.DeleteApplicationInput) int
-		DeleteFile            func(childComplexity int, input model.DeleteFileInput) int
-		DeleteFleet           func(childComplexity int, input model.DeleteFleetInput) int
-		DeleteInvitations     func(childComplexity int, input model.DeleteInvitationsInput) int
-		DeleteUsers           func(childComplexity int, input model.DeleteUsersInput) int
-		DeployApplication     func(childComplexity int, input model.DeployApplicationInput) int
-		DeployFile            func(childComplexity int, input model.DeployFileInput) int
-		InviteUsers           func(childComplexity int, input model.InviteUsersInput) int
-		LocateAgent           func(childComplexity int, input model.LocateAgentInput) int
-		Login                 func(childComplexity int, input model.LoginInput) int
-		LoginWithUserToken    func(childComplexity int, input model.LoginWithUserTokenInput) int
-		Logout                func(childComplexity int) int
-		MoveAgents            func(childComplexity int, input model.MoveAgentsInput) int
-		PingAgent             func(childComplexity int, input model.PingAgentInput) int
-		RemoveApplication     func(childComplexity int, input model.RemoveApplicationInput) int
-		RemoveFile            func(childComplexity int, input model.RemoveFileInput) int
-		RemoveTasks           func(childComplexity int, input model.RemoveTasksInput) int
-		RenewInvitation       func(childComplexity int, input model.RenewInvitationInput) int
-		RequestInventory      func(childComplexity int, input model.RequestInventoryInput) int
-		RequestPasswordReset  func(childComplexity int, input model.RequestPasswordResetInput) int
-		ResetPassword         func(childComplexity int, input model.ResetPasswordInput) int
-		SwitchEntity          func(childComplexity int, input model.SwitchEntityInput) int
-		SwitchProfile         func(childComplexity int, input model.SwitchProfileInput) int
-		UpdateAgent           func(childComplexity int, input model.UpdateAgentInput) int
-		UpdateApplication     func(childComplexity int, input model.UpdateApplicationInput) int
-		UpdateEntitySettings  func(childComplexity int, input model.UpdateEntitySettingsInput) int
-		UpdateFile            func(childComplexity int, input model.UpdateFileInput) int
-		UpdateFleet           func(childComplexity int, input model.UpdateFleetInput) int
-		UpdateMyProfile       func(childComplexity int, input model.UpdateMyProfileInput) int
-		UpdateTask            func(childComplexity int, input model.UpdateTaskInput) int
-		UpdateUser            func(childComplexity int, input model.UpdateUserInput) int
-		UploadApplication     func(childComplexity int, input model.UploadApplicationInput) int
-		UploadFile            func(childComplexity int, input model.UploadFileInput) int
-		ValidateAccount       func(childComplexity int, input model.ValidateAccountInput) int
+		ApplyPolicies              func(childComplexity int, input model.ApplyPoliciesInput) int
+		CreateAccount              func(childComplexity int, input model.CreateAccountInput) int
+		CreateFleet                func(childComplexity int, input model.CreateFleetInput) int
+		CreateSignupCaptcha        func(childComplexity int) int
+		CreateUser                 func(childComplexity int, input model.CreateUserInput) int
+		DeactivateInvitations      func(childComplexity int, input model.DeactivateInvitationsInput) int
+		DeleteApplication          func(childComplexity int, input model.DeleteApplicationInput) int
+		DeleteFile                 func(childComplexity int, input model.DeleteFileInput) int
+		DeleteFleet                func(childComplexity int, input model.DeleteFleetInput) int
+		DeleteInvitations          func(childComplexity int, input model.DeleteInvitationsInput) int
+		DeleteUsers                func(childComplexity int, input model.DeleteUsersInput) int
+		DeployApplication          func(childComplexity int, input model.DeployApplicationInput) int
+		DeployFile                 func(childComplexity int, input model.DeployFileInput) int
+		Enroll                     func(childComplexity int, input model.EnrollInput) int
+		InviteUsers                func(childComplexity int, input model.InviteUsersInput) int
+		IssueInvitationCredentials func(childComplexity int, input model.IssueInvitationCredentialsInput) int
+		LocateAgent                func(childComplexity int, input model.LocateAgentInput) int
+		Login                      func(childComplexity int, input model.LoginInput) int
+		LoginWithUserToken         func(childComplexity int, input model.LoginWithUserTokenInput) int
+		Logout                     func(childComplexity int) int
+		MoveAgents                 func(childComplexity int, input model.MoveAgentsInput) int
+		PingAgent                  func(childComplexity int, input model.PingAgentInput) int
+		RedeemPin                  func(childComplexity int, input model.RedeemPinInput) int
+		RemoveApplication          func(childComplexity int, input model.RemoveApplicationInput) int
+		RemoveFile                 func(childComplexity int, input model.RemoveFileInput) int
+		RemoveTasks                func(childComplexity int, input model.RemoveTasksInput) int
+		RenewInvitation            func(childComplexity int, input model.RenewInvitationInput) int
+		RequestInventory           func(childComplexity int, input model.RequestInventoryInput) int
+		RequestPasswordReset       func(childComplexity int, input model.RequestPasswordResetInput) int
+		ResetPassword              func(childComplexity int, input model.ResetPasswordInput) int
+		SwitchEntity               func(childComplexity int, input model.SwitchEntityInput) int
+		SwitchProfile              func(childComplexity int, input model.SwitchProfileInput) int
+		UpdateAgent                func(childComplexity int, input model.UpdateAgentInput) int
+		UpdateApplication          func(childComplexity int, input model.UpdateApplicationInput) int
+		UpdateEntitySettings       func(childComplexity int, input model.UpdateEntitySettingsInput) int
+		UpdateFile                 func(childComplexity int, input model.UpdateFileInput) int
+		UpdateFleet                func(childComplexity int, input model.UpdateFleetInput) int
+		UpdateMyProfile            func(childComplexity int, input model.UpdateMyProfileInput) int
+		UpdateTask                 func(childComplexity int, input model.UpdateTaskInput) int
+		UpdateUser                 func(childComplexity int, input model.UpdateUserInput) int
+		UploadApplication          func(childComplexity int, input model.UploadApplicationInput) int
+		UploadFile                 func(childComplexity int, input model.UploadFileInput) int
+		ValidateAccount            func(childComplexity int, input model.ValidateAccountInput) int
 	}
 
 	NamedEntry struct {
@@ -885,6 +933,11 @@ type ComplexityRoot struct {
 		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
 		Viewer           func(childComplexity int) int
 		WellKnownPaths   func(childComplexity int) int
+	}
+
+	RedeemPinPayload struct {
+		Deeplink   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	RemoveApplicationPayload struct {
@@ -2299,6 +2352,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EndedDeployment.TaskID(childComplexity), true
 
+	case "EnrollError.code":
+		if e.ComplexityRoot.EnrollError.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollError.Code(childComplexity), true
+	case "EnrollError.field":
+		if e.ComplexityRoot.EnrollError.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollError.Field(childComplexity), true
+	case "EnrollError.message":
+		if e.ComplexityRoot.EnrollError.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollError.Message(childComplexity), true
+
+	case "EnrollPayload.agent":
+		if e.ComplexityRoot.EnrollPayload.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollPayload.Agent(childComplexity), true
+	case "EnrollPayload.userErrors":
+		if e.ComplexityRoot.EnrollPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollPayload.UserErrors(childComplexity), true
+	case "EnrollPayload.warnings":
+		if e.ComplexityRoot.EnrollPayload.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrollPayload.Warnings(childComplexity), true
+
 	case "EnrollStatusCount.count":
 		if e.ComplexityRoot.EnrollStatusCount.Count == nil {
 			break
@@ -2311,6 +2402,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EnrollStatusCount.EnrollStatus(childComplexity), true
+
+	case "EnrolledAgent.apiToken":
+		if e.ComplexityRoot.EnrolledAgent.APIToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.APIToken(childComplexity), true
+	case "EnrolledAgent.agentId":
+		if e.ComplexityRoot.EnrolledAgent.AgentID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.AgentID(childComplexity), true
+	case "EnrolledAgent.certificate":
+		if e.ComplexityRoot.EnrolledAgent.Certificate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.Certificate(childComplexity), true
+	case "EnrolledAgent.databaseId":
+		if e.ComplexityRoot.EnrolledAgent.DatabaseID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.DatabaseID(childComplexity), true
+	case "EnrolledAgent.mqtt":
+		if e.ComplexityRoot.EnrolledAgent.Mqtt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.Mqtt(childComplexity), true
+	case "EnrolledAgent.name":
+		if e.ComplexityRoot.EnrolledAgent.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.Name(childComplexity), true
+	case "EnrolledAgent.topic":
+		if e.ComplexityRoot.EnrolledAgent.Topic == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnrolledAgent.Topic(childComplexity), true
 
 	case "Entity.completeName":
 		if e.ComplexityRoot.Entity.CompleteName == nil {
@@ -2979,6 +3113,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationConnection.TotalCount(childComplexity), true
 
+	case "InvitationCredentials.deeplink":
+		if e.ComplexityRoot.InvitationCredentials.Deeplink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.Deeplink(childComplexity), true
+	case "InvitationCredentials.enrollmentUrl":
+		if e.ComplexityRoot.InvitationCredentials.EnrollmentURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.EnrollmentURL(childComplexity), true
+	case "InvitationCredentials.expiresAt":
+		if e.ComplexityRoot.InvitationCredentials.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.ExpiresAt(childComplexity), true
+	case "InvitationCredentials.pin":
+		if e.ComplexityRoot.InvitationCredentials.Pin == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.Pin(childComplexity), true
+	case "InvitationCredentials.qrCodePng":
+		if e.ComplexityRoot.InvitationCredentials.QRCodePng == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.QRCodePng(childComplexity), true
+	case "InvitationCredentials.qrCodeSvg":
+		if e.ComplexityRoot.InvitationCredentials.QRCodeSVG == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvitationCredentials.QRCodeSVG(childComplexity), true
+
 	case "InvitationDelivery.queuedAt":
 		if e.ComplexityRoot.InvitationDelivery.QueuedAt == nil {
 			break
@@ -3124,6 +3295,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InviteUsersPayload.UserErrors(childComplexity), true
 
+	case "IssueInvitationCredentialsPayload.credentials":
+		if e.ComplexityRoot.IssueInvitationCredentialsPayload.Credentials == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IssueInvitationCredentialsPayload.Credentials(childComplexity), true
+	case "IssueInvitationCredentialsPayload.userErrors":
+		if e.ComplexityRoot.IssueInvitationCredentialsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IssueInvitationCredentialsPayload.UserErrors(childComplexity), true
+
 	case "LocateAgentPayload.answered":
 		if e.ComplexityRoot.LocateAgentPayload.Answered == nil {
 			break
@@ -3256,6 +3440,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MoveAgentsPayload.UserErrors(childComplexity), true
+
+	case "MqttCredentials.broker":
+		if e.ComplexityRoot.MqttCredentials.Broker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.Broker(childComplexity), true
+	case "MqttCredentials.password":
+		if e.ComplexityRoot.MqttCredentials.Password == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.Password(childComplexity), true
+	case "MqttCredentials.port":
+		if e.ComplexityRoot.MqttCredentials.Port == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.Port(childComplexity), true
+	case "MqttCredentials.tls":
+		if e.ComplexityRoot.MqttCredentials.TLS == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.TLS(childComplexity), true
+	case "MqttCredentials.topic":
+		if e.ComplexityRoot.MqttCredentials.Topic == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.Topic(childComplexity), true
+	case "MqttCredentials.username":
+		if e.ComplexityRoot.MqttCredentials.Username == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MqttCredentials.Username(childComplexity), true
 
 	case "Mutation.applyPolicies":
 		if e.ComplexityRoot.Mutation.ApplyPolicies == nil {
@@ -3395,6 +3616,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeployFile(childComplexity, args["input"].(model.DeployFileInput)), true
+	case "Mutation.enroll":
+		if e.ComplexityRoot.Mutation.Enroll == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_enroll_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Enroll(childComplexity, args["input"].(model.EnrollInput)), true
 	case "Mutation.inviteUsers":
 		if e.ComplexityRoot.Mutation.InviteUsers == nil {
 			break
@@ -3406,6 +3638,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.InviteUsers(childComplexity, args["input"].(model.InviteUsersInput)), true
+	case "Mutation.issueInvitationCredentials":
+		if e.ComplexityRoot.Mutation.IssueInvitationCredentials == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_issueInvitationCredentials_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.IssueInvitationCredentials(childComplexity, args["input"].(model.IssueInvitationCredentialsInput)), true
 	case "Mutation.locateAgent":
 		if e.ComplexityRoot.Mutation.LocateAgent == nil {
 			break
@@ -3467,6 +3710,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
+	case "Mutation.redeemPin":
+		if e.ComplexityRoot.Mutation.RedeemPin == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_redeemPin_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RedeemPin(childComplexity, args["input"].(model.RedeemPinInput)), true
 	case "Mutation.removeApplication":
 		if e.ComplexityRoot.Mutation.RemoveApplication == nil {
 			break
@@ -4765,6 +5019,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.WellKnownPaths(childComplexity), true
 
+	case "RedeemPinPayload.deeplink":
+		if e.ComplexityRoot.RedeemPinPayload.Deeplink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RedeemPinPayload.Deeplink(childComplexity), true
+	case "RedeemPinPayload.userErrors":
+		if e.ComplexityRoot.RedeemPinPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RedeemPinPayload.UserErrors(childComplexity), true
+
 	case "RemoveApplicationPayload.task":
 		if e.ComplexityRoot.RemoveApplicationPayload.Task == nil {
 			break
@@ -6034,6 +6301,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeployApplicationInput,
 		ec.unmarshalInputDeployFileInput,
 		ec.unmarshalInputDeviceEventFilter,
+		ec.unmarshalInputEnrollInput,
 		ec.unmarshalInputEntityContactInput,
 		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
@@ -6042,6 +6310,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputInvitationOrder,
 		ec.unmarshalInputInviteUsersInput,
 		ec.unmarshalInputInviteeInput,
+		ec.unmarshalInputIssueInvitationCredentialsInput,
 		ec.unmarshalInputLocateAgentInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
@@ -6049,6 +6318,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPingAgentInput,
 		ec.unmarshalInputPolicyValueInput,
 		ec.unmarshalInputProfileGrantInput,
+		ec.unmarshalInputRedeemPinInput,
 		ec.unmarshalInputRemoveApplicationInput,
 		ec.unmarshalInputRemoveFileInput,
 		ec.unmarshalInputRemoveTasksInput,
@@ -6907,6 +7177,207 @@ type RequestInventoryPayload {
   presence: Presence
   "What was wrong with the input."
   userErrors: [UserError!]!
+}
+`, BuiltIn: false},
+	{Name: "../schema/credential.graphqls", Input: `extend type Mutation {
+  """
+  Gives what the invited person enrols with, in every form: the same link and PIN each time, as long as the invitation
+  can be used. Whoever holds them acts as the invited person: only those who may invite get them, only for people who
+  have no more rights than they have themselves, and each time is recorded.
+  """
+  issueInvitationCredentials("Of which invitation." input: IssueInvitationCredentialsInput!): IssueInvitationCredentialsPayload!
+  """
+  Gives the deeplink that an address and its PIN stand for. Needs no sign-in. A few wrong tries lock the address for up to
+  a quarter of an hour, somewhat more lock the client.
+  """
+  redeemPin("The address and the PIN." input: RedeemPinInput!): RedeemPinPayload!
+}
+
+"What ` + "`" + `issueInvitationCredentials` + "`" + ` needs."
+input IssueInvitationCredentialsInput {
+  "The invitation's global id. It must be one that can be used."
+  invitationId: ID!
+}
+
+"What ` + "`" + `issueInvitationCredentials` + "`" + ` answers."
+type IssueInvitationCredentialsPayload {
+  "The credentials; null when they were refused."
+  credentials: InvitationCredentials
+  "Why they were refused."
+  userErrors: [UserError!]!
+}
+
+"What an invited person enrols with. Treat all of it like a password."
+type InvitationCredentials {
+  "The link that opens the agent on a phone, with secrets of GLPI in it: ` + "`" + `?data=` + "`" + ` and base64 of seven fields, parted by ` + "`" + `\\;` + "`" + `."
+  deeplink: String!
+  "The invitation's page on the gateway, which shows the rest; no secret of GLPI is in it."
+  enrollmentUrl: String!
+  "Eight digits that are good together with one of the person's addresses: see ` + "`" + `redeemPin` + "`" + `."
+  pin: String!
+  "The deeplink as a QR code, a PNG of 6 pixels a module in a ` + "`" + `data:` + "`" + ` URL."
+  qrCodePng: String!
+  "The deeplink as a QR code, an SVG document without an outer size."
+  qrCodeSvg: String!
+  "When all of it ends, together with the invitation."
+  expiresAt: DateTime!
+}
+
+"What ` + "`" + `redeemPin` + "`" + ` needs."
+input RedeemPinInput {
+  "One of the invited person's addresses."
+  email: EmailAddress!
+  "The PIN, eight digits."
+  pin: String!
+}
+
+"What ` + "`" + `redeemPin` + "`" + ` answers."
+type RedeemPinPayload {
+  "The link that opens the agent on a phone; null when address and PIN don't fit."
+  deeplink: String
+  "Why there is none: ` + "`" + `NOT_FOUND` + "`" + ` when they don't fit, whatever the reason, or ` + "`" + `RATE_LIMITED` + "`" + `."
+  userErrors: [UserError!]!
+}
+`, BuiltIn: false},
+	{Name: "../schema/enroll.graphqls", Input: `extend type Mutation {
+  """
+  Enrols a device with an invitation, in one step: signs in as the invited, makes the device, reads its credentials and
+  closes the session, also when anything fails. Needs no sign-in: the deeplink is the proof. The device should connect to
+  the broker after it has this answer, by when what an earlier life of its serial number left there is cleared.
+  """
+  enroll("The invitation, and what the device says of itself." input: EnrollInput!): EnrollPayload!
+}
+
+"An invitation, and what the device that uses it says of itself. Give the deeplink, or the two tokens that are in it."
+input EnrollInput {
+  "The invitation's link, as the QR code holds it; instead of ` + "`" + `userToken` + "`" + ` and ` + "`" + `invitationToken` + "`" + `."
+  deeplink: String
+  "The URL of GLPI's API, the first field of the deeplink. It is not called: the gateway knows its GLPI."
+  apiUrl: String
+  "The invited person's token, the second field of the deeplink."
+  userToken: String
+  "The invitation's token, the third field of the deeplink."
+  invitationToken: String
+  "The address at which the person got the invitation."
+  email: EmailAddress!
+  """
+  The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / and $. Without one
+  the UUID takes its place.
+  """
+  serial: String
+  "The device's UUID. One of ` + "`" + `serial` + "`" + ` and ` + "`" + `uuid` + "`" + ` is needed."
+  uuid: String
+  "The person's first name, which GLPI takes over; it keeps the one it has where no name is given."
+  firstName: String
+  "The person's last name, which GLPI takes over; it keeps the one it has where no name is given."
+  lastName: String
+  "The person's phone number."
+  phone: String
+  "The version of the agent's app, such as ` + "`" + `2.1.0` + "`" + `."
+  version: String!
+  "The platform of the device."
+  type: MdmType!
+  "The device's model, for the inventory that is built where none is given."
+  model: String
+  "The version of the device's operating system, for the inventory that is built where none is given."
+  osVersion: String
+  """
+  The device's inventory: FusionInventory's XML, as it is or in base64, at most 2 MiB, with the device's serial number
+  in BIOS/SSN. Null: one is built of the fields above.
+  """
+  inventory: String
+  "A request for a client certificate, in PEM, at most 16 KiB, where the server signs them."
+  csr: String
+}
+
+"What ` + "`" + `enroll` + "`" + ` answers."
+type EnrollPayload {
+  "The device's credentials, which are told this once; null when it was not enrolled."
+  agent: EnrolledAgent
+  "What could not be done for the device beside enrolling it, for a person."
+  warnings: [String!]!
+  "Why it was not enrolled."
+  userErrors: [EnrollError!]!
+}
+
+"A device that was enrolled, with what it needs from now on. Every field that is a secret is told this once."
+type EnrolledAgent {
+  "The agent's global id."
+  agentId: ID!
+  "GLPI's own id of the agent, with which the device speaks to GLPI."
+  databaseId: Int!
+  "The agent's name."
+  name: String!
+  "The root of the device's topics on the broker, such as ` + "`" + `3/agent/SERIAL` + "`" + `."
+  topic: String!
+  "The token of the device's own account in GLPI. A secret."
+  apiToken: String!
+  "The certificate that was signed for the device, in PEM; null where none was."
+  certificate: String
+  "How the device reaches the broker."
+  mqtt: MqttCredentials!
+}
+
+"How a device reaches the MQTT broker."
+type MqttCredentials {
+  "The broker's host."
+  broker: String!
+  "The broker's TCP port."
+  port: Int!
+  "Whether to use TLS."
+  tls: Boolean!
+  "The name of the device's account: its serial number."
+  username: String!
+  "The password of the device's account. A secret."
+  password: String!
+  "The root of the device's topics; it may read and write below."
+  topic: String!
+}
+
+"Why a device was not enrolled."
+type EnrollError {
+  "The reason, for apps to branch on."
+  code: EnrollFailureCode!
+  "The reason and what to do, for a person."
+  message: String!
+  "The path of the input's field that is to blame; null when none is."
+  field: [String!]
+}
+
+"The reasons for which a device is not enrolled."
+enum EnrollFailureCode {
+  "A value of the input can't be used."
+  BAD_USER_INPUT
+  "There is no such invitation, or it was deleted."
+  INVITATION_INVALID
+  "A device has enrolled with the invitation."
+  INVITATION_USED
+  "The invitation's date has passed."
+  INVITATION_EXPIRED
+  "Somebody ended the invitation, or a newer one took its place."
+  INVITATION_DEACTIVATED
+  "The address is none of the invited person's."
+  WRONG_EMAIL
+  "The app's version can't be read."
+  VERSION_INVALID
+  "The app is older than the server takes."
+  VERSION_TOO_LOW
+  "The server does not take devices of this platform."
+  TYPE_UNKNOWN
+  "The inventory can't be read, or names no device."
+  INVENTORY_INVALID
+  "The entity has as many devices as it may have."
+  TOO_MANY_DEVICES
+  "The server has no way to reach the device."
+  NOTIFICATION_UNAVAILABLE
+  "The server could not sign the device's certificate."
+  CERTIFICATE_REFUSED
+  "The device was not enrolled, but the invitation is used up: it needs a new one, and somebody to tidy up."
+  INVITATION_CONSUMED
+  "GLPI gave no reason."
+  REFUSED
+  "Too many failed tries from this network address; wait and try again."
+  RATE_LIMITED
 }
 `, BuiltIn: false},
 	{Name: "../schema/event.graphqls", Input: `"Something that happened to a device."
@@ -9995,6 +10466,30 @@ func (ec *executionContext) childFields_EndedDeployment(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type EndedDeployment", field.Name)
 }
 
+func (ec *executionContext) childFields_EnrollError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_EnrollError_code(ctx, field)
+	case "message":
+		return ec.fieldContext_EnrollError_message(ctx, field)
+	case "field":
+		return ec.fieldContext_EnrollError_field(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollError", field.Name)
+}
+
+func (ec *executionContext) childFields_EnrollPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "agent":
+		return ec.fieldContext_EnrollPayload_agent(ctx, field)
+	case "warnings":
+		return ec.fieldContext_EnrollPayload_warnings(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_EnrollPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrollPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "enrollStatus":
@@ -10003,6 +10498,26 @@ func (ec *executionContext) childFields_EnrollStatusCount(ctx context.Context, f
 		return ec.fieldContext_EnrollStatusCount_count(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EnrollStatusCount", field.Name)
+}
+
+func (ec *executionContext) childFields_EnrolledAgent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "agentId":
+		return ec.fieldContext_EnrolledAgent_agentId(ctx, field)
+	case "databaseId":
+		return ec.fieldContext_EnrolledAgent_databaseId(ctx, field)
+	case "name":
+		return ec.fieldContext_EnrolledAgent_name(ctx, field)
+	case "topic":
+		return ec.fieldContext_EnrolledAgent_topic(ctx, field)
+	case "apiToken":
+		return ec.fieldContext_EnrolledAgent_apiToken(ctx, field)
+	case "certificate":
+		return ec.fieldContext_EnrolledAgent_certificate(ctx, field)
+	case "mqtt":
+		return ec.fieldContext_EnrolledAgent_mqtt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnrolledAgent", field.Name)
 }
 
 func (ec *executionContext) childFields_Entity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10313,6 +10828,24 @@ func (ec *executionContext) childFields_InvitationConnection(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type InvitationConnection", field.Name)
 }
 
+func (ec *executionContext) childFields_InvitationCredentials(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deeplink":
+		return ec.fieldContext_InvitationCredentials_deeplink(ctx, field)
+	case "enrollmentUrl":
+		return ec.fieldContext_InvitationCredentials_enrollmentUrl(ctx, field)
+	case "pin":
+		return ec.fieldContext_InvitationCredentials_pin(ctx, field)
+	case "qrCodePng":
+		return ec.fieldContext_InvitationCredentials_qrCodePng(ctx, field)
+	case "qrCodeSvg":
+		return ec.fieldContext_InvitationCredentials_qrCodeSvg(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_InvitationCredentials_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InvitationCredentials", field.Name)
+}
+
 func (ec *executionContext) childFields_InvitationDelivery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "state":
@@ -10401,6 +10934,16 @@ func (ec *executionContext) childFields_InviteUsersPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type InviteUsersPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_IssueInvitationCredentialsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "credentials":
+		return ec.fieldContext_IssueInvitationCredentialsPayload_credentials(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_IssueInvitationCredentialsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IssueInvitationCredentialsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_LocateAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "answered":
@@ -10483,6 +11026,24 @@ func (ec *executionContext) childFields_MoveAgentsPayload(ctx context.Context, f
 		return ec.fieldContext_MoveAgentsPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MoveAgentsPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_MqttCredentials(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "broker":
+		return ec.fieldContext_MqttCredentials_broker(ctx, field)
+	case "port":
+		return ec.fieldContext_MqttCredentials_port(ctx, field)
+	case "tls":
+		return ec.fieldContext_MqttCredentials_tls(ctx, field)
+	case "username":
+		return ec.fieldContext_MqttCredentials_username(ctx, field)
+	case "password":
+		return ec.fieldContext_MqttCredentials_password(ctx, field)
+	case "topic":
+		return ec.fieldContext_MqttCredentials_topic(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MqttCredentials", field.Name)
 }
 
 func (ec *executionContext) childFields_NamedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10881,6 +11442,16 @@ func (ec *executionContext) childFields_ProfileGrant(ctx context.Context, field 
 		return ec.fieldContext_ProfileGrant_isRecursive(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProfileGrant", field.Name)
+}
+
+func (ec *executionContext) childFields_RedeemPinPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deeplink":
+		return ec.fieldContext_RedeemPinPayload_deeplink(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RedeemPinPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RedeemPinPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_RemoveApplicationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

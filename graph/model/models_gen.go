@@ -450,12 +450,88 @@ type DeviceEventFilter struct {
 	Kinds []DeviceEventKind `json:"kinds,omitempty"`
 }
 
+// Why a device was not enrolled.
+type EnrollError struct {
+	// The reason, for apps to branch on.
+	Code EnrollFailureCode `json:"code"`
+	// The reason and what to do, for a person.
+	Message string `json:"message"`
+	// The path of the input's field that is to blame; null when none is.
+	Field []string `json:"field,omitempty"`
+}
+
+// An invitation, and what the device that uses it says of itself. Give the deeplink, or the two tokens that are in it.
+type EnrollInput struct {
+	// The invitation's link, as the QR code holds it; instead of `userToken` and `invitationToken`.
+	Deeplink *string `json:"deeplink,omitempty"`
+	// The URL of GLPI's API, the first field of the deeplink. It is not called: the gateway knows its GLPI.
+	APIURL *string `json:"apiUrl,omitempty"`
+	// The invited person's token, the second field of the deeplink.
+	UserToken *string `json:"userToken,omitempty"`
+	// The invitation's token, the third field of the deeplink.
+	InvitationToken *string `json:"invitationToken,omitempty"`
+	// The address at which the person got the invitation.
+	Email string `json:"email"`
+	// The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / and $. Without one
+	// the UUID takes its place.
+	Serial *string `json:"serial,omitempty"`
+	// The device's UUID. One of `serial` and `uuid` is needed.
+	UUID *string `json:"uuid,omitempty"`
+	// The person's first name, which GLPI takes over; it keeps the one it has where no name is given.
+	FirstName *string `json:"firstName,omitempty"`
+	// The person's last name, which GLPI takes over; it keeps the one it has where no name is given.
+	LastName *string `json:"lastName,omitempty"`
+	// The person's phone number.
+	Phone *string `json:"phone,omitempty"`
+	// The version of the agent's app, such as `2.1.0`.
+	Version string `json:"version"`
+	// The platform of the device.
+	Type MdmType `json:"type"`
+	// The device's model, for the inventory that is built where none is given.
+	Model *string `json:"model,omitempty"`
+	// The version of the device's operating system, for the inventory that is built where none is given.
+	OsVersion *string `json:"osVersion,omitempty"`
+	// The device's inventory: FusionInventory's XML, as it is or in base64, at most 2 MiB, with the device's serial number
+	// in BIOS/SSN. Null: one is built of the fields above.
+	Inventory *string `json:"inventory,omitempty"`
+	// A request for a client certificate, in PEM, at most 16 KiB, where the server signs them.
+	Csr *string `json:"csr,omitempty"`
+}
+
+// What `enroll` answers.
+type EnrollPayload struct {
+	// The device's credentials, which are told this once; null when it was not enrolled.
+	Agent *EnrolledAgent `json:"agent,omitempty"`
+	// What could not be done for the device beside enrolling it, for a person.
+	Warnings []string `json:"warnings"`
+	// Why it was not enrolled.
+	UserErrors []*EnrollError `json:"userErrors"`
+}
+
 // How many devices are in an enrolment state.
 type EnrollStatusCount struct {
 	// The state.
 	EnrollStatus EnrollStatus `json:"enrollStatus"`
 	// How many devices.
 	Count int `json:"count"`
+}
+
+// A device that was enrolled, with what it needs from now on. Every field that is a secret is told this once.
+type EnrolledAgent struct {
+	// The agent's global id.
+	AgentID string `json:"agentId"`
+	// GLPI's own id of the agent, with which the device speaks to GLPI.
+	DatabaseID int `json:"databaseId"`
+	// The agent's name.
+	Name string `json:"name"`
+	// The root of the device's topics on the broker, such as `3/agent/SERIAL`.
+	Topic string `json:"topic"`
+	// The token of the device's own account in GLPI. A secret.
+	APIToken string `json:"apiToken"`
+	// The certificate that was signed for the device, in PEM; null where none was.
+	Certificate *string `json:"certificate,omitempty"`
+	// How the device reaches the broker.
+	Mqtt *MqttCredentials `json:"mqtt"`
 }
 
 // An entity's own address in GLPI.
@@ -646,6 +722,22 @@ type InvitationConnection struct {
 	TotalCount int `json:"totalCount"`
 }
 
+// What an invited person enrols with. Treat all of it like a password.
+type InvitationCredentials struct {
+	// The link that opens the agent on a phone, with secrets of GLPI in it: `?data=` and base64 of seven fields, parted by `\;`.
+	Deeplink string `json:"deeplink"`
+	// The invitation's page on the gateway, which shows the rest; no secret of GLPI is in it.
+	EnrollmentURL string `json:"enrollmentUrl"`
+	// Eight digits that are good together with one of the person's addresses: see `redeemPin`.
+	Pin string `json:"pin"`
+	// The deeplink as a QR code, a PNG of 6 pixels a module in a `data:` URL.
+	QRCodePng string `json:"qrCodePng"`
+	// The deeplink as a QR code, an SVG document without an outer size.
+	QRCodeSVG string `json:"qrCodeSvg"`
+	// When all of it ends, together with the invitation.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
 // How far the e-mail of an invitation has come, as GLPI's queue tells.
 type InvitationDelivery struct {
 	// Where it is.
@@ -751,6 +843,20 @@ type InviteeInput struct {
 	Slots int `json:"slots"`
 }
 
+// What `issueInvitationCredentials` needs.
+type IssueInvitationCredentialsInput struct {
+	// The invitation's global id. It must be one that can be used.
+	InvitationID string `json:"invitationId"`
+}
+
+// What `issueInvitationCredentials` answers.
+type IssueInvitationCredentialsPayload struct {
+	// The credentials; null when they were refused.
+	Credentials *InvitationCredentials `json:"credentials,omitempty"`
+	// Why they were refused.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // Which device to ask where it is.
 type LocateAgentInput struct {
 	// The agent's global id.
@@ -850,6 +956,22 @@ type MoveAgentsPayload struct {
 	Results []*MoveAgentResult `json:"results"`
 	// What the caller did wrong with the whole; what is wrong with one device stands in its result.
 	UserErrors []*UserError `json:"userErrors"`
+}
+
+// How a device reaches the MQTT broker.
+type MqttCredentials struct {
+	// The broker's host.
+	Broker string `json:"broker"`
+	// The broker's TCP port.
+	Port int `json:"port"`
+	// Whether to use TLS.
+	TLS bool `json:"tls"`
+	// The name of the device's account: its serial number.
+	Username string `json:"username"`
+	// The password of the device's account. A secret.
+	Password string `json:"password"`
+	// The root of the device's topics; it may read and write below.
+	Topic string `json:"topic"`
 }
 
 // Writes. What the caller did wrong comes back in the payload's `userErrors`.
@@ -1089,6 +1211,22 @@ type ProfileGrantInput struct {
 
 // Reads. Everything but `gateway` needs a signed-in viewer.
 type Query struct {
+}
+
+// What `redeemPin` needs.
+type RedeemPinInput struct {
+	// One of the invited person's addresses.
+	Email string `json:"email"`
+	// The PIN, eight digits.
+	Pin string `json:"pin"`
+}
+
+// What `redeemPin` answers.
+type RedeemPinPayload struct {
+	// The link that opens the agent on a phone; null when address and PIN don't fit.
+	Deeplink *string `json:"deeplink,omitempty"`
+	// Why there is none: `NOT_FOUND` when they don't fit, whatever the reason, or `RATE_LIMITED`.
+	UserErrors []*UserError `json:"userErrors"`
 }
 
 // An application that a fleet or a device is to remove.
@@ -2210,6 +2348,106 @@ func (e *DeviceEventKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e DeviceEventKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The reasons for which a device is not enrolled.
+type EnrollFailureCode string
+
+const (
+	// A value of the input can't be used.
+	EnrollFailureCodeBadUserInput EnrollFailureCode = "BAD_USER_INPUT"
+	// There is no such invitation, or it was deleted.
+	EnrollFailureCodeInvitationInvalid EnrollFailureCode = "INVITATION_INVALID"
+	// A device has enrolled with the invitation.
+	EnrollFailureCodeInvitationUsed EnrollFailureCode = "INVITATION_USED"
+	// The invitation's date has passed.
+	EnrollFailureCodeInvitationExpired EnrollFailureCode = "INVITATION_EXPIRED"
+	// Somebody ended the invitation, or a newer one took its place.
+	EnrollFailureCodeInvitationDeactivated EnrollFailureCode = "INVITATION_DEACTIVATED"
+	// The address is none of the invited person's.
+	EnrollFailureCodeWrongEmail EnrollFailureCode = "WRONG_EMAIL"
+	// The app's version can't be read.
+	EnrollFailureCodeVersionInvalid EnrollFailureCode = "VERSION_INVALID"
+	// The app is older than the server takes.
+	EnrollFailureCodeVersionTooLow EnrollFailureCode = "VERSION_TOO_LOW"
+	// The server does not take devices of this platform.
+	EnrollFailureCodeTypeUnknown EnrollFailureCode = "TYPE_UNKNOWN"
+	// The inventory can't be read, or names no device.
+	EnrollFailureCodeInventoryInvalid EnrollFailureCode = "INVENTORY_INVALID"
+	// The entity has as many devices as it may have.
+	EnrollFailureCodeTooManyDevices EnrollFailureCode = "TOO_MANY_DEVICES"
+	// The server has no way to reach the device.
+	EnrollFailureCodeNotificationUnavailable EnrollFailureCode = "NOTIFICATION_UNAVAILABLE"
+	// The server could not sign the device's certificate.
+	EnrollFailureCodeCertificateRefused EnrollFailureCode = "CERTIFICATE_REFUSED"
+	// The device was not enrolled, but the invitation is used up: it needs a new one, and somebody to tidy up.
+	EnrollFailureCodeInvitationConsumed EnrollFailureCode = "INVITATION_CONSUMED"
+	// GLPI gave no reason.
+	EnrollFailureCodeRefused EnrollFailureCode = "REFUSED"
+	// Too many failed tries from this network address; wait and try again.
+	EnrollFailureCodeRateLimited EnrollFailureCode = "RATE_LIMITED"
+)
+
+var AllEnrollFailureCode = []EnrollFailureCode{
+	EnrollFailureCodeBadUserInput,
+	EnrollFailureCodeInvitationInvalid,
+	EnrollFailureCodeInvitationUsed,
+	EnrollFailureCodeInvitationExpired,
+	EnrollFailureCodeInvitationDeactivated,
+	EnrollFailureCodeWrongEmail,
+	EnrollFailureCodeVersionInvalid,
+	EnrollFailureCodeVersionTooLow,
+	EnrollFailureCodeTypeUnknown,
+	EnrollFailureCodeInventoryInvalid,
+	EnrollFailureCodeTooManyDevices,
+	EnrollFailureCodeNotificationUnavailable,
+	EnrollFailureCodeCertificateRefused,
+	EnrollFailureCodeInvitationConsumed,
+	EnrollFailureCodeRefused,
+	EnrollFailureCodeRateLimited,
+}
+
+func (e EnrollFailureCode) IsValid() bool {
+	switch e {
+	case EnrollFailureCodeBadUserInput, EnrollFailureCodeInvitationInvalid, EnrollFailureCodeInvitationUsed, EnrollFailureCodeInvitationExpired, EnrollFailureCodeInvitationDeactivated, EnrollFailureCodeWrongEmail, EnrollFailureCodeVersionInvalid, EnrollFailureCodeVersionTooLow, EnrollFailureCodeTypeUnknown, EnrollFailureCodeInventoryInvalid, EnrollFailureCodeTooManyDevices, EnrollFailureCodeNotificationUnavailable, EnrollFailureCodeCertificateRefused, EnrollFailureCodeInvitationConsumed, EnrollFailureCodeRefused, EnrollFailureCodeRateLimited:
+		return true
+	}
+	return false
+}
+
+func (e EnrollFailureCode) String() string {
+	return string(e)
+}
+
+func (e *EnrollFailureCode) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = EnrollFailureCode(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid EnrollFailureCode", str)
+	}
+	return nil
+}
+
+func (e EnrollFailureCode) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *EnrollFailureCode) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e EnrollFailureCode) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
