@@ -266,7 +266,38 @@ func (r *Resolver) renew(ctx context.Context, s *glpiproxy.Session, chosen []*ch
 			c.refuse(itemRefusal(outcomes[n].Err, c.field...))
 			continue
 		}
-		if err := r.tellRenewed(ctx, c.item, until); err != nil {
+		if err := r.tellRenewed(ctx, c.item); err != nil {
+			return err
+		}
+	}
+	if until == nil {
+		return nil
+	}
+	return r.prolongCredentials(ctx, s, ids)
+}
+
+// prolongCredentials lets the credentials that are about hold as long as their invitations do now.
+func (r *Resolver) prolongCredentials(ctx context.Context, s *glpiproxy.Session, invitationIDs []int) error {
+	now, err := glpiproxy.GetFresh[glpiproxy.Invitation](ctx, s, invitationIDs)
+	if err != nil {
+		return err
+	}
+	for _, id := range invitationIDs {
+		issued, err := r.Invitations.Issued(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !issued || now[id].Err != nil {
+			continue
+		}
+		grant, err := r.grantFor(ctx, s, now[id].Item)
+		if isUnreadable(err) { // whoever may read it issues them anew: they are the same
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := r.Invitations.Issue(ctx, grant); err != nil {
 			return err
 		}
 	}
@@ -294,7 +325,7 @@ func extend(ctx context.Context, s *glpiproxy.Session, chosen []*chosenInvitatio
 }
 
 // tellRenewed tells those who watch, once.
-func (r *Resolver) tellRenewed(ctx context.Context, i glpiproxy.Invitation, until *time.Time) error {
+func (r *Resolver) tellRenewed(ctx context.Context, i glpiproxy.Invitation) error {
 	seen := invitation.Sighting{InvitationID: i.ID, EntityID: i.EntityID, State: invitation.StatePending, Quiet: true}
 	if err := r.Invitations.See(ctx, seen); err != nil {
 		return err

@@ -45,6 +45,10 @@ func TestRenewingEndingAndDeletingInvitations(t *testing.T) {
 	mails := "/QueuedNotification?searchText[itemtype]=PluginFlyvemdmInvitation&searchText[items_id]=^" + number(0) + "$"
 	o.call(http.MethodGet, mails, nil, &before)
 
+	issue := func() answer {
+		return w.mutate(token, "issueInvitationCredentials", "credentials { enrollmentUrl pin expiresAt }", map[string]any{"invitationId": id(0)})
+	}
+	issued := issue()
 	until := time.Now().Add(40 * 24 * time.Hour).UTC().Truncate(time.Second).Format(time.RFC3339)
 	renewed := w.mutate(token, "renewInvitation", "invitation { expiresAt } "+results, map[string]any{"invitationId": id(0), "expiresAt": until})
 	if len(renewed.codes()) > 0 || renewed.at("invitation", "expiresAt") != until {
@@ -54,6 +58,10 @@ func TestRenewingEndingAndDeletingInvitations(t *testing.T) {
 		t.Errorf("%d mails before, %d after", len(before), len(after))
 	}
 
+	if same := issue(); same.at("credentials", "pin") != issued.at("credentials", "pin") || issued.at("credentials", "pin") == nil ||
+		same.at("credentials", "enrollmentUrl") != issued.at("credentials", "enrollmentUrl") || same.at("credentials", "expiresAt") != until {
+		t.Error("the credentials have changed, or not their end")
+	}
 	o.call(http.MethodPut, "/PluginFlyvemdmInvitation/"+number(1), map[string]any{"expiration_date": "2020-01-01 00:00:00"}, nil)
 	past := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
 	for name, c := range map[string]struct {
