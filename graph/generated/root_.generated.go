@@ -30,6 +30,7 @@ type ResolverRoot interface {
 	Computer() ComputerResolver
 	DeployedApplication() DeployedApplicationResolver
 	DeployedFile() DeployedFileResolver
+	DeviceSlot() DeviceSlotResolver
 	EndedDeployment() EndedDeploymentResolver
 	EntitySettings() EntitySettingsResolver
 	File() FileResolver
@@ -321,6 +322,35 @@ type ComplexityRoot struct {
 		File           func(childComplexity int) int
 		FileID         func(childComplexity int) int
 		RemoveOnDelete func(childComplexity int) int
+	}
+
+	DeviceSlot struct {
+		Agent      func(childComplexity int) int
+		Entity     func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Invitation func(childComplexity int) int
+		Message    func(childComplexity int) int
+		Reason     func(childComplexity int) int
+		State      func(childComplexity int) int
+		User       func(childComplexity int) int
+	}
+
+	DeviceSlotConnection struct {
+		Counts     func(childComplexity int) int
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DeviceSlotCount struct {
+		Count func(childComplexity int) int
+		State func(childComplexity int) int
+	}
+
+	DeviceSlotEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	Disk struct {
@@ -915,6 +945,7 @@ type ComplexityRoot struct {
 		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
 		Application      func(childComplexity int, id string) int
 		Applications     func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
+		DeviceSlots      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.DeviceSlotFilter) int
 		EntitySettings   func(childComplexity int, entityID string) int
 		File             func(childComplexity int, id string) int
 		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
@@ -2301,6 +2332,112 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DeployedFile.RemoveOnDelete(childComplexity), true
+
+	case "DeviceSlot.agent":
+		if e.ComplexityRoot.DeviceSlot.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.Agent(childComplexity), true
+	case "DeviceSlot.entity":
+		if e.ComplexityRoot.DeviceSlot.Entity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.Entity(childComplexity), true
+	case "DeviceSlot.id":
+		if e.ComplexityRoot.DeviceSlot.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.ID(childComplexity), true
+	case "DeviceSlot.invitation":
+		if e.ComplexityRoot.DeviceSlot.Invitation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.Invitation(childComplexity), true
+	case "DeviceSlot.message":
+		if e.ComplexityRoot.DeviceSlot.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.Message(childComplexity), true
+	case "DeviceSlot.reason":
+		if e.ComplexityRoot.DeviceSlot.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.Reason(childComplexity), true
+	case "DeviceSlot.state":
+		if e.ComplexityRoot.DeviceSlot.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.State(childComplexity), true
+	case "DeviceSlot.user":
+		if e.ComplexityRoot.DeviceSlot.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlot.User(childComplexity), true
+
+	case "DeviceSlotConnection.counts":
+		if e.ComplexityRoot.DeviceSlotConnection.Counts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotConnection.Counts(childComplexity), true
+	case "DeviceSlotConnection.edges":
+		if e.ComplexityRoot.DeviceSlotConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotConnection.Edges(childComplexity), true
+	case "DeviceSlotConnection.nodes":
+		if e.ComplexityRoot.DeviceSlotConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotConnection.Nodes(childComplexity), true
+	case "DeviceSlotConnection.pageInfo":
+		if e.ComplexityRoot.DeviceSlotConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotConnection.PageInfo(childComplexity), true
+	case "DeviceSlotConnection.totalCount":
+		if e.ComplexityRoot.DeviceSlotConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotConnection.TotalCount(childComplexity), true
+
+	case "DeviceSlotCount.count":
+		if e.ComplexityRoot.DeviceSlotCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotCount.Count(childComplexity), true
+	case "DeviceSlotCount.state":
+		if e.ComplexityRoot.DeviceSlotCount.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotCount.State(childComplexity), true
+
+	case "DeviceSlotEdge.cursor":
+		if e.ComplexityRoot.DeviceSlotEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotEdge.Cursor(childComplexity), true
+	case "DeviceSlotEdge.node":
+		if e.ComplexityRoot.DeviceSlotEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceSlotEdge.Node(childComplexity), true
 
 	case "Disk.fileSystem":
 		if e.ComplexityRoot.Disk.FileSystem == nil {
@@ -4854,6 +4991,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Applications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.ApplicationFilter), args["orderBy"].(*model.ApplicationOrder)), true
+	case "Query.deviceSlots":
+		if e.ComplexityRoot.Query.DeviceSlots == nil {
+			break
+		}
+
+		args, err := ec.field_Query_deviceSlots_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.DeviceSlots(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.DeviceSlotFilter)), true
 	case "Query.entitySettings":
 		if e.ComplexityRoot.Query.EntitySettings == nil {
 			break
@@ -6301,6 +6449,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeployApplicationInput,
 		ec.unmarshalInputDeployFileInput,
 		ec.unmarshalInputDeviceEventFilter,
+		ec.unmarshalInputDeviceSlotFilter,
 		ec.unmarshalInputEnrollInput,
 		ec.unmarshalInputEntityContactInput,
 		ec.unmarshalInputFileDeploymentInput,
@@ -7237,6 +7386,106 @@ type RedeemPinPayload {
   deeplink: String
   "Why there is none: ` + "`" + `NOT_FOUND` + "`" + ` when they don't fit, whatever the reason, or ` + "`" + `RATE_LIMITED` + "`" + `."
   userErrors: [UserError!]!
+}
+`, BuiltIn: false},
+	{Name: "../schema/deviceslot.graphqls", Input: `extend type Query {
+  """
+  One list of who is invited, enrolling and enrolled: first the invitations that a device may still come of, or that need
+  somebody's attention, the newest first; then the devices, the newest first. An invitation that was deactivated is no
+  slot any more, and one that a device has used is the device.
+  """
+  deviceSlots(
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+    "Only the slots that match all of it."
+    filter: DeviceSlotFilter
+  ): DeviceSlotConnection!
+}
+
+"A device, or the invitation that is to become one."
+type DeviceSlot {
+  "The slot's identity in this list."
+  id: ID!
+  "Where it stands."
+  state: DeviceSlotState!
+  "Why it failed; null in the other states."
+  reason: EnrollFailureCode
+  "Why it failed and what to do, for a person; null in the other states."
+  message: String
+  "The person invited, or the device's owner."
+  user: User
+  "The entity that the device belongs to, or will belong to."
+  entity: Entity
+  "The invitation; of a device, the one that it enrolled with through the gateway, while there is one in sight."
+  invitation: Invitation
+  "The device; null while there is none."
+  agent: Agent
+}
+
+"Where a slot stands between an invitation and a device."
+enum DeviceSlotState {
+  "Invited; nobody has opened the invitation's page."
+  SENT
+  "The invitation's page was opened."
+  OPENED
+  "The last try to enrol failed, or the invitation has expired: see ` + "`" + `reason` + "`" + `."
+  FAILED
+  "A device under management that is not online now."
+  ENROLLED
+  "A device that is online."
+  ONLINE
+  "A device that said that it is online, and then nothing for long."
+  STALE
+  "A device that was asked to leave."
+  UNENROLLING
+}
+
+"Which slots; all that is given must hold."
+input DeviceSlotFilter {
+  "In one of these states."
+  states: [DeviceSlotState!]
+  "With this text in the device's name, its serial number or its owner's name, or in the invited person's name."
+  search: String
+  "In one of these entities, by their global ids."
+  entityIds: [ID!]
+  "Of one of these people, by their global ids."
+  userIds: [ID!]
+}
+
+"A page of slots."
+type DeviceSlotConnection {
+  "The items with their cursors."
+  edges: [DeviceSlotEdge!]!
+  "The items alone."
+  nodes: [DeviceSlot!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+  "How many there are in each state, whatever ` + "`" + `filter.states` + "`" + ` says, in the order of the states."
+  counts: [DeviceSlotCount!]!
+}
+
+"A slot in a page."
+type DeviceSlotEdge {
+  "The slot."
+  node: DeviceSlot!
+  "Its place in the list, to go on from."
+  cursor: String!
+}
+
+"How many slots are in a state."
+type DeviceSlotCount {
+  "The state."
+  state: DeviceSlotState!
+  "How many."
+  count: Int!
 }
 `, BuiltIn: false},
 	{Name: "../schema/enroll.graphqls", Input: `extend type Mutation {
@@ -10436,6 +10685,64 @@ func (ec *executionContext) childFields_DeployFilePayload(ctx context.Context, f
 		return ec.fieldContext_DeployFilePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeployFilePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_DeviceSlot(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DeviceSlot_id(ctx, field)
+	case "state":
+		return ec.fieldContext_DeviceSlot_state(ctx, field)
+	case "reason":
+		return ec.fieldContext_DeviceSlot_reason(ctx, field)
+	case "message":
+		return ec.fieldContext_DeviceSlot_message(ctx, field)
+	case "user":
+		return ec.fieldContext_DeviceSlot_user(ctx, field)
+	case "entity":
+		return ec.fieldContext_DeviceSlot_entity(ctx, field)
+	case "invitation":
+		return ec.fieldContext_DeviceSlot_invitation(ctx, field)
+	case "agent":
+		return ec.fieldContext_DeviceSlot_agent(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSlot", field.Name)
+}
+
+func (ec *executionContext) childFields_DeviceSlotConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_DeviceSlotConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_DeviceSlotConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_DeviceSlotConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_DeviceSlotConnection_totalCount(ctx, field)
+	case "counts":
+		return ec.fieldContext_DeviceSlotConnection_counts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSlotConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_DeviceSlotCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_DeviceSlotCount_state(ctx, field)
+	case "count":
+		return ec.fieldContext_DeviceSlotCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSlotCount", field.Name)
+}
+
+func (ec *executionContext) childFields_DeviceSlotEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_DeviceSlotEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_DeviceSlotEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceSlotEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Disk(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -450,6 +450,48 @@ type DeviceEventFilter struct {
 	Kinds []DeviceEventKind `json:"kinds,omitempty"`
 }
 
+// A page of slots.
+type DeviceSlotConnection struct {
+	// The items with their cursors.
+	Edges []*DeviceSlotEdge `json:"edges"`
+	// The items alone.
+	Nodes []*DeviceSlot `json:"nodes"`
+	// Where the page stands in the whole list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are on all pages together.
+	TotalCount int `json:"totalCount"`
+	// How many there are in each state, whatever `filter.states` says, in the order of the states.
+	Counts []*DeviceSlotCount `json:"counts"`
+}
+
+// How many slots are in a state.
+type DeviceSlotCount struct {
+	// The state.
+	State DeviceSlotState `json:"state"`
+	// How many.
+	Count int `json:"count"`
+}
+
+// A slot in a page.
+type DeviceSlotEdge struct {
+	// The slot.
+	Node *DeviceSlot `json:"node"`
+	// Its place in the list, to go on from.
+	Cursor string `json:"cursor"`
+}
+
+// Which slots; all that is given must hold.
+type DeviceSlotFilter struct {
+	// In one of these states.
+	States []DeviceSlotState `json:"states,omitempty"`
+	// With this text in the device's name, its serial number or its owner's name, or in the invited person's name.
+	Search *string `json:"search,omitempty"`
+	// In one of these entities, by their global ids.
+	EntityIds []string `json:"entityIds,omitempty"`
+	// Of one of these people, by their global ids.
+	UserIds []string `json:"userIds,omitempty"`
+}
+
 // Why a device was not enrolled.
 type EnrollError struct {
 	// The reason, for apps to branch on.
@@ -2348,6 +2390,79 @@ func (e *DeviceEventKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e DeviceEventKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where a slot stands between an invitation and a device.
+type DeviceSlotState string
+
+const (
+	// Invited; nobody has opened the invitation's page.
+	DeviceSlotStateSent DeviceSlotState = "SENT"
+	// The invitation's page was opened.
+	DeviceSlotStateOpened DeviceSlotState = "OPENED"
+	// The last try to enrol failed, or the invitation has expired: see `reason`.
+	DeviceSlotStateFailed DeviceSlotState = "FAILED"
+	// A device under management that is not online now.
+	DeviceSlotStateEnrolled DeviceSlotState = "ENROLLED"
+	// A device that is online.
+	DeviceSlotStateOnline DeviceSlotState = "ONLINE"
+	// A device that said that it is online, and then nothing for long.
+	DeviceSlotStateStale DeviceSlotState = "STALE"
+	// A device that was asked to leave.
+	DeviceSlotStateUnenrolling DeviceSlotState = "UNENROLLING"
+)
+
+var AllDeviceSlotState = []DeviceSlotState{
+	DeviceSlotStateSent,
+	DeviceSlotStateOpened,
+	DeviceSlotStateFailed,
+	DeviceSlotStateEnrolled,
+	DeviceSlotStateOnline,
+	DeviceSlotStateStale,
+	DeviceSlotStateUnenrolling,
+}
+
+func (e DeviceSlotState) IsValid() bool {
+	switch e {
+	case DeviceSlotStateSent, DeviceSlotStateOpened, DeviceSlotStateFailed, DeviceSlotStateEnrolled, DeviceSlotStateOnline, DeviceSlotStateStale, DeviceSlotStateUnenrolling:
+		return true
+	}
+	return false
+}
+
+func (e DeviceSlotState) String() string {
+	return string(e)
+}
+
+func (e *DeviceSlotState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DeviceSlotState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DeviceSlotState", str)
+	}
+	return nil
+}
+
+func (e DeviceSlotState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DeviceSlotState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DeviceSlotState) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -109,7 +109,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		Limits:         front.Limits{Upload: s.MaxUpload << 20},
 		Checks:         []front.Check{{Name: "glpi", Probe: g.checkGLPI}, {Name: "broker", Probe: g.checkBroker}, {Name: "store", Probe: g.store.Check}},
 		Downloads:      download.Routes(g.desk, log),
-		Invitations:    invitations,
+		Invitations:    g.invitations,
 		Dashboard:      dashboard.Site(),
 		Metrics:        metrics, Logger: log,
 	})
