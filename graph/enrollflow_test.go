@@ -4,7 +4,9 @@ import (
 	"testing"
 
 	"fleetgate/graph/model"
+	"fleetgate/internal/invitation"
 	"fleetgate/internal/settings"
+	"fleetgate/internal/store"
 )
 
 const issueQuery = `mutation ($id: ID!) { issueInvitationCredentials(input: {invitationId: $id}) {
@@ -68,5 +70,43 @@ func TestFromAnAddressToAPhoneOnline(t *testing.T) {
 				t.Errorf("used twice: %s", again.text)
 			}
 		})
+	}
+}
+
+// An invitation for two devices is good for two, with the same link, and for no third.
+func TestAnInvitationForTwoDevices(t *testing.T) {
+	w := newPhoneShop(t, func(w *world, s *settings.Gateway) {
+		withService(w, s)
+		s.DataDir = t.TempDir()
+	})
+	id, link := w.invited("tom@acme.test")
+	w.end()
+	w.allow(id, 2)
+	w.serve()
+	for i, want := range []any{nil, nil, "INVITATION_USED"} {
+		a := w.must("", enrollQuery, application(link, "tom@acme.test", []string{"SN-A", "SN-B", "SN-C"}[i], nil))
+		if a.at("enroll", "userErrors", 0, "code") != want {
+			t.Fatalf("device %d: %s", i+1, a.text)
+		}
+		if want == nil {
+			w.switchOn(a)
+		}
+	}
+}
+
+// allow notes in the store of a gateway that has ended how many devices may enrol with an invitation.
+func (w *world) allow(invitationID, devices int) {
+	w.t.Helper()
+	kept, err := store.OpenFile(w.chosen.DataDir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer kept.Close()
+	desk, err := invitation.NewDesk(invitation.Options{Store: kept, Secret: []byte(w.chosen.Secret)})
+	if err == nil {
+		err = desk.Allow(w.t.Context(), invitationID, devices)
+	}
+	if err != nil {
+		w.t.Fatal(err)
 	}
 }
