@@ -89,3 +89,38 @@ func news(t *testing.T, watch *invitation.Watch) (kinds []invitation.Kind) {
 		}
 	}
 }
+
+func TestSightingsOutliveARestart(t *testing.T) {
+	dir := t.TempDir()
+	seen := invitation.Sighting{InvitationID: 7, EntityID: 3, State: invitation.StatePending}
+	var cursor string
+	for life := range 2 {
+		kept, err := store.OpenFile(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		desk, err := invitation.NewDesk(invitation.Options{Store: kept, Secret: []byte("sixteen characters")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		watch, err := desk.Watch(t.Context(), cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := desk.See(t.Context(), seen); err != nil {
+			t.Fatal(err)
+		}
+		if life == 1 {
+			if got := news(t, watch); len(got) > 0 {
+				t.Errorf("told again: %v", got)
+			}
+		} else if events, err := watch.Next(t.Context()); err != nil || len(events) != 1 {
+			t.Fatal(events, err)
+		} else {
+			cursor = events[0].Cursor
+		}
+		if err := kept.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
