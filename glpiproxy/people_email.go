@@ -17,19 +17,19 @@ func UsersByEmail(ctx context.Context, s *Session, addresses []string, trash boo
 		criteria := make([]Criterion, len(part))
 		wanted := make(map[string]bool, len(part))
 		for i, address := range part {
-			criteria[i] = Criterion{Link: Or, Field: userOptionEmails, Type: Exactly, Value: address}
+			criteria[i] = Criterion{Link: Or, Field: userEmailsOption, Type: Exactly, Value: address}
 			wanted[strings.ToLower(address)] = true
 		}
 		for start := 0; ; start += maxCount {
 			page, err := Search[User](ctx, s, Query{
-				Criteria: criteria, Columns: []int{userOptionEmails}, Fresh: true, Trash: trash,
+				Criteria: criteria, Columns: []int{userEmailsOption}, Fresh: true, Trash: trash,
 				Range: Range{Start: start, Count: maxCount},
 			})
 			if err != nil {
 				return nil, err
 			}
 			for _, row := range page.Rows { // "_" in an address finds others too
-				for _, held := range row.Texts(userOptionEmails) {
+				for _, held := range row.Texts(userEmailsOption) {
 					if held = strings.ToLower(held); wanted[held] && !slices.Contains(found[held], row.ID()) {
 						found[held] = append(found[held], row.ID())
 					}

@@ -238,7 +238,7 @@ func (r *Resolver) completeSlots(ctx context.Context, s *glpiproxy.Session, slot
 			l.entities.expect(slot.Invitation.EntityID)
 			continue
 		}
-		l.expectAgent(slot.Agent.Agent)
+		presentAgent(l, slot.Agent.Agent)
 		agents = append(agents, slot.Agent.ID)
 	}
 	origins, err := r.Invitations.InvitationOf(ctx, agents...)
@@ -276,7 +276,7 @@ func (r *Resolver) completeSlots(ctx context.Context, s *glpiproxy.Session, slot
 // slotUser is the person invited, or the device's owner.
 func (r *Resolver) slotUser(ctx context.Context, slot *model.DeviceSlot) (*model.User, error) {
 	if slot.Agent == nil {
-		return related(ctx, users, slot.Invitation.UserID)
+		return userOf(ctx, slot.Invitation.UserID)
 	}
 	return r.Agent().Owner(ctx, slot.Agent)
 }

@@ -78,7 +78,7 @@ type ComplexityRoot struct {
 		Positions        func(childComplexity int, from *time.Time, to *time.Time, first *int, after *string, last *int, before *string) int
 		Presence         func(childComplexity int) int
 		Serial           func(childComplexity int) int
-		TaskStatuses     func(childComplexity int) int
+		TaskStatuses     func(childComplexity int, first *int, after *string, last *int, before *string, states []model.TaskState) int
 		Tasks            func(childComplexity int) int
 		Version          func(childComplexity int) int
 		Wipe             func(childComplexity int) int
@@ -456,7 +456,7 @@ type ComplexityRoot struct {
 	}
 
 	Fleet struct {
-		Agents    func(childComplexity int, first *int, after *string, last *int, before *string, orderBy *model.AgentOrder) int
+		Agents    func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
 		Default   func(childComplexity int) int
 		Entity    func(childComplexity int) int
 		GlobalID  func(childComplexity int) int
@@ -950,7 +950,7 @@ type ComplexityRoot struct {
 		File             func(childComplexity int, id string) int
 		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
 		Fleet            func(childComplexity int, id string) int
-		Fleets           func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Fleets           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FleetFilter, orderBy *model.FleetOrder) int
 		Gateway          func(childComplexity int) int
 		Invitation       func(childComplexity int, id string) int
 		Invitations      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.InvitationFilter, orderBy *model.InvitationOrder) int
@@ -1429,7 +1429,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			break
 		}
 
-		return e.ComplexityRoot.Agent.TaskStatuses(childComplexity), true
+		args, err := ec.field_Agent_taskStatuses_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Agent.TaskStatuses(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["states"].([]model.TaskState)), true
 	case "Agent.tasks":
 		if e.ComplexityRoot.Agent.Tasks == nil {
 			break
@@ -2857,7 +2862,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Fleet.Agents(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["orderBy"].(*model.AgentOrder)), true
+		return e.ComplexityRoot.Fleet.Agents(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.AgentFilter), args["orderBy"].(*model.AgentOrder)), true
 	case "Fleet.isDefault":
 		if e.ComplexityRoot.Fleet.Default == nil {
 			break
@@ -5056,7 +5061,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Fleets(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+		return e.ComplexityRoot.Query.Fleets(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.FleetFilter), args["orderBy"].(*model.FleetOrder)), true
 	case "Query.gateway":
 		if e.ComplexityRoot.Query.Gateway == nil {
 			break
@@ -6455,6 +6460,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
+		ec.unmarshalInputFleetFilter,
+		ec.unmarshalInputFleetOrder,
 		ec.unmarshalInputInvitationFilter,
 		ec.unmarshalInputInvitationOrder,
 		ec.unmarshalInputInviteUsersInput,
@@ -8113,7 +8120,7 @@ type Fleet implements Node {
   isDefault: Boolean!
   "Whether the fleet can be used in the entities below its own."
   isRecursive: Boolean!
-  "The entity that owns the fleet."
+  "The entity that owns the fleet; null with an error where the viewer may not read it, as one above."
   entity: Entity
   "The devices in the fleet that the viewer may see."
   agents(
@@ -8125,6 +8132,8 @@ type Fleet implements Node {
     last: Int
     "Only what precedes this cursor."
     before: String
+    "Only the devices that match all of it; without ` + "`" + `fleetIds` + "`" + `."
+    filter: AgentFilter
     "How the list is sorted; by databaseId unless told."
     orderBy: AgentOrder
   ): AgentConnection!
@@ -8132,6 +8141,32 @@ type Fleet implements Node {
   tasks: [Task!]!
   "How far its tasks have come on its devices."
   rollout: Rollout!
+}
+
+"Which fleets to list: those that match everything given."
+input FleetFilter {
+  "A part of the name, whatever the case. GLPI takes ` + "`" + `%` + "`" + ` for any text and ` + "`" + `_` + "`" + ` for any character."
+  search: String
+  "Only the default fleets of entities, or only those that can take policies."
+  isDefault: Boolean
+  "Only fleets that one of these entities owns; 40 at most."
+  entityIds: [ID!]
+}
+
+"How a list of fleets is sorted."
+input FleetOrder {
+  "By what."
+  field: FleetOrderField!
+  "Which way."
+  direction: OrderDirection! = ASC
+}
+
+"What a list of fleets can be sorted by."
+enum FleetOrderField {
+  "GLPI's own id: the order of creation."
+  DATABASE_ID
+  "The name."
+  NAME
 }
 
 "A page of fleets."
@@ -9089,7 +9124,7 @@ type Query {
   ): AgentConnection!
   "One device. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know it."
   agent("The agent's global id." id: ID!): Agent
-  "The fleets that the viewer may see."
+  "The fleets that the viewer may see, those of entities above that can be used here included."
   fleets(
     "How many, from the front; 50 unless told, at most 500."
     first: Int
@@ -9099,6 +9134,10 @@ type Query {
     last: Int
     "Only what precedes this cursor."
     before: String
+    "Only the fleets that match all of it."
+    filter: FleetFilter
+    "How the list is sorted; by databaseId unless told."
+    orderBy: FleetOrder
   ): FleetConnection!
   "One fleet. Null with ` + "`" + `NOT_FOUND` + "`" + ` where the viewer may not know it."
   fleet("The fleet's global id." id: ID!): Fleet
@@ -9588,7 +9627,18 @@ extend type Agent {
   "The tasks that the device has: first its own, then those of its fleet, each by databaseId."
   tasks: [AgentTask!]!
   "How far the device has come with every task that it ever had and GLPI remembers, by the task's databaseId."
-  taskStatuses: [TaskStatus!]!
+  taskStatuses(
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+    "Only these states; all unless told."
+    states: [TaskState!]
+  ): TaskStatusConnection!
 }
 
 "A policy and the value that it is to have: ` + "`" + `symbol` + "`" + ` or ` + "`" + `policyId` + "`" + `, and the one value that fits the policy's type."

@@ -680,6 +680,24 @@ type FleetEdge struct {
 	Cursor string `json:"cursor"`
 }
 
+// Which fleets to list: those that match everything given.
+type FleetFilter struct {
+	// A part of the name, whatever the case. GLPI takes `%` for any text and `_` for any character.
+	Search *string `json:"search,omitempty"`
+	// Only the default fleets of entities, or only those that can take policies.
+	IsDefault *bool `json:"isDefault,omitempty"`
+	// Only fleets that one of these entities owns; 40 at most.
+	EntityIds []string `json:"entityIds,omitempty"`
+}
+
+// How a list of fleets is sorted.
+type FleetOrder struct {
+	// By what.
+	Field FleetOrderField `json:"field"`
+	// Which way.
+	Direction OrderDirection `json:"direction"`
+}
+
 // The gateway and what it stands between.
 type GatewayStatus struct {
 	// The gateway's version.
@@ -2682,6 +2700,64 @@ func (e *FileOrderField) UnmarshalJSON(b []byte) error {
 }
 
 func (e FileOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a list of fleets can be sorted by.
+type FleetOrderField string
+
+const (
+	// GLPI's own id: the order of creation.
+	FleetOrderFieldDatabaseID FleetOrderField = "DATABASE_ID"
+	// The name.
+	FleetOrderFieldName FleetOrderField = "NAME"
+)
+
+var AllFleetOrderField = []FleetOrderField{
+	FleetOrderFieldDatabaseID,
+	FleetOrderFieldName,
+}
+
+func (e FleetOrderField) IsValid() bool {
+	switch e {
+	case FleetOrderFieldDatabaseID, FleetOrderFieldName:
+		return true
+	}
+	return false
+}
+
+func (e FleetOrderField) String() string {
+	return string(e)
+}
+
+func (e *FleetOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = FleetOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid FleetOrderField", str)
+	}
+	return nil
+}
+
+func (e FleetOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *FleetOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e FleetOrderField) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
