@@ -16,7 +16,7 @@ import (
 var itemDecoders = []func(row) (Item, error){
 	as[Agent], as[Fleet], as[Computer], as[User], as[UserEmail], as[Entity], as[Invitation], as[Policy], as[PolicyCategory],
 	as[Geolocation], as[File], as[Application], as[ComputerModel], as[ComputerType], as[Manufacturer], as[OperatingSystem],
-	as[OperatingSystemVersion], as[InstalledOperatingSystem], as[EntityConfig], as[WellKnownPath], as[UserTitle],
+	as[OperatingSystemVersion], as[InstalledOperatingSystem], as[EntityConfig], as[WellKnownPath], as[QueuedMail], as[UserTitle],
 	as[UserCategory], as[Location], as[ProfileName], as[ProfileUser], as[Task], as[TaskStatus], as[InvitationLog],
 	as[SoftwareVersion], as[DeviceProcessor], as[DeviceBattery], as[DeviceSimcard], as[Line],
 }
