@@ -44,7 +44,7 @@ var cascades = map[string][]string{
 	"PluginFlyvemdmGeolocation": nil, "PluginFlyvemdmInvitationlog": nil, "Item_OperatingSystem": nil,
 	"PluginFlyvemdmPolicy": nil, "PluginFlyvemdmPolicyCategory": nil, "PluginFlyvemdmWellknownpath": nil,
 	"ComputerModel": nil, "ComputerType": nil, "Manufacturer": nil, "OperatingSystem": nil, "OperatingSystemVersion": nil,
-	"UserTitle": nil, "UserCategory": nil, "Location": nil, "Profile": nil,
+	"QueuedNotification": nil, "UserTitle": nil, "UserCategory": nil, "Location": nil, "Profile": nil,
 	"SoftwareVersion": nil, "DeviceProcessor": nil, "DeviceBattery": nil, "DeviceSimcard": nil, "Line": nil,
 }
 
