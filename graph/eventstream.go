@@ -10,7 +10,7 @@ import (
 	"fleetgate/bridge"
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
-	"fleetgate/internal/graphqlws"
+	"fleetgate/internal/delivery"
 )
 
 // eventStream carries the events of one subscription from the bridge to its socket. Its goroutine ends with
@@ -67,7 +67,7 @@ func (e *eventStream) carry(ctx context.Context, work func(context.Context) erro
 		}
 	})()
 	if err := work(seeing); ctx.Err() == nil {
-		graphqlws.Fail(ctx, err)
+		delivery.Fail(ctx, err)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
-	"fleetgate/internal/graphqlws"
+	"fleetgate/internal/delivery"
 	"fleetgate/internal/invitation"
 )
 
@@ -53,7 +53,7 @@ func (t *invitationStream) run(ctx context.Context) {
 		}
 	})()
 	if err := t.forward(seeing); ctx.Err() == nil {
-		graphqlws.Fail(ctx, err)
+		delivery.Fail(ctx, err)
 	}
 }
 

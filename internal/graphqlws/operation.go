@@ -3,12 +3,12 @@ package graphqlws
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"runtime/debug"
-	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"fleetgate/internal/delivery"
 )
 
 // operation is a query, mutation or subscription under way.
@@ -98,7 +98,7 @@ func (c *connection) execute(ctx context.Context, op *operation, params *graphql
 		response := c.exec.DispatchError(graphql.WithOperationContext(ctx, opCtx), errs)
 		return c.dialect.errorFrame(op.id, response.Errors)
 	}
-	ctx, failures := withFailures(graphql.WithOperationContext(ctx, opCtx))
+	ctx, failures := delivery.WithFailures(graphql.WithOperationContext(ctx, opCtx))
 	responses, ctx := c.exec.DispatchOperation(ctx, opCtx)
 	for {
 		response := responses(ctx)
@@ -116,7 +116,7 @@ func (c *connection) execute(ctx context.Context, op *operation, params *graphql
 			return nil
 		}
 	}
-	if errs := failures.take(); len(errs) > 0 {
+	if errs := failures.List(); len(errs) > 0 {
 		response := c.exec.DispatchError(ctx, errs)
 		return c.dialect.errorFrame(op.id, response.Errors)
 	}
@@ -146,41 +146,4 @@ func (c *connection) finish(op *operation, frame []byte) {
 	if op.viewer.Err() == nil {
 		c.send(frame)
 	}
-}
-
-type failuresKey struct{}
-
-// failures are the errors with which a subscription ends.
-type failures struct {
-	mu   sync.Mutex
-	list gqlerror.List
-}
-
-func withFailures(ctx context.Context) (context.Context, *failures) {
-	f := &failures{}
-	return context.WithValue(ctx, failuresKey{}, f), f
-}
-
-func (f *failures) take() gqlerror.List {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.list
-}
-
-// Fail notes why a subscription is about to end: for resolvers that have returned their channel and meet an
-// error later. Call it with the resolver's context before closing the channel; the client then gets an error
-// instead of a complete. It stands in for transport.AddSubscriptionError, which only gqlgen's own transport
-// serves. Outside of a WebSocket it does nothing.
-func Fail(ctx context.Context, err error) {
-	f, _ := ctx.Value(failuresKey{}).(*failures)
-	if f == nil || err == nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var presented *gqlerror.Error
-	if !errors.As(err, &presented) {
-		presented = &gqlerror.Error{Err: err, Message: err.Error()}
-	}
-	f.list = append(f.list, presented)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"go.uber.org/goleak"
 
+	"fleetgate/internal/delivery"
 	"fleetgate/internal/graphqlws"
 )
 
@@ -94,7 +95,7 @@ func execute(ctx context.Context) graphql.ResponseHandler {
 		sent := false
 		return func(ctx context.Context) *graphql.Response {
 			if sent {
-				graphqlws.Fail(ctx, errors.New("the source broke"))
+				delivery.Fail(ctx, errors.New("the source broke"))
 				return nil
 			}
 			sent = true
