@@ -17,9 +17,12 @@
 //	topic read /+/agent/+/Command/#   without it: the same for old servers
 //	topic write +/agent/+/Command/Ping, .../Geolocate, .../Inventory
 //	                                  without it: no Ask
-//	topic write +/agent/+/Command/Lock, .../Wipe
-//	                                  without it: no Withdraw, so that a phone that is enrolled again may obey
-//	                                  what was said to it in an earlier life
+//	topic read +/agent/+/Policy/#     without it: Clear finds no policies of devices that are gone
+//	topic read /+/agent/+/Policy/#    without it: the same for old servers
+//	topic write +/agent/+/Command/#, +/agent/+/Policy/#
+//	topic write /+/agent/+/Command/#, /+/agent/+/Policy/#
+//	                                  without it: no Clear, so that a phone that is enrolled again may obey what was
+//	                                  said to it in an earlier life; this includes the three questions above
 //
 // Mosquitto accepts a subscription that its ACL empties: what the account may not read stays silent. Brokers
 // that refuse the subscription itself are reported in [Status].

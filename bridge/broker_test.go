@@ -24,6 +24,7 @@ import (
 const (
 	bridgeUser, bridgePassword = "fleetgate", "the-bridge's-secret"
 	readerUser, readerPassword = "reader", "the-reader's-secret" // a bridge's account that may not write
+	writerUser, writerPassword = "writer", "the-writer's-secret" // one that may not read commands and policies
 	glpiUser, glpiPassword     = "glpi", "the-server's-secret"
 	devicePassword             = "a-device's-secret"
 )
@@ -109,6 +110,7 @@ func (b *embedded) ledger() *auth.Ledger {
 		add(user(bridgeUser, bridgePassword, auth.Filters{"#": auth.ReadWrite}))
 	}
 	add(user(readerUser, readerPassword, auth.Filters{"#": auth.ReadOnly}))
+	add(user(writerUser, writerPassword, auth.Filters{"+/agent/+/Status/#": auth.ReadOnly, "+/agent/+/Command/#": auth.WriteOnly, "#": auth.Deny}))
 	add(user(glpiUser, glpiPassword, auth.Filters{"#": auth.ReadWrite}))
 	for _, serial := range serials {
 		add(user(serial, devicePassword, auth.Filters{
@@ -141,17 +143,19 @@ topic read +/agent/+/Status/#
 topic read /+/agent/+/Status/#
 topic read +/agent/+/Command/#
 topic read /+/agent/+/Command/#
-topic write +/agent/+/Command/Ping
-topic write /+/agent/+/Command/Ping
-topic write +/agent/+/Command/Geolocate
-topic write /+/agent/+/Command/Geolocate
-topic write +/agent/+/Command/Inventory
-topic write /+/agent/+/Command/Inventory
-topic write +/agent/+/Command/Lock
-topic write +/agent/+/Command/Wipe
+topic read +/agent/+/Policy/#
+topic read /+/agent/+/Policy/#
+topic write +/agent/+/Command/#
+topic write /+/agent/+/Command/#
+topic write +/agent/+/Policy/#
+topic write /+/agent/+/Policy/#
 
 user reader
 topic read #
+
+user writer
+topic read +/agent/+/Status/#
+topic write +/agent/+/Command/#
 
 user glpi
 topic readwrite #
@@ -180,7 +184,8 @@ func findMosquitto(t *testing.T) string {
 func newMosquitto(t *testing.T, binary string) *mosquitto {
 	t.Helper()
 	b := &mosquitto{at: freeAddress(t), binary: binary, folder: t.TempDir()}
-	passwords := fmt.Sprintf("%s:%s\n%s:%s\n%s:%s\n", bridgeUser, bridgePassword, readerUser, readerPassword, glpiUser, glpiPassword)
+	passwords := fmt.Sprintf("%s:%s\n%s:%s\n%s:%s\n%s:%s\n",
+		bridgeUser, bridgePassword, readerUser, readerPassword, writerUser, writerPassword, glpiUser, glpiPassword)
 	for _, serial := range serials {
 		passwords += serial + ":" + devicePassword + "\n"
 	}

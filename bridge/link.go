@@ -46,7 +46,8 @@ type link struct {
 	qos        byte      // at which to publish
 	distrusted time.Time // until then nothing is published
 
-	redelivery *redelivery
+	redelivery  *redelivery
+	collections *collections
 	// Only for autopaho's loop: when the connection was made, and how many in a row were lost at once.
 	upAt  time.Time
 	flaps int
@@ -59,7 +60,7 @@ func newLink(options Options, metrics *metrics) *link {
 		up:       make(chan struct{}, 1),
 		quiet:    rate.NewLimiter(1, 10),
 		backoff:  autopaho.NewExponentialBackoff(options.ReconnectMin, options.ReconnectMax, 2*options.ReconnectMin, 1.5),
-		now:      Status{Since: options.Now()}, redelivery: newRedelivery(),
+		now:      Status{Since: options.Now()}, redelivery: newRedelivery(), collections: &collections{},
 	}
 }
 
@@ -148,6 +149,9 @@ func (l *link) pause(attempt int) time.Duration {
 func (l *link) receive(ctx context.Context, p *paho.Publish) {
 	if l.redelivery.again(p) {
 		return
+	}
+	if p.Retain {
+		l.collections.take(p.Topic)
 	}
 	m, err := parseMessage(p.Topic, p.Payload, p.Retain, l.options.Now(), l.options.MaxPayload)
 	switch {

@@ -146,8 +146,10 @@ func (a *attempt) complete(ctx context.Context, agentID int) (Enrolled, error) {
 	}
 	done := Enrolled{Credentials: credentials, Serial: a.device.Serial, Warnings: []string{}}
 	key := bridge.DeviceKey{EntityID: credentials.EntityID, Serial: done.Serial}
-	if err := a.o.Bridge.Withdraw(ctx, key); err != nil {
-		a.o.Logger.WarnContext(ctx, "old commands to a device that was enrolled again may be left on the broker", "agent", agentID, "error", err)
+	cleared, err := a.o.Bridge.Clear(ctx, bridge.Clearing{Device: key, Occasion: bridge.Enrolling})
+	if err != nil || len(cleared.Left) > 0 {
+		a.o.Logger.WarnContext(ctx, "old commands to a device that was enrolled again may be left on the broker",
+			"agent", agentID, "left", cleared.Left, "error", err)
 		done.Warnings = append(done.Warnings, "A lock or a wipe of this device's earlier life may still wait for it: the gateway could not clear it.")
 	}
 	a.o.Bridge.Learn([]bridge.Enrolled{{AgentID: agentID, Device: key}}, true)

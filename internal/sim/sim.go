@@ -135,13 +135,12 @@ func (w *World) openBroker(ctx context.Context, o Options) (glpi.Broker, error) 
 	return embeddedBroker{embedded}, nil
 }
 
-// gatewayAccess is what the gateway's account is given: to hear everything, to ask devices, and to clear old commands.
+// gatewayAccess is what the gateway's account is given: to hear everything, to ask devices, and to clear leftovers.
 func gatewayAccess() []broker.Access {
-	access := []broker.Access{{Filter: "#", Read: true}}
-	for _, question := range []string{"Ping", "Geolocate", "Inventory", "Lock", "Wipe"} {
-		access = append(access, broker.Access{Filter: "+/agent/+/Command/" + question, Write: true})
+	return []broker.Access{
+		{Filter: "#", Read: true},
+		{Filter: "+/agent/+/Command/#", Write: true}, {Filter: "+/agent/+/Policy/#", Write: true},
 	}
-	return access
 }
 
 // serveGLPI answers HTTP as GLPI's web server does.

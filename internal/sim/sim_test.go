@@ -256,18 +256,18 @@ func TestACommandGoesAllTheWay(t *testing.T) {
 	hears(t, heard, topic+"/Status/Online", "false")
 }
 
-// The gateway's account listens, and can say nothing.
-func TestTheGatewaysAccountOnlyListens(t *testing.T) {
+// The gateway's account listens, and can say nothing in a device's name.
+func TestTheGatewaysAccountSpeaksForNoDevice(t *testing.T) {
 	world, err := sim.Start(t.Context(), sim.Options{Devices: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer world.Close()
 	heard := listen(t, world.MQTTURL, world.MQTTUsername, world.MQTTPassword)
-	publish(t, world.MQTTURL, world.MQTTUsername, world.MQTTPassword, "1/agent/X/Command/Unenroll", "forged")
-	publish(t, world.MQTTURL, "flyvemdm-backend", "demo", "1/agent/X/Command/Unenroll", "true")
+	publish(t, world.MQTTURL, world.MQTTUsername, world.MQTTPassword, "1/agent/X/Status/Unenroll", "forged")
+	publish(t, world.MQTTURL, "flyvemdm-backend", "demo", "1/agent/X/Status/Unenroll", "true")
 	for m := range heard {
-		if strings.HasSuffix(m.Topic(), "/X/Command/Unenroll") {
+		if strings.HasSuffix(m.Topic(), "/X/Status/Unenroll") {
 			if string(m.Payload()) != "true" {
 				t.Errorf("heard %s", m.Payload())
 			}
