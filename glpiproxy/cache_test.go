@@ -281,6 +281,40 @@ func TestReadAfterInvalidationAsksAnew(t *testing.T) {
 	}
 }
 
+// A read that comes at the very moment when an equal one has ended finds what that brought.
+func TestEqualReadsAreOneCallWheneverTheyCome(t *testing.T) {
+	g := newGLPI(t)
+	g.sessions(map[string]string{alice: sessionBody(8, 1)})
+	g.fleets()
+	g.on("/PluginFlyvemdmFleet", recorded(t, "020-fleet-list"))
+	c := g.client()
+	ctx, s := t.Context(), c.Resume(alice)
+	for path, read := range map[string]func() error{
+		"/PluginFlyvemdmFleet":   func() error { _, err := List[Fleet](ctx, s, ListOptions{}); return err },
+		"/PluginFlyvemdmFleet/7": func() error { _, err := GetMany[Fleet](ctx, s, ids(7, 7)); return err },
+		"/getFullSession":        func() error { _, err := s.Scope(ctx); return err },
+	} {
+		for range 30 {
+			c.Invalidate("PluginFlyvemdmFleet")
+			c.scopes.void(s.tag)
+			before := len(g.requests(path))
+			var wg sync.WaitGroup
+			for i := range 200 {
+				wg.Go(func() {
+					time.Sleep(time.Duration(i) * 20 * time.Microsecond) // spread over the time that a call takes
+					if err := read(); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if n := len(g.requests(path)) - before; n != 1 {
+				t.Fatalf("%s: %d calls", path, n)
+			}
+		}
+	}
+}
+
 // Everything at once, for the race detector: reads, invalidations, switches, and
 // callers that give up.
 func TestEverythingAtOnce(t *testing.T) {

@@ -92,7 +92,13 @@ func GetMany[T Item](ctx context.Context, s *Session, ids []int) ([]Result[T], e
 		}
 		flightKey := fmt.Sprint(s.tag, "|", scopeKey(scope, itemtype), "|", itemtype, missing, s.client.rows.lastVoided(tags))
 		found, shared, err := s.client.flights.do(ctx, flightKey, operation, func(ctx context.Context) (any, error) {
-			return fetchAndKeep[T](ctx, s, missing)
+			found, missing := lookUp[T](s, scope, missing) // an equal read may have ended just now
+			if len(missing) == 0 {
+				return found, nil
+			}
+			fetched, err := fetchAndKeep[T](ctx, s, missing)
+			maps.Copy(found, fetched)
+			return found, err
 		})
 		if old, ok := staleItems[T](ctx, s, scope, missing, err); ok {
 			found, err = old, nil

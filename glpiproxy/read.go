@@ -64,7 +64,12 @@ func cachedRead[V any](ctx context.Context, s *Session, r reading, fetch func(co
 	// The moment keeps a read that follows an invalidation from joining one that
 	// began before it.
 	flightKey := fmt.Sprint(s.tag, "|", key, "|", c.rows.lastVoided(tags))
-	found, shared, err := c.flights.do(ctx, flightKey, r.operation, run)
+	found, shared, err := c.flights.do(ctx, flightKey, r.operation, func(ctx context.Context) (any, error) {
+		if found, ok := c.rows.get(key); ok { // an equal read has ended just now
+			return found, nil
+		}
+		return run(ctx)
+	})
 	if old, ok := c.insteadOf(ctx, err, key); ok {
 		return old.(V), nil
 	}

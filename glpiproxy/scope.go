@@ -96,6 +96,9 @@ func (s *Session) Scope(ctx context.Context) (*Scope, error) {
 	since := c.scopes.begin()
 	key := fmt.Sprint("scope|", s.tag, "|", c.scopes.lastVoided([]string{s.tag}))
 	found, _, err := c.flights.do(ctx, key, "getFullSession", func(ctx context.Context) (any, error) {
+		if found, ok := c.scopes.get(s.tag); ok { // an equal look has ended just now
+			return found, nil
+		}
 		scope, err := s.readScope(ctx)
 		if err != nil {
 			return nil, err
