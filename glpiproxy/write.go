@@ -29,7 +29,7 @@ type Edit[C any] struct {
 
 // Deletable are the item types that can be deleted.
 type Deletable interface {
-	Agent | Fleet | Task | Invitation | File | Application | Geolocation | User | UserEmail | ProfileUser
+	Agent | Computer | Fleet | Task | Invitation | File | Application | Geolocation | User | UserEmail | ProfileUser
 	Item
 }
 
@@ -123,7 +123,7 @@ func DeleteItem[T Deletable](ctx context.Context, s *Session, id int) error {
 	return outcomes[0].Err
 }
 
-// DeleteMany deletes items in few calls: users go to the trash, all others for good.
+// DeleteMany deletes items in few calls: users and computers go to the trash, all others for good.
 // The outcomes are in the order of the ids; the error is for what was wrong before
 // anything was sent. An item that GLPI deletes before it fails is a success.
 func DeleteMany[T Deletable](ctx context.Context, s *Session, ids []int) (Outcomes, error) {
@@ -134,6 +134,12 @@ func DeleteMany[T Deletable](ctx context.Context, s *Session, ids []int) (Outcom
 // with them and their computers stay, without an owner.
 func PurgeUsers(ctx context.Context, s *Session, ids []int) (Outcomes, error) {
 	return deleteMany[User](ctx, s, "purge", ids)
+}
+
+// PurgeComputers deletes computers for good, from the trash or not. The agents on them go with them, without what the
+// deletion of an agent ends.
+func PurgeComputers(ctx context.Context, s *Session, ids []int) (Outcomes, error) {
+	return deleteMany[Computer](ctx, s, "purge", ids)
 }
 
 func deleteMany[T Deletable](ctx context.Context, s *Session, operation string, ids []int) (Outcomes, error) {

@@ -35,7 +35,7 @@ func needFor(operation, itemtype string) need {
 		return need{"user", Update}
 	}
 	bits := map[string]Right{"create": Create, "update": Update, "delete": Purge, "purge": Purge}[operation]
-	if itemtype == "User" && operation == "delete" { // to the trash
+	if operation == "delete" && (itemtype == "User" || itemtype == "Computer") { // to the trash
 		bits = Delete
 	}
 	return need{traitsOf(itemtype).right, bits}

@@ -132,12 +132,21 @@ func (w *writer) settleGone(ctx context.Context, doubts []int, read freshReader)
 	}
 	for _, i := range doubts {
 		result := results[w.outcomes[i].ID]
-		user, isUser := result.Item.(User)
-		trashed := isUser && w.operation == "delete" && user.Deleted
-		if trashed || result.Err != nil && KindOf(result.Err) == NotFound {
+		if w.operation == "delete" && trashed(result.Item) || result.Err != nil && KindOf(result.Err) == NotFound {
 			w.settled(i)
 		}
 	}
+}
+
+// trashed says whether an item lies in the trash, of the types that have one.
+func trashed(item Item) bool {
+	switch item := item.(type) {
+	case User:
+		return item.Deleted
+	case Computer:
+		return item.Deleted
+	}
+	return false
 }
 
 func (w *writer) ids(indexes []int) []int {

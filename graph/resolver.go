@@ -15,6 +15,7 @@ import (
 	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
 	"fleetgate/internal/audit"
+	"fleetgate/internal/dangerzone"
 	"fleetgate/internal/enrolment"
 	"fleetgate/internal/invitation"
 	"fleetgate/internal/signin"
@@ -40,6 +41,8 @@ type Resolver struct {
 	// Invitations keeps the links, PINs and fates of invitations; Audit the trail of who did what.
 	Invitations *invitation.Desk
 	Audit       *audit.Trail
+	// DangerZone plans what can't be undone, does it and follows it.
+	DangerZone *dangerzone.Desk
 	// Mails bounds the mails that people without a sign-in have GLPI send.
 	Mails *Allowance
 	// Enrolments enrols devices.

@@ -42,6 +42,7 @@ type MutationResolver interface {
 	RequestInventory(ctx context.Context, input model.RequestInventoryInput) (*model.RequestInventoryPayload, error)
 	IssueInvitationCredentials(ctx context.Context, input model.IssueInvitationCredentialsInput) (*model.IssueInvitationCredentialsPayload, error)
 	RedeemPin(ctx context.Context, input model.RedeemPinInput) (*model.RedeemPinPayload, error)
+	PlanDangerZone(ctx context.Context, input model.PlanDangerZoneInput) (*model.PlanDangerZonePayload, error)
 	Enroll(ctx context.Context, input model.EnrollInput) (*model.EnrollPayload, error)
 	UploadFile(ctx context.Context, input model.UploadFileInput) (*model.UploadFilePayload, error)
 	UpdateFile(ctx context.Context, input model.UpdateFileInput) (*model.UpdateFilePayload, error)
@@ -371,6 +372,20 @@ func (ec *executionContext) field_Mutation_pingAgent_args(ctx context.Context, r
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.PingAgentInput, error) {
 			return ec.unmarshalNPingAgentInput2fleetgateᚋgraphᚋmodelᚐPingAgentInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_planDangerZone_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (model.PlanDangerZoneInput, error) {
+			return ec.unmarshalNPlanDangerZoneInput2fleetgateᚋgraphᚋmodelᚐPlanDangerZoneInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2175,6 +2190,50 @@ func (ec *executionContext) fieldContext_Mutation_redeemPin(ctx context.Context,
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_redeemPin_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_planDangerZone(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_planDangerZone(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().PlanDangerZone(ctx, fc.Args["input"].(model.PlanDangerZoneInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.PlanDangerZonePayload) graphql.Marshaler {
+			return ec.marshalNPlanDangerZonePayload2ᚖfleetgateᚋgraphᚋmodelᚐPlanDangerZonePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_planDangerZone(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PlanDangerZonePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_planDangerZone_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4681,6 +4740,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "redeemPin":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_redeemPin(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "planDangerZone":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_planDangerZone(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++

@@ -254,6 +254,24 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	DangerZonePlan struct {
+		Action            func(childComplexity int) int
+		ConfirmationToken func(childComplexity int) int
+		DeleteComputers   func(childComplexity int) int
+		ExpiresAt         func(childComplexity int) int
+		Targets           func(childComplexity int) int
+	}
+
+	DangerZonePlanTarget struct {
+		Agent    func(childComplexity int) int
+		Warnings func(childComplexity int) int
+	}
+
+	DangerZoneWarning struct {
+		Code    func(childComplexity int) int
+		Message func(childComplexity int) int
+	}
+
 	DeactivateInvitationsPayload struct {
 		Results    func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -693,6 +711,7 @@ type ComplexityRoot struct {
 		Logout                     func(childComplexity int) int
 		MoveAgents                 func(childComplexity int, input model.MoveAgentsInput) int
 		PingAgent                  func(childComplexity int, input model.PingAgentInput) int
+		PlanDangerZone             func(childComplexity int, input model.PlanDangerZoneInput) int
 		RedeemPin                  func(childComplexity int, input model.RedeemPinInput) int
 		RemoveApplication          func(childComplexity int, input model.RemoveApplicationInput) int
 		RemoveFile                 func(childComplexity int, input model.RemoveFileInput) int
@@ -804,6 +823,11 @@ type ComplexityRoot struct {
 		Presence    func(childComplexity int) int
 		RoundTripMs func(childComplexity int) int
 		UserErrors  func(childComplexity int) int
+	}
+
+	PlanDangerZonePayload struct {
+		Plan       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	PlatformCount struct {
@@ -2121,6 +2145,63 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateUserPayload.UserErrors(childComplexity), true
+
+	case "DangerZonePlan.action":
+		if e.ComplexityRoot.DangerZonePlan.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZonePlan.Action(childComplexity), true
+	case "DangerZonePlan.confirmationToken":
+		if e.ComplexityRoot.DangerZonePlan.ConfirmationToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZonePlan.ConfirmationToken(childComplexity), true
+	case "DangerZonePlan.deleteComputers":
+		if e.ComplexityRoot.DangerZonePlan.DeleteComputers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZonePlan.DeleteComputers(childComplexity), true
+	case "DangerZonePlan.expiresAt":
+		if e.ComplexityRoot.DangerZonePlan.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZonePlan.ExpiresAt(childComplexity), true
+	case "DangerZonePlan.targets":
+		if e.ComplexityRoot.DangerZonePlan.Targets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZonePlan.Targets(childComplexity), true
+
+	case "DangerZonePlanTarget.agent":
+		if e.ComplexityRoot.DangerZonePlanTarget.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZonePlanTarget.Agent(childComplexity), true
+	case "DangerZonePlanTarget.warnings":
+		if e.ComplexityRoot.DangerZonePlanTarget.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZonePlanTarget.Warnings(childComplexity), true
+
+	case "DangerZoneWarning.code":
+		if e.ComplexityRoot.DangerZoneWarning.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneWarning.Code(childComplexity), true
+	case "DangerZoneWarning.message":
+		if e.ComplexityRoot.DangerZoneWarning.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneWarning.Message(childComplexity), true
 
 	case "DeactivateInvitationsPayload.results":
 		if e.ComplexityRoot.DeactivateInvitationsPayload.Results == nil {
@@ -3852,6 +3933,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PingAgent(childComplexity, args["input"].(model.PingAgentInput)), true
+	case "Mutation.planDangerZone":
+		if e.ComplexityRoot.Mutation.PlanDangerZone == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_planDangerZone_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PlanDangerZone(childComplexity, args["input"].(model.PlanDangerZoneInput)), true
 	case "Mutation.redeemPin":
 		if e.ComplexityRoot.Mutation.RedeemPin == nil {
 			break
@@ -4436,6 +4528,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PingAgentPayload.UserErrors(childComplexity), true
+
+	case "PlanDangerZonePayload.plan":
+		if e.ComplexityRoot.PlanDangerZonePayload.Plan == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PlanDangerZonePayload.Plan(childComplexity), true
+	case "PlanDangerZonePayload.userErrors":
+		if e.ComplexityRoot.PlanDangerZonePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PlanDangerZonePayload.UserErrors(childComplexity), true
 
 	case "PlatformCount.count":
 		if e.ComplexityRoot.PlatformCount.Count == nil {
@@ -6472,6 +6577,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputLoginWithUserTokenInput,
 		ec.unmarshalInputMoveAgentsInput,
 		ec.unmarshalInputPingAgentInput,
+		ec.unmarshalInputPlanDangerZoneInput,
 		ec.unmarshalInputPolicyValueInput,
 		ec.unmarshalInputProfileGrantInput,
 		ec.unmarshalInputRedeemPinInput,
@@ -7393,6 +7499,118 @@ type RedeemPinPayload {
   deeplink: String
   "Why there is none: ` + "`" + `NOT_FOUND` + "`" + ` when they don't fit, whatever the reason, or ` + "`" + `RATE_LIMITED` + "`" + `."
   userErrors: [UserError!]!
+}
+`, BuiltIn: false},
+	{Name: "../schema/dangerzone.graphqls", Input: `extend type Mutation {
+  """
+  What an action that can't be undone would do, and to whom. It changes nothing; ` + "`" + `executeDangerZone` + "`" + ` with the plan's token
+  carries it out. Any id that the viewer may not know is a NOT_FOUND at its place, and then there is no plan.
+  """
+  planDangerZone("What to do, and to which devices." input: PlanDangerZoneInput!): PlanDangerZonePayload!
+}
+
+"What can be done to devices that can't be undone, and the taking back of one of these."
+enum DangerZoneAction {
+  "The device erases itself: all that is on it is lost."
+  WIPE
+  "The device leaves Flyve MDM and forgets what that has set on it. It stays in GLPI until it confirms that."
+  UNENROLL
+  "GLPI forgets the device. It is told to leave if it is online at that moment; what is on it stays."
+  DELETE
+  "A wipe that the device has not heard of is taken back, in GLPI and on the broker."
+  CANCEL_WIPE
+}
+
+"What is to be done to which devices."
+input PlanDangerZoneInput {
+  "What to do."
+  action: DangerZoneAction!
+  "The devices: between 1 and 500, each once."
+  agentIds: [ID!]!
+  "Why, for the audit trail; 500 characters at most."
+  note: String
+  """
+  With DELETE: the devices' computers too, for good, with their inventories. A computer on which an agent stays that is not
+  deleted is kept. The viewer's profile must allow to purge computers.
+  """
+  deleteComputers: Boolean! = false
+}
+
+"The plan, or why there is none."
+type PlanDangerZonePayload {
+  "What would happen; null where the input is wrong."
+  plan: DangerZonePlan
+  "What is wrong with the input."
+  userErrors: [UserError!]!
+}
+
+"What would happen to whom. It holds while the devices are as they are: one that changes meanwhile is left alone."
+type DangerZonePlan {
+  """
+  Confirms the plan in ` + "`" + `executeDangerZone` + "`" + `: once, until ` + "`" + `expiresAt` + "`" + `, by the same viewer in the same session. It can't be made
+  to say anything else.
+  """
+  confirmationToken: String!
+  "Until when it can be confirmed, five minutes from now."
+  expiresAt: DateTime!
+  "What would be done."
+  action: DangerZoneAction!
+  "Whether the devices' computers would be deleted too."
+  deleteComputers: Boolean!
+  "The devices, in the order of the input."
+  targets: [DangerZonePlanTarget!]!
+}
+
+"A device of a plan."
+type DangerZonePlanTarget {
+  "The device as it is: its name, serial, owner and presence."
+  agent: Agent!
+  "What to know before it is confirmed."
+  warnings: [DangerZoneWarning!]!
+}
+
+"Something to know before a plan is confirmed."
+type DangerZoneWarning {
+  "Which kind of warning, for programs."
+  code: DangerZoneWarningCode!
+  "The warning in English, for a person."
+  message: String!
+}
+
+"The kinds of warnings. There may be more one day."
+enum DangerZoneWarningCode {
+  "The device is not online: a command runs when it returns, and a deletion it does not hear of."
+  OFFLINE
+  "Nothing was ever heard from the device."
+  NEVER_HEARD
+  "CANCEL_WIPE: the device is online and has probably obeyed already."
+  ONLINE
+  "The device has no serial number and can't be told anything."
+  NO_SERIAL
+  "The device is told by push message, which the gateway can't see."
+  PUSH
+  "WIPE: one was requested before, and is sent again."
+  ALREADY_WIPING
+  "CANCEL_WIPE: GLPI has none requested."
+  NOT_WIPING
+  "The device was told to leave before."
+  ALREADY_UNENROLLING
+  "WIPE: GLPI drops locks and unlocks of the device from then on."
+  LOCK_SWALLOWED
+  "WIPE: the agent on this platform ignores it."
+  IGNORED_BY_PLATFORM
+  "DELETE and UNENROLL: a wipe that has not run yet never will."
+  WIPE_TAKEN_BACK
+  "Other agents are on the device's computer, or have its name on the broker."
+  SHARED_DEVICE
+  "DELETE: the computer is kept, since an agent stays on it."
+  COMPUTER_KEPT
+  "DELETE: the owner's pending invitations are deleted with the device."
+  INVITATIONS_DELETED
+  "UNENROLL: newer agents leave without confirming it."
+  MAY_NEVER_CONFIRM
+  "The device's computer is gone, or not the viewer's to see."
+  COMPUTER_NOT_THERE
 }
 `, BuiltIn: false},
 	{Name: "../schema/deviceslot.graphqls", Input: `extend type Query {
@@ -10623,6 +10841,42 @@ func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DangerZonePlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "confirmationToken":
+		return ec.fieldContext_DangerZonePlan_confirmationToken(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_DangerZonePlan_expiresAt(ctx, field)
+	case "action":
+		return ec.fieldContext_DangerZonePlan_action(ctx, field)
+	case "deleteComputers":
+		return ec.fieldContext_DangerZonePlan_deleteComputers(ctx, field)
+	case "targets":
+		return ec.fieldContext_DangerZonePlan_targets(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DangerZonePlan", field.Name)
+}
+
+func (ec *executionContext) childFields_DangerZonePlanTarget(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "agent":
+		return ec.fieldContext_DangerZonePlanTarget_agent(ctx, field)
+	case "warnings":
+		return ec.fieldContext_DangerZonePlanTarget_warnings(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DangerZonePlanTarget", field.Name)
+}
+
+func (ec *executionContext) childFields_DangerZoneWarning(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_DangerZoneWarning_code(ctx, field)
+	case "message":
+		return ec.fieldContext_DangerZoneWarning_message(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DangerZoneWarning", field.Name)
+}
+
 func (ec *executionContext) childFields_DeactivateInvitationsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "results":
@@ -11571,6 +11825,16 @@ func (ec *executionContext) childFields_PingAgentPayload(ctx context.Context, fi
 		return ec.fieldContext_PingAgentPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PingAgentPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_PlanDangerZonePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "plan":
+		return ec.fieldContext_PlanDangerZonePayload_plan(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PlanDangerZonePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PlanDangerZonePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_PlatformCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -279,6 +279,37 @@ type CreateUserPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// What would happen to whom. It holds while the devices are as they are: one that changes meanwhile is left alone.
+type DangerZonePlan struct {
+	// Confirms the plan in `executeDangerZone`: once, until `expiresAt`, by the same viewer in the same session. It can't be made
+	// to say anything else.
+	ConfirmationToken string `json:"confirmationToken"`
+	// Until when it can be confirmed, five minutes from now.
+	ExpiresAt time.Time `json:"expiresAt"`
+	// What would be done.
+	Action DangerZoneAction `json:"action"`
+	// Whether the devices' computers would be deleted too.
+	DeleteComputers bool `json:"deleteComputers"`
+	// The devices, in the order of the input.
+	Targets []*DangerZonePlanTarget `json:"targets"`
+}
+
+// A device of a plan.
+type DangerZonePlanTarget struct {
+	// The device as it is: its name, serial, owner and presence.
+	Agent *Agent `json:"agent"`
+	// What to know before it is confirmed.
+	Warnings []*DangerZoneWarning `json:"warnings"`
+}
+
+// Something to know before a plan is confirmed.
+type DangerZoneWarning struct {
+	// Which kind of warning, for programs.
+	Code DangerZoneWarningCode `json:"code"`
+	// The warning in English, for a person.
+	Message string `json:"message"`
+}
+
 // Which invitations to end.
 type DeactivateInvitationsInput struct {
 	// The invitations, each once; at most 500.
@@ -1166,6 +1197,27 @@ type PingAgentPayload struct {
 	// What is known of the device's presence now, answered or not; null when nothing was asked.
 	Presence *Presence `json:"presence,omitempty"`
 	// What was wrong with the input.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// What is to be done to which devices.
+type PlanDangerZoneInput struct {
+	// What to do.
+	Action DangerZoneAction `json:"action"`
+	// The devices: between 1 and 500, each once.
+	AgentIds []string `json:"agentIds"`
+	// Why, for the audit trail; 500 characters at most.
+	Note *string `json:"note,omitempty"`
+	// With DELETE: the devices' computers too, for good, with their inventories. A computer on which an agent stays that is not
+	// deleted is kept. The viewer's profile must allow to purge computers.
+	DeleteComputers bool `json:"deleteComputers"`
+}
+
+// The plan, or why there is none.
+type PlanDangerZonePayload struct {
+	// What would happen; null where the input is wrong.
+	Plan *DangerZonePlan `json:"plan,omitempty"`
+	// What is wrong with the input.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
@@ -2329,6 +2381,170 @@ func (e *CommandRoad) UnmarshalJSON(b []byte) error {
 }
 
 func (e CommandRoad) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What can be done to devices that can't be undone, and the taking back of one of these.
+type DangerZoneAction string
+
+const (
+	// The device erases itself: all that is on it is lost.
+	DangerZoneActionWipe DangerZoneAction = "WIPE"
+	// The device leaves Flyve MDM and forgets what that has set on it. It stays in GLPI until it confirms that.
+	DangerZoneActionUnenroll DangerZoneAction = "UNENROLL"
+	// GLPI forgets the device. It is told to leave if it is online at that moment; what is on it stays.
+	DangerZoneActionDelete DangerZoneAction = "DELETE"
+	// A wipe that the device has not heard of is taken back, in GLPI and on the broker.
+	DangerZoneActionCancelWipe DangerZoneAction = "CANCEL_WIPE"
+)
+
+var AllDangerZoneAction = []DangerZoneAction{
+	DangerZoneActionWipe,
+	DangerZoneActionUnenroll,
+	DangerZoneActionDelete,
+	DangerZoneActionCancelWipe,
+}
+
+func (e DangerZoneAction) IsValid() bool {
+	switch e {
+	case DangerZoneActionWipe, DangerZoneActionUnenroll, DangerZoneActionDelete, DangerZoneActionCancelWipe:
+		return true
+	}
+	return false
+}
+
+func (e DangerZoneAction) String() string {
+	return string(e)
+}
+
+func (e *DangerZoneAction) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DangerZoneAction(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DangerZoneAction", str)
+	}
+	return nil
+}
+
+func (e DangerZoneAction) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DangerZoneAction) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DangerZoneAction) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The kinds of warnings. There may be more one day.
+type DangerZoneWarningCode string
+
+const (
+	// The device is not online: a command runs when it returns, and a deletion it does not hear of.
+	DangerZoneWarningCodeOffline DangerZoneWarningCode = "OFFLINE"
+	// Nothing was ever heard from the device.
+	DangerZoneWarningCodeNeverHeard DangerZoneWarningCode = "NEVER_HEARD"
+	// CANCEL_WIPE: the device is online and has probably obeyed already.
+	DangerZoneWarningCodeOnline DangerZoneWarningCode = "ONLINE"
+	// The device has no serial number and can't be told anything.
+	DangerZoneWarningCodeNoSerial DangerZoneWarningCode = "NO_SERIAL"
+	// The device is told by push message, which the gateway can't see.
+	DangerZoneWarningCodePush DangerZoneWarningCode = "PUSH"
+	// WIPE: one was requested before, and is sent again.
+	DangerZoneWarningCodeAlreadyWiping DangerZoneWarningCode = "ALREADY_WIPING"
+	// CANCEL_WIPE: GLPI has none requested.
+	DangerZoneWarningCodeNotWiping DangerZoneWarningCode = "NOT_WIPING"
+	// The device was told to leave before.
+	DangerZoneWarningCodeAlreadyUnenrolling DangerZoneWarningCode = "ALREADY_UNENROLLING"
+	// WIPE: GLPI drops locks and unlocks of the device from then on.
+	DangerZoneWarningCodeLockSwallowed DangerZoneWarningCode = "LOCK_SWALLOWED"
+	// WIPE: the agent on this platform ignores it.
+	DangerZoneWarningCodeIgnoredByPlatform DangerZoneWarningCode = "IGNORED_BY_PLATFORM"
+	// DELETE and UNENROLL: a wipe that has not run yet never will.
+	DangerZoneWarningCodeWipeTakenBack DangerZoneWarningCode = "WIPE_TAKEN_BACK"
+	// Other agents are on the device's computer, or have its name on the broker.
+	DangerZoneWarningCodeSharedDevice DangerZoneWarningCode = "SHARED_DEVICE"
+	// DELETE: the computer is kept, since an agent stays on it.
+	DangerZoneWarningCodeComputerKept DangerZoneWarningCode = "COMPUTER_KEPT"
+	// DELETE: the owner's pending invitations are deleted with the device.
+	DangerZoneWarningCodeInvitationsDeleted DangerZoneWarningCode = "INVITATIONS_DELETED"
+	// UNENROLL: newer agents leave without confirming it.
+	DangerZoneWarningCodeMayNeverConfirm DangerZoneWarningCode = "MAY_NEVER_CONFIRM"
+	// The device's computer is gone, or not the viewer's to see.
+	DangerZoneWarningCodeComputerNotThere DangerZoneWarningCode = "COMPUTER_NOT_THERE"
+)
+
+var AllDangerZoneWarningCode = []DangerZoneWarningCode{
+	DangerZoneWarningCodeOffline,
+	DangerZoneWarningCodeNeverHeard,
+	DangerZoneWarningCodeOnline,
+	DangerZoneWarningCodeNoSerial,
+	DangerZoneWarningCodePush,
+	DangerZoneWarningCodeAlreadyWiping,
+	DangerZoneWarningCodeNotWiping,
+	DangerZoneWarningCodeAlreadyUnenrolling,
+	DangerZoneWarningCodeLockSwallowed,
+	DangerZoneWarningCodeIgnoredByPlatform,
+	DangerZoneWarningCodeWipeTakenBack,
+	DangerZoneWarningCodeSharedDevice,
+	DangerZoneWarningCodeComputerKept,
+	DangerZoneWarningCodeInvitationsDeleted,
+	DangerZoneWarningCodeMayNeverConfirm,
+	DangerZoneWarningCodeComputerNotThere,
+}
+
+func (e DangerZoneWarningCode) IsValid() bool {
+	switch e {
+	case DangerZoneWarningCodeOffline, DangerZoneWarningCodeNeverHeard, DangerZoneWarningCodeOnline, DangerZoneWarningCodeNoSerial, DangerZoneWarningCodePush, DangerZoneWarningCodeAlreadyWiping, DangerZoneWarningCodeNotWiping, DangerZoneWarningCodeAlreadyUnenrolling, DangerZoneWarningCodeLockSwallowed, DangerZoneWarningCodeIgnoredByPlatform, DangerZoneWarningCodeWipeTakenBack, DangerZoneWarningCodeSharedDevice, DangerZoneWarningCodeComputerKept, DangerZoneWarningCodeInvitationsDeleted, DangerZoneWarningCodeMayNeverConfirm, DangerZoneWarningCodeComputerNotThere:
+		return true
+	}
+	return false
+}
+
+func (e DangerZoneWarningCode) String() string {
+	return string(e)
+}
+
+func (e *DangerZoneWarningCode) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DangerZoneWarningCode(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DangerZoneWarningCode", str)
+	}
+	return nil
+}
+
+func (e DangerZoneWarningCode) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DangerZoneWarningCode) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DangerZoneWarningCode) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

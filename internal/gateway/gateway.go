@@ -19,6 +19,7 @@ import (
 	"fleetgate/glpiproxy"
 	"fleetgate/graph"
 	"fleetgate/internal/audit"
+	"fleetgate/internal/dangerzone"
 	"fleetgate/internal/download"
 	"fleetgate/internal/enrolment"
 	"fleetgate/internal/front"
@@ -49,6 +50,7 @@ type Gateway struct {
 	roster      *roster.Roster // nil without a service token
 	desk        *signin.Desk
 	invitations *invitation.Desk
+	dangerZone  *dangerzone.Desk
 	lookout     *lookout.Lookout // nil without a service token
 	front       *front.Front
 	log         *slog.Logger
@@ -79,6 +81,9 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	if g.invitations, err = g.openInvitations(s, secret); err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
+	if g.dangerZone, err = g.openDangerZone(secret); err != nil {
+		return nil, errors.Join(err, g.store.Close())
+	}
 	resolver := &graph.Resolver{
 		GLPI: g.glpi, Bridge: g.bridge, SignIn: g.desk, Version: version,
 		SessionLifetime: s.SessionLifetime, MaxUpload: s.MaxUpload << 20,
@@ -86,6 +91,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		NameFailures:    throttle.New(throttle.Options{Burst: 100, Refill: 10 * time.Second}),
 		AddressFailures: throttle.New(throttle.Options{Burst: 50, Refill: 5 * time.Second}),
 		Invitations:     g.invitations,
+		DangerZone:      g.dangerZone,
 		Audit:           audit.NewTrail(g.store),
 		Mails:           graph.NewAllowance(),
 		Logger:          log,
