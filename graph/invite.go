@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"fleetgate/glpiproxy"
@@ -111,8 +113,8 @@ func (v *inviting) check() []*model.UserError {
 	if n := len(v.in.Invitees); n == 0 || n > glpiproxy.MaxWrites {
 		wrong = append(wrong, badAt("Give between 1 and "+strconv.Itoa(glpiproxy.MaxWrites)+".", "input", "invitees"))
 	}
-	if v.in.Message != nil && utf8.RuneCountInString(*v.in.Message) > longestMessage {
-		wrong = append(wrong, badAt("At most "+strconv.Itoa(longestMessage)+" characters.", "input", "message"))
+	if mistake := checkMessage(v.in.Message, "input", "message"); mistake != nil {
+		wrong = append(wrong, mistake)
 	}
 	v.entityID = v.scope.EntityID
 	if v.in.EntityID != nil {
@@ -134,6 +136,18 @@ func (v *inviting) check() []*model.UserError {
 		v.invitees = append(v.invitees, i)
 	}
 	return wrong
+}
+
+// checkMessage refuses what can't be an inviter's words: they are shown as they are, on as many lines.
+func checkMessage(words *string, field ...string) *model.UserError {
+	switch {
+	case words == nil:
+	case utf8.RuneCountInString(*words) > longestMessage:
+		return badAt("At most "+strconv.Itoa(longestMessage)+" characters.", field...)
+	case strings.ContainsFunc(*words, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\r\n\t", r) }):
+		return badAt("It has control characters.", field...)
+	}
+	return nil
 }
 
 func (v *invitee) check() {
@@ -204,8 +218,8 @@ func (v *inviting) note(ctx context.Context, i *invitee) error {
 			return err
 		}
 	}
-	if v.in.Message != nil && *v.in.Message != "" {
-		if err := desk.SetMessage(ctx, made.ID, *v.in.Message); err != nil {
+	if v.in.Message != nil && strings.TrimSpace(*v.in.Message) != "" {
+		if err := desk.SetMessage(ctx, made.ID, strings.TrimSpace(*v.in.Message)); err != nil {
 			return err
 		}
 	}

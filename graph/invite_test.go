@@ -155,6 +155,29 @@ func TestInvitedPeopleKeepTheirProfile(t *testing.T) {
 	}
 }
 
+// The inviter's words are on the pages of all whom they invited.
+func TestTheInvitersWordsReachTheInvited(t *testing.T) {
+	w := newWorldOf(t, glpi.Options{}, withService)
+	token := w.signIn("admin@acme.test")
+	people := []map[string]any{{"email": "one@mail.test"}, {"email": "two@mail.test"}}
+	a := w.mutate(token, "inviteUsers", inviteResults, map[string]any{"invitees": people, "message": " Bring it <on> Friday:\nroom 5 \n"})
+	for n := range people {
+		issued := w.must(token, issueIt, map[string]any{"id": a.at("results", n, "invitation", "id")})
+		_, page := w.visit(issued.at("issueInvitationCredentials", "credentials", "enrollmentUrl").(string))
+		if !strings.Contains(page, "<blockquote>Bring it &lt;on&gt; Friday:\nroom 5</blockquote>") {
+			t.Errorf("the page of %d lacks the words", n)
+		}
+	}
+	for message, want := range map[string][]string{
+		strings.Repeat("é", 1001): {"BAD_USER_INPUT input.message"}, "bell \a": {"BAD_USER_INPUT input.message"}, strings.Repeat("é", 1000): {}, " ": {},
+	} {
+		a := w.mutate(token, "inviteUsers", inviteResults, map[string]any{"invitees": people[:1], "message": message})
+		if got := a.codes(); !slices.Equal(got, want) || (len(want) > 0) != (len(a.at("results").([]any)) == 0) {
+			t.Errorf("%.10q: %v, want %v", message, got, want)
+		}
+	}
+}
+
 func TestInvitingFiveHundred(t *testing.T) {
 	w := newWorldOf(t, glpi.Options{}, withService)
 	token := w.signIn("admin@acme.test")

@@ -172,6 +172,31 @@ func checkStyle(t *testing.T, response *http.Response, body string) {
 	}
 }
 
+// The inviter's words are shown as text, whatever they are, in the page's language; without any nothing is.
+func TestTheInvitersWordsAreOnThePage(t *testing.T) {
+	e := newEnrolling(t, newStore(t))
+	silent, said := e.issue(10, fullHelp), e.issue(11, fullHelp)
+	const words = "Bonjour Ann,\nplease <b>enrol</b> by Friday & bring the \"charger\".</blockquote><script>alert(1)</script>"
+	if err := e.desk.SetMessage(t.Context(), 11, words); err != nil {
+		t.Fatal(err)
+	}
+	for lang, title := range map[string]string{"en": "A message for you", "fr": "Un message pour vous"} {
+		_, body := e.visit(http.MethodGet, said.URL, "Accept-Language", lang)
+		if !strings.Contains(body, title) || !strings.Contains(html.UnescapeString(body), words) || strings.Contains(body, "<b>") || strings.Contains(body, "<script") {
+			t.Errorf("%s: the page has not the words as they are", lang)
+		}
+		if _, body := e.visit(http.MethodGet, silent.URL, "Accept-Language", lang); strings.Contains(body, title) || strings.Contains(body, "<blockquote") {
+			t.Errorf("%s: the page has words where none were said", lang)
+		}
+	}
+	if err := e.desk.Retire(t.Context(), 11); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := e.desk.Message(t.Context(), 11); left != "" || err != nil {
+		t.Errorf("after the invitation's end the words are kept: %q, %v", left, err)
+	}
+}
+
 func TestThePageSpeaksTheBrowsersLanguage(t *testing.T) {
 	e := newEnrolling(t, newStore(t))
 	c := e.issue(10, fullHelp)

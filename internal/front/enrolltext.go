@@ -8,7 +8,7 @@ import (
 
 // enrollText is the page of an invitation in one language.
 type enrollText struct {
-	Title, InvitedBy, ValidUntil                 string
+	Title, InvitedBy, ValidUntil, Message        string
 	Install, InstallHow, InstallLink             string
 	Open, OpenButton, OpenElse, OpenOther        string
 	Scan, ScanHow, PIN, PINHow                   string
@@ -22,6 +22,7 @@ type enrollText struct {
 var enrollTexts = map[string]enrollText{
 	"en": {
 		Title: "Enrol your phone", InvitedBy: "You are invited by", ValidUntil: "This invitation is good until",
+		Message: "A message for you",
 		Install: "Install the app", InstallHow: "Flyve MDM has to be on the phone that you enrol.", InstallLink: "Get the app",
 		Open: "Open it on this phone", OpenButton: "Enrol this phone", OpenElse: "Nothing happens? Install the app first, or try", OpenOther: "the other link",
 		Scan: "Or scan this with the phone", ScanHow: "Are you at a computer? Install the app on the phone and scan this code.",
@@ -36,6 +37,7 @@ var enrollTexts = map[string]enrollText{
 	},
 	"fr": {
 		Title: "Enrôler votre téléphone", InvitedBy: "Vous êtes invité par", ValidUntil: "Cette invitation est valable jusqu’au",
+		Message: "Un message pour vous",
 		Install: "Installer l’application", InstallHow: "Flyve MDM doit se trouver sur le téléphone à enrôler.", InstallLink: "Obtenir l’application",
 		Open: "Ouvrir sur ce téléphone", OpenButton: "Enrôler ce téléphone", OpenElse: "Rien ne se passe ? Installez d’abord l’application, ou essayez", OpenOther: "l’autre lien",
 		Scan: "Ou scanner ce code avec le téléphone", ScanHow: "Vous êtes sur un ordinateur ? Installez l’application sur le téléphone et scannez ce code.",

@@ -44,6 +44,7 @@ type Invitation struct {
 	PIN, Deeplink                  string
 	ExpiresAt                      time.Time
 	Helpdesk                       Helpdesk
+	Message                        string `json:"-"` // the inviter's words; of Open only
 }
 
 // Format hides the credentials, whatever the verb.
@@ -77,7 +78,10 @@ func (d *Desk) Issue(ctx context.Context, g Grant) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, err
 	}
-	behind := Invitation{g.InvitationID, g.EntityID, g.UserID, l.PIN, g.Deeplink, g.ExpiresAt.UTC(), g.Helpdesk}
+	behind := Invitation{
+		InvitationID: g.InvitationID, EntityID: g.EntityID, UserID: g.UserID,
+		PIN: l.PIN, Deeplink: g.Deeplink, ExpiresAt: g.ExpiresAt.UTC(), Helpdesk: g.Helpdesk,
+	}
 	place := d.codeName(l.Code)
 	box, err := d.seal.close(place, behind)
 	if err != nil {
@@ -114,6 +118,9 @@ func (d *Desk) Retire(ctx context.Context, invitationIDs ...int) error {
 }
 
 func (d *Desk) retire(ctx context.Context, id int) error {
+	if err := d.store.Delete(ctx, messageBucket, key(id)); err != nil {
+		return err
+	}
 	l, err := d.readLink(ctx, id)
 	if err != nil || l == nil {
 		return err
@@ -177,6 +184,9 @@ func (d *Desk) succeed(ctx context.Context, earlier, later int, life time.Durati
 		if err := d.store.Put(ctx, slotsBucket, key(later), left, noteKept); err != nil {
 			return err
 		}
+	}
+	if err := d.handMessageOn(ctx, earlier, later); err != nil {
+		return err
 	}
 	return errors.Join(d.store.Delete(ctx, linkBucket, key(earlier)), d.store.Delete(ctx, slotsBucket, key(earlier)))
 }

@@ -27,6 +27,7 @@ const (
 	agentBucket      = "invitation-agent"      // invitation id -> agent id
 	originBucket     = "agent-invitation"      // agent id -> invitation id
 	slotsBucket      = "invitation-slots"      // invitation id -> devices that may still follow
+	messageBucket    = "invitation-message"    // invitation id -> the inviter's words, sealed
 	triesBucket      = "invitation-tries"      // who guessed how often
 )
 

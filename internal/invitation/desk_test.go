@@ -177,6 +177,9 @@ func TestALaterInvitationTakesOverTheLink(t *testing.T) {
 	if err := d.Allow(t.Context(), 10, 3); err != nil {
 		t.Fatal(err)
 	}
+	if err := d.SetMessage(t.Context(), 10, "Until Friday"); err != nil {
+		t.Fatal(err)
+	}
 	later := grant(12)
 	later.Behind = 10
 	if got := issue(t, d, later); got.Code != first.Code || got.PIN != first.PIN {
@@ -190,6 +193,9 @@ func TestALaterInvitationTakesOverTheLink(t *testing.T) {
 	}
 	if left, err := d.Left(t.Context(), 10, 12); err != nil || len(left) != 1 || left[12] != 3 {
 		t.Errorf("devices left: %v, %v", left, err)
+	}
+	if found, err := d.Open(t.Context(), first.Code, client); err != nil || found.Message != "Until Friday" {
+		t.Errorf("the inviter's words: %q, %v", found.Message, err)
 	}
 }
 
@@ -246,7 +252,11 @@ func TestTheStoreShowsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := issue(t, newDesk(t, s, &clock{now: noon}), grant(10))
+	d := newDesk(t, s, &clock{now: noon})
+	got := issue(t, d, grant(10))
+	if err := d.SetMessage(t.Context(), 10, "Dear Ann"); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +267,7 @@ func TestTheStoreShowsNoSecret(t *testing.T) {
 	if !strings.Contains(string(held), "invitation-code") {
 		t.Fatal("the file holds nothing")
 	}
-	for _, hidden := range []string{"TOKENOFGLPI", "VE9LRU5PRkdMUEk", got.Code, got.PIN, "acme.test"} {
+	for _, hidden := range []string{"TOKENOFGLPI", "VE9LRU5PRkdMUEk", got.Code, got.PIN, "acme.test", "Dear Ann"} {
 		if strings.Contains(string(held), hidden) {
 			t.Errorf("the file shows %q", hidden)
 		}

@@ -183,6 +183,10 @@ func (d *Desk) Open(ctx context.Context, code, client string) (Invitation, error
 			return Invitation{}, failed
 		}
 	}
+	if err != nil {
+		return Invitation{}, err
+	}
+	found.Message, err = d.Message(ctx, found.InvitationID)
 	return found, err
 }
 

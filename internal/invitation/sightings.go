@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	seenBucket    = "invitation-seen"    // invitation id -> the last sighting
-	messageBucket = "invitation-message" // invitation id -> the inviter's words
-	baseline      = "baseline"           // key of the seen bucket: all invitations were looked at once
+	seenBucket = "invitation-seen" // invitation id -> the last sighting
+	baseline   = "baseline"        // key of the seen bucket: all invitations were looked at once
 )
 
 // State is where an invitation stands in GLPI.
@@ -202,15 +201,4 @@ func (d *Desk) Gone(ctx context.Context, invitationID, entityID int) error {
 		}
 	}
 	return errBusy
-}
-
-// SetMessage keeps an inviter's words for the invited.
-func (d *Desk) SetMessage(ctx context.Context, invitationID int, text string) error {
-	return d.store.Put(ctx, messageBucket, key(invitationID), []byte(text), noteKept)
-}
-
-// Message is an inviter's words for the invited; "" when there are none.
-func (d *Desk) Message(ctx context.Context, invitationID int) (string, error) {
-	text, err := d.store.Get(ctx, messageBucket, key(invitationID))
-	return string(text), err
 }
