@@ -1,4 +1,4 @@
-.PHONY: demo test real lint generate
+.PHONY: demo test real lint generate bench
 
 demo: ## run everything embedded
 	go run . demo
@@ -15,4 +15,7 @@ lint: ## vet, staticcheck, format
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }
 
 generate: ## what gqlgen makes of the schema
-	go generate .
+	go generate . ./bench/peers/gqlgen
+
+bench: ## measure everything beside the peers, and write docs/benchmarks.md anew
+	go run ./bench -out docs/benchmarks.md

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"fleetgate/bench/chart"
+	"fleetgate/bench/load"
+)
+
+// growth shows how cost grows with the number of subscribers.
+func growth(ctx context.Context, b *bench) (section, error) {
+	s := section{title: "More subscribers", text: "The same as fan-out over graphql-transport-ws, with a growing crowd: memory before " +
+		"events flow, and CPU while they do."}
+	t := table{head: []string{"Subscribers", "", "CPU a delivery", "To all of them", "Memory", "a subscriber"}}
+	cpu := chart.Chart{Title: "CPU of the server for each delivery", X: "subscribers", Y: "µs"}
+	memory := chart.Chart{Title: "Resident memory of the server", X: "subscribers, connected and subscribed", Y: "MiB"}
+	byServer := map[string][]cost{}
+	servers := []string{gatewayName, mosquittoName, yogaName, gqlgenName}
+	for _, name := range servers {
+		costs, err := b.grow(ctx, name)
+		if err != nil {
+			return section{}, err
+		}
+		byServer[name] = costs
+		cpuLine, memoryLine := chart.Line{Name: name}, chart.Line{Name: name}
+		for _, c := range costs {
+			cpuLine.Points = append(cpuLine.Points, chart.Point{X: float64(c.subscribers), Y: max(0.01, float64(c.delivery)/float64(time.Microsecond))})
+			memoryLine.Points = append(memoryLine.Points, chart.Point{X: float64(c.subscribers), Y: float64(c.idle) / (1 << 20)})
+		}
+		cpu.Lines, memory.Lines = append(cpu.Lines, cpuLine), append(memory.Lines, memoryLine)
+	}
+	for i := range b.crowds {
+		for _, name := range servers {
+			if i >= len(byServer[name]) {
+				t.add(fmt.Sprint(b.crowds[i]), name, "lets in no more", "", "", "")
+				continue
+			}
+			c := byServer[name][i]
+			t.add(fmt.Sprint(c.subscribers), name, micro(c.delivery), milli(c.wall), mib(c.idle), kib(c.each(c.idle)))
+		}
+	}
+	s.tables, s.pictures = []table{t}, []picture{{"fanout-cpu", cpu}, {"fanout-memory", memory}}
+	most := byServer[gatewayName][len(byServer[gatewayName])-1]
+	s.goals = []goal{{fmt.Sprintf("%d idle subscribers in %s", idleCrowdInGoals, mib(mostIdleCrowd)),
+		fmt.Sprintf("%s with %d", mib(most.idle), most.subscribers),
+		most.idle <= mostIdleCrowd && most.subscribers >= idleCrowdInGoals-spareFiles}}
+	if b.mostSubscribers < b.crowds[len(b.crowds)-1] {
+		s.notes = append(s.notes, fmt.Sprintf("The machine lets a process open %d files and not one more, so that %d subscribers are the most that "+
+			"a server can have here.", b.mostSubscribers+spareFiles, b.mostSubscribers))
+	}
+	return s, nil
+}
+
+// grow measures a server with one crowd after another, each made of the last one and those who came, as far as it
+// lets them in.
+func (b *bench) grow(ctx context.Context, name string) ([]cost, error) {
+	s, group, who, err := b.startWithGroup(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	a, err := gather(s)
+	if err != nil {
+		return nil, err
+	}
+	defer a.crowd.Close()
+	var costs []cost
+	for _, size := range b.crowds {
+		size = min(size, b.mostSubscribers)
+		err := a.join(ctx, group, size-a.hears, who)
+		if errors.Is(err, load.ErrRefused) && len(costs) > 0 {
+			return costs, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := a.settle(ctx); err != nil {
+			return nil, err
+		}
+		const deliveries = 40_000 // about as many in each round
+		c, err := b.measure(ctx, a, max(2, min(b.events, deliveries/size)))
+		if err != nil {
+			return nil, err
+		}
+		costs = append(costs, c)
+	}
+	return costs, nil
+}
+
+// startWithGroup starts the gateway or a peer, and says who asks it for events.
+func (b *bench) startWithGroup(ctx context.Context, name string) (*server, *load.Group, func(int) string, error) {
+	if name != gatewayName {
+		s, err := b.startPeer(ctx, name)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return s, peerGroup(s), nobody, nil
+	}
+	f, err := b.startFleet(ctx, b.gateway, b.devices, b.viewers)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	asked := load.Subscription{Query: events, Variables: positions()}
+	return &f.server, &load.Group{Protocol: load.GraphQLTransportWS, Subscription: asked}, anyOf(f.viewers), nil
+}
