@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"fleetgate/glpiproxy"
+	"fleetgate/internal/invitation"
 )
 
 // Request is what a device says to be enrolled: a deeplink, or the two tokens that are in it.
@@ -53,9 +54,9 @@ func bad(field, message string) *Failure {
 func (r Request) check(reserved []string) (device, error) {
 	d := device{userToken: r.UserToken, invitationToken: r.InvitationToken}
 	if r.Deeplink != "" {
-		link, err := ParseDeeplink(r.Deeplink)
+		link, err := invitation.ParseDeeplink(r.Deeplink)
 		if err != nil {
-			return device{}, err
+			return device{}, bad("deeplink", "It is not the link of an invitation.")
 		}
 		d.userToken, d.invitationToken = link.UserToken, link.InvitationToken
 	}

@@ -3,42 +3,10 @@ package enrolment
 import (
 	"encoding/base64"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
 )
-
-func link(text string) string {
-	return "https://flyve.example/deeplink/?data=" + base64.StdEncoding.EncodeToString([]byte(text))
-}
-
-// A deeplink is read as the agents read it, whatever happened to its "=" and "+" on the way.
-func TestDeeplinks(t *testing.T) {
-	whole := link(`https://glpi.example/api\;USER\;INVITE\;Help \\ desk\;+33 1\;https://help.example\;help@example.com`)
-	for name, c := range map[string]struct {
-		link string
-		want Deeplink
-	}{
-		"whole":         {whole, Deeplink{"https://glpi.example/api", "USER", "INVITE", `Help \ desk`, "+33 1", "https://help.example", "help@example.com"}},
-		"no padding":    {strings.TrimRight(whole, "="), Deeplink{"https://glpi.example/api", "USER", "INVITE", `Help \ desk`, "+33 1", "https://help.example", "help@example.com"}},
-		"app's scheme":  {strings.Replace(whole, "https://flyve.example/deeplink/", "flyve://register", 1), Deeplink{"https://glpi.example/api", "USER", "INVITE", `Help \ desk`, "+33 1", "https://help.example", "help@example.com"}},
-		"three fields":  {link(`https://glpi.example\;USER\;INVITE`), Deeplink{APIURL: "https://glpi.example", UserToken: "USER", InvitationToken: "INVITE"}},
-		"percent signs": {strings.TrimRight(link(`https://glpi.example\;USER\;INVITE1`), "=") + "%3D&utm=1", Deeplink{APIURL: "https://glpi.example", UserToken: "USER", InvitationToken: "INVITE1"}},
-		"a + as space":  {strings.ReplaceAll(link(`a\;USER\;I>>>`), "+", " "), Deeplink{APIURL: "a", UserToken: "USER", InvitationToken: "I>>>"}},
-	} {
-		got, err := ParseDeeplink(c.link)
-		if err != nil || got.UserToken != c.want.UserToken || got.InvitationToken != c.want.InvitationToken || got.Name != c.want.Name || got.Email != c.want.Email || got.APIURL != c.want.APIURL {
-			t.Errorf("%s: got %q %q %q, %v", name, got.APIURL, got.UserToken, got.Name, err)
-		}
-	}
-	for _, broken := range []string{"", "data=", "https://x.example/", link("a;b;c"), link(`a\;b`), "?data=%%%", "?data=" + strings.Repeat("A", 5000)} {
-		var failed *Failure
-		if _, err := ParseDeeplink(broken); !errors.As(err, &failed) || failed.Code != BadInput || failed.Field != "deeplink" {
-			t.Errorf("%.40q: got %v", broken, err)
-		}
-	}
-}
 
 func sound(change func(*Request)) Request {
 	r := Request{UserToken: "USER", InvitationToken: "INVITE", Email: "ann@acme.test", Serial: "SN-1", Version: "2.1.0", Type: "android", Model: "Pixel <4>", OSVersion: "10"}
@@ -109,7 +77,7 @@ func TestTokensAreNotPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		text := fmt.Sprintf(verb+verb+verb+verb, r, d, d.Enrolment, Deeplink{UserToken: "USER", InvitationToken: "INVITE"})
+		text := fmt.Sprintf(verb+verb+verb, r, d, d.Enrolment)
 		if strings.Contains(text, "USER") || strings.Contains(text, "INVITE") {
 			t.Errorf("%s shows %s", verb, text)
 		}

@@ -34,9 +34,14 @@ func (Deeplink) LogValue() slog.Value { return slog.StringValue("[deeplink]") }
 // plain takes out of a field what agents would take for a separator: GLPI itself escapes it so that they do.
 var plain = strings.NewReplacer(";", ",", `\`, "/", "\r", "", "\n", " ")
 
-// Text is the deeplink as agents, QR codes and mails have it: the base64 text is standard and raw in the query.
+// standard makes standard base64 of what is left of it, and of base64 for URLs.
+var standard = strings.NewReplacer(" ", "+", "-", "+", "_", "/")
+
+// Text is the deeplink as agents, QR codes and mails have it: standard base64 in the query. A "+" is escaped there, since
+// the agent for Android would read a space; the one for iOS undoes that too.
 func (d Deeplink) Text() string {
-	return d.Base + "?data=" + base64.StdEncoding.EncodeToString(d.data(d.Mail))
+	text := base64.StdEncoding.EncodeToString(d.data(d.Mail))
+	return d.Base + "?data=" + strings.ReplaceAll(text, "+", "%2B")
 }
 
 // AppLink opens the agent by its own scheme, so that the secrets don't pass by the server of the deeplink's base. It is
@@ -65,20 +70,19 @@ func (d Deeplink) data(mail string) []byte {
 // ErrDeeplink says that a text is no deeplink. It never holds the text.
 var ErrDeeplink = errors.New("not a deeplink")
 
-// ParseDeeplink takes a deeplink apart, as generously as the agents do: padding may lack, as may the helpdesk.
+// ParseDeeplink takes a deeplink apart, more generously than the agents do: what links go through turns "+" into a space,
+// cuts "=" off, escapes, or adds parameters of its own; and the helpdesk may lack. GLPI's doubled backslashes are undone.
 func ParseDeeplink(text string) (Deeplink, error) {
 	base, data, found := strings.Cut(strings.TrimSpace(text), "?data=")
 	if !found || len(text) > longestDeeplink {
 		return Deeplink{}, ErrDeeplink
 	}
-	if strings.Contains(data, "%") {
-		unescaped, err := url.PathUnescape(data)
-		if err != nil {
-			return Deeplink{}, ErrDeeplink
-		}
-		data = unescaped
+	data, _, _ = strings.Cut(data, "&")
+	data, err := url.PathUnescape(data)
+	if err != nil {
+		return Deeplink{}, ErrDeeplink
 	}
-	data = strings.TrimRight(strings.ReplaceAll(data, " ", "+"), "=")
+	data = strings.TrimRight(standard.Replace(data), "=")
 	plain, err := base64.RawStdEncoding.DecodeString(data)
 	if err != nil {
 		return Deeplink{}, ErrDeeplink
@@ -88,5 +92,8 @@ func ParseDeeplink(text string) (Deeplink, error) {
 		return Deeplink{}, ErrDeeplink
 	}
 	fields = append(fields, make([]string, fieldsOfLink)...)
+	for i := range fields {
+		fields[i] = strings.ReplaceAll(fields[i], `\\`, `\`)
+	}
 	return Deeplink{base, strings.TrimRight(fields[0], "/"), fields[1], fields[2], fields[3], fields[4], fields[5], fields[6]}, nil
 }

@@ -25,15 +25,43 @@ func sample() invitation.Deeplink {
 	}
 }
 
-// fieldsOf reads a deeplink as the agents do: base64, split on `\;`.
+// fieldsOf reads a deeplink as the agents do: a value of the URL's query (Android takes "+" for a space there, iOS does
+// not), base64, split on `\;`.
 func fieldsOf(t *testing.T, link string) []string {
 	t.Helper()
-	_, data, _ := strings.Cut(link, "?data=")
-	plain, err := base64.StdEncoding.DecodeString(data)
+	u, err := url.Parse(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	android := u.Query().Get("data")
+	if ios, _ := url.PathUnescape(strings.TrimPrefix(u.RawQuery, "data=")); ios != android {
+		t.Errorf("the agents read different texts: %q and %q", android, ios)
+	}
+	plain, err := base64.StdEncoding.DecodeString(android)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return strings.Split(string(plain), `\;`)
+}
+
+// Base64 has a "+" where an administrator's text has the right letter in the right place.
+func TestAPlusInADeeplinkIsReadByBothAgents(t *testing.T) {
+	plus := 0
+	for n := range 3 {
+		d := sample()
+		d.Name = strings.Repeat(" ", n) + "~~~ déjà~vu ✓ >>>"
+		link := d.Text()
+		plus += strings.Count(link, "%2B")
+		if got := fieldsOf(t, link); got[2] != d.InvitationToken || got[3] != d.Name {
+			t.Errorf("got %q", got)
+		}
+		if got, err := invitation.ParseDeeplink(link); err != nil || got != d {
+			t.Errorf("the gateway reads %q, %v", got.Name, err)
+		}
+	}
+	if plus == 0 {
+		t.Error("no link had a +: nothing was tried")
+	}
 }
 
 func TestDeeplinkHasSevenFields(t *testing.T) {
@@ -98,6 +126,28 @@ func TestParsingDeeplinks(t *testing.T) {
 	own := "x?data=" + base64.RawStdEncoding.EncodeToString([]byte(`https://glpi.example/api/\;U\;I\;Help\; desk`))
 	if got, err := invitation.ParseDeeplink(own); err != nil || got.APIURL != "https://glpi.example/api" || got.UserToken != "U" || got.InvitationToken != "I" {
 		t.Errorf("%v: %q", err, got.Text())
+	}
+	// What links go through on their way.
+	d.Name = "~~~~"
+	for name, way := range map[string]func(string) string{
+		"as GLPI writes it": func(link string) string { return strings.ReplaceAll(link, "%2B", "+") },
+		"a + as a space":    func(link string) string { return strings.ReplaceAll(link, "%2B", " ") },
+		"all escaped": func(link string) string {
+			return "?data=" + url.QueryEscape(strings.ReplaceAll(link[len(d.Base)+6:], "%2B", "+"))
+		},
+		"no padding":       func(link string) string { return strings.TrimRight(link, "=") },
+		"base64 for URLs":  func(link string) string { return strings.ReplaceAll(link, "%2B", "-") },
+		"a parameter more": func(link string) string { return link + "&utm=1" },
+		"the app's scheme": func(link string) string { return "flyve://register" + link[len(d.Base):] },
+	} {
+		if got, err := invitation.ParseDeeplink(way(d.Text())); err != nil || got.InvitationToken != d.InvitationToken || got.Name != d.Name || got.Mail != d.Mail {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// GLPI doubles backslashes.
+	doubled := "x?data=" + base64.StdEncoding.EncodeToString([]byte(`https://glpi.example\;U\;I\;Help \\ desk`))
+	if got, err := invitation.ParseDeeplink(doubled); err != nil || got.Name != `Help \ desk` {
+		t.Errorf("%v: %q", err, got.Name)
 	}
 	for _, bad := range []string{"", "?data=", "?data=!!!", "http://flyve.org/deeplink/", "?data=%zz",
 		"?data=" + base64.StdEncoding.EncodeToString([]byte(`a\;b`)), "?data=" + base64.StdEncoding.EncodeToString([]byte(`a\;\;c`)),
