@@ -146,16 +146,17 @@ func (r *Resolver) invitedSlots(ctx context.Context, s *glpiproxy.Session, d slo
 	if err != nil {
 		return nil, err
 	}
-	failures, err := r.Enrolments.Failures(ctx)
+	invitations = slices.DeleteFunc(invitations, func(i glpiproxy.Invitation) bool {
+		return d.entities != nil && !slices.Contains(d.entities, i.EntityID) || d.people != nil && !slices.Contains(d.people, i.UserID)
+	})
+	tries, err := r.latestTries(ctx, s, invitations)
 	if err != nil {
 		return nil, err
 	}
 	var slots []*model.DeviceSlot
 	for _, i := range invitations {
-		if (d.entities == nil || slices.Contains(d.entities, i.EntityID)) && (d.people == nil || slices.Contains(d.people, i.UserID)) {
-			if slot := r.invitedSlot(i, failures); slot != nil {
-				slots = append(slots, slot)
-			}
+		if slot := r.invitedSlot(i, tries[i.ID]); slot != nil {
+			slots = append(slots, slot)
 		}
 	}
 	if slots, err = slotsNamed(ctx, s, slots, d.text); err != nil {
@@ -164,22 +165,48 @@ func (r *Resolver) invitedSlots(ctx context.Context, s *glpiproxy.Session, d slo
 	return slots, r.markOpened(ctx, slots)
 }
 
-// invitedSlot is nil for an invitation that is no slot.
-func (r *Resolver) invitedSlot(i glpiproxy.Invitation, failures map[int]enrolment.Note) *model.DeviceSlot {
-	slot := &model.DeviceSlot{State: model.DeviceSlotStateSent, Invitation: &model.Invitation{Invitation: i}}
-	note, failed := failures[i.ID]
-	switch slot.Invitation.StateAt(r.Now()) {
-	case model.InvitationStateDeactivated:
-		return nil
-	case model.InvitationStateEnrolled:
-		if failed = failed && note.Code == enrolment.InvitationConsumed; !failed {
-			return nil
+// latestTries are how the latest tries to enrol with invitations ended: what the gateway noted, or what GLPI logged since,
+// of tries past the gateway, where the viewer may read that.
+func (r *Resolver) latestTries(ctx context.Context, s *glpiproxy.Session, invitations []glpiproxy.Invitation) (map[int]enrolment.Note, error) {
+	var ids, pending []int
+	for _, i := range invitations {
+		ids = append(ids, i.ID)
+		if (model.Invitation{Invitation: i}).StateAt(r.Now()) == model.InvitationStatePending {
+			pending = append(pending, i.ID)
 		}
-	case model.InvitationStateExpired:
-		note, failed = enrolment.Note{Code: enrolment.InvitationExpired}, true
+	}
+	tries, err := r.Enrolments.Notes(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	logs, err := glpiproxy.LogsOf(ctx, s, pending)
+	if err != nil && glpiproxy.KindOf(err) != glpiproxy.Forbidden {
+		return nil, err
+	}
+	for id, entries := range logs {
+		for _, entry := range entries {
+			if entry.ID > tries[id].LogID {
+				tries[id] = enrolment.Logged(entry)
+			}
+		}
+	}
+	return tries, nil
+}
+
+// invitedSlot is nil for an invitation that is no slot.
+func (r *Resolver) invitedSlot(i glpiproxy.Invitation, latest enrolment.Note) *model.DeviceSlot {
+	slot := &model.DeviceSlot{State: model.DeviceSlotStateSent, Invitation: &model.Invitation{Invitation: i}}
+	state := slot.Invitation.StateAt(r.Now())
+	used := state == model.InvitationStateEnrolled
+	failed := latest.Failed(used, r.Now())
+	switch {
+	case state == model.InvitationStateDeactivated, used && !failed:
+		return nil
+	case state == model.InvitationStateExpired:
+		latest, failed = enrolment.Note{Code: enrolment.InvitationExpired}, true
 	}
 	if failed {
-		reason, message := model.EnrollFailureCode(note.Code), note.Message()
+		reason, message := model.EnrollFailureCode(latest.Code), latest.Message()
 		slot.State, slot.Reason, slot.Message = model.DeviceSlotStateFailed, &reason, &message
 	}
 	return slot

@@ -9,7 +9,8 @@ import (
 	"fleetgate/internal/signin"
 )
 
-// enroll enrols a device. Invitations that there are not are counted like failed sign-ins.
+// enroll enrols a device. Invitations that there are not, and devices of others, are counted like failed sign-ins: they may
+// be guesses.
 func (r *Resolver) enroll(ctx context.Context, in model.EnrollInput) (*model.EnrollPayload, error) {
 	settle, wait := begin([]count{{r.AddressFailures, signin.ClientAddress(ctx)}})
 	if settle == nil {
@@ -18,7 +19,7 @@ func (r *Resolver) enroll(ctx context.Context, in model.EnrollInput) (*model.Enr
 	done, err := r.Enrolments.Enroll(ctx, enrolmentRequest(in))
 	var failed *enrolment.Failure
 	explained := errors.As(err, &failed)
-	settle(explained && failed.Code == enrolment.InvitationInvalid)
+	settle(explained && (failed.Code == enrolment.InvitationInvalid || failed.Code == enrolment.DeviceTaken))
 	switch {
 	case explained:
 		shown := &model.EnrollError{Code: model.EnrollFailureCode(failed.Code), Message: failed.Message}

@@ -74,12 +74,29 @@ func (w *world) invited(email string) (invitationID int, deeplink string) {
 		"_profiles_id": o.guestProfile(), "_entities_id": entity,
 	}, &user)
 	o.call(http.MethodPost, "/PluginFlyvemdmInvitation", map[string]any{"users_id": user.ID, "entities_id": entity}, &invitation)
+	return invitation.ID, w.linkMailed(email)
+}
+
+// invitedAgain is the link of one more invitation of a person of ACME.
+func (w *world) invitedAgain(email string) (deeplink string) {
+	w.t.Helper()
+	o := w.operator()
+	o.call(http.MethodPost, "/PluginFlyvemdmInvitation", map[string]any{"users_id": o.idOf("User", email), "entities_id": o.idOf("Entity", "ACME")}, nil)
+	return w.linkMailed(email)
+}
+
+// linkMailed is the deeplink in the latest mail to somebody.
+func (w *world) linkMailed(email string) string {
+	w.t.Helper()
 	mails := w.glpi.Mails(email)
+	if len(mails) == 0 {
+		w.t.Fatalf("no mail to %s", email)
+	}
 	link := linkInMail.FindString(html.UnescapeString(mails[len(mails)-1].Text))
 	if link == "" {
 		w.t.Fatalf("no link in the mail to %s", email)
 	}
-	return invitation.ID, link
+	return link
 }
 
 const enrollQuery = `mutation ($in: EnrollInput!) { enroll(input: $in) { warnings userErrors { code message field }

@@ -7735,7 +7735,7 @@ input EnrollInput {
   "The address at which the person got the invitation."
   email: EmailAddress!
   """
-  The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / and $. Without one
+  The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / $ % ^ and \. Without one
   the UUID takes its place.
   """
   serial: String
@@ -7846,9 +7846,14 @@ enum EnrollFailureCode {
   NOTIFICATION_UNAVAILABLE
   "The server could not sign the device's certificate."
   CERTIFICATE_REFUSED
+  """
+  A device with this serial number or UUID is under management: another person's, or in another entity. Nothing was asked
+  of GLPI, which would have taken it away from there. An administrator has to unenrol or delete it first.
+  """
+  DEVICE_TAKEN
   "The device was not enrolled, but the invitation is used up: it needs a new one, and somebody to tidy up."
   INVITATION_CONSUMED
-  "GLPI gave no reason."
+  "GLPI gave no reason, or one that is not among these: see the message."
   REFUSED
   "Too many failed tries from this network address; wait and try again."
   RATE_LIMITED

@@ -545,7 +545,7 @@ type EnrollInput struct {
 	InvitationToken *string `json:"invitationToken,omitempty"`
 	// The address at which the person got the invitation.
 	Email string `json:"email"`
-	// The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / and $. Without one
+	// The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / $ % ^ and \. Without one
 	// the UUID takes its place.
 	Serial *string `json:"serial,omitempty"`
 	// The device's UUID. One of `serial` and `uuid` is needed.
@@ -2732,9 +2732,12 @@ const (
 	EnrollFailureCodeNotificationUnavailable EnrollFailureCode = "NOTIFICATION_UNAVAILABLE"
 	// The server could not sign the device's certificate.
 	EnrollFailureCodeCertificateRefused EnrollFailureCode = "CERTIFICATE_REFUSED"
+	// A device with this serial number or UUID is under management: another person's, or in another entity. Nothing was asked
+	// of GLPI, which would have taken it away from there. An administrator has to unenrol or delete it first.
+	EnrollFailureCodeDeviceTaken EnrollFailureCode = "DEVICE_TAKEN"
 	// The device was not enrolled, but the invitation is used up: it needs a new one, and somebody to tidy up.
 	EnrollFailureCodeInvitationConsumed EnrollFailureCode = "INVITATION_CONSUMED"
-	// GLPI gave no reason.
+	// GLPI gave no reason, or one that is not among these: see the message.
 	EnrollFailureCodeRefused EnrollFailureCode = "REFUSED"
 	// Too many failed tries from this network address; wait and try again.
 	EnrollFailureCodeRateLimited EnrollFailureCode = "RATE_LIMITED"
@@ -2754,6 +2757,7 @@ var AllEnrollFailureCode = []EnrollFailureCode{
 	EnrollFailureCodeTooManyDevices,
 	EnrollFailureCodeNotificationUnavailable,
 	EnrollFailureCodeCertificateRefused,
+	EnrollFailureCodeDeviceTaken,
 	EnrollFailureCodeInvitationConsumed,
 	EnrollFailureCodeRefused,
 	EnrollFailureCodeRateLimited,
@@ -2761,7 +2765,7 @@ var AllEnrollFailureCode = []EnrollFailureCode{
 
 func (e EnrollFailureCode) IsValid() bool {
 	switch e {
-	case EnrollFailureCodeBadUserInput, EnrollFailureCodeInvitationInvalid, EnrollFailureCodeInvitationUsed, EnrollFailureCodeInvitationExpired, EnrollFailureCodeInvitationDeactivated, EnrollFailureCodeWrongEmail, EnrollFailureCodeVersionInvalid, EnrollFailureCodeVersionTooLow, EnrollFailureCodeTypeUnknown, EnrollFailureCodeInventoryInvalid, EnrollFailureCodeTooManyDevices, EnrollFailureCodeNotificationUnavailable, EnrollFailureCodeCertificateRefused, EnrollFailureCodeInvitationConsumed, EnrollFailureCodeRefused, EnrollFailureCodeRateLimited:
+	case EnrollFailureCodeBadUserInput, EnrollFailureCodeInvitationInvalid, EnrollFailureCodeInvitationUsed, EnrollFailureCodeInvitationExpired, EnrollFailureCodeInvitationDeactivated, EnrollFailureCodeWrongEmail, EnrollFailureCodeVersionInvalid, EnrollFailureCodeVersionTooLow, EnrollFailureCodeTypeUnknown, EnrollFailureCodeInventoryInvalid, EnrollFailureCodeTooManyDevices, EnrollFailureCodeNotificationUnavailable, EnrollFailureCodeCertificateRefused, EnrollFailureCodeDeviceTaken, EnrollFailureCodeInvitationConsumed, EnrollFailureCodeRefused, EnrollFailureCodeRateLimited:
 		return true
 	}
 	return false

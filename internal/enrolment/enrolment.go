@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"fleetgate/bridge"
@@ -19,8 +20,9 @@ import (
 // Options configure an Office. GLPI, Bridge, Invitations and Store are required.
 type Options struct {
 	GLPI *glpiproxy.Client
-	// Service is the session of the gateway's own account in GLPI, which reads why GLPI refuses and arms invitations
-	// again that serve several devices; nil: there is none, and refusals stay unexplained.
+	// Service is the session of the gateway's own account in GLPI, which sees to it that nobody takes another one's
+	// device, reads why GLPI refuses, and arms invitations again that serve several devices. While it fails nobody
+	// enrols. nil: there is none, and GLPI alone decides.
 	Service     func(context.Context) (*glpiproxy.Session, error)
 	Bridge      *bridge.Bridge
 	Invitations *invitation.Desk
@@ -56,14 +58,14 @@ type Enrolled struct {
 	Warnings []string
 }
 
-// attempt is one enrolment under way.
+// attempt is one enrolment under way. What follows device is known only with the service account.
 type attempt struct {
 	*Office
 	guest   *glpiproxy.Guest
 	device  device
 	service *glpiproxy.Session   // nil: there is none
-	before  glpiproxy.Invitation // as it was; zero: not known
-	logged  int                  // the newest entry of its log before
+	before  glpiproxy.Invitation // as it was
+	logged  int                  // the newest entry of its log before; 0: none
 }
 
 // Enroll enrols a device. The error is a *Failure where it can be explained to the device's user.
@@ -82,45 +84,116 @@ func (o *Office) Enroll(ctx context.Context, r Request) (Enrolled, error) {
 	}
 	defer guest.End(ctx)
 	a := &attempt{Office: o, guest: guest, device: d}
-	if err := a.prepare(ctx); err != nil {
-		return Enrolled{}, err
+	if o.o.Service == nil {
+		return a.enroll(ctx)
 	}
-	// From here on a caller that goes away must not leave half of it.
+	return a.watched(ctx)
+}
+
+// watched enrols the device while nothing else happens to the invitation or under the device's name. Until GLPI is asked
+// to enrol it, a refusal costs nothing.
+func (a *attempt) watched(ctx context.Context) (done Enrolled, err error) {
+	if a.service, err = a.o.Service(ctx); err != nil {
+		return done, fmt.Errorf("an enrolment needs the service account: %w", err)
+	}
+	if err := a.find(ctx); err != nil {
+		return done, err
+	}
+	release, err := a.hold(ctx)
+	if err != nil {
+		return done, err
+	}
+	defer release()
+	for _, step := range []func(context.Context) error{a.find, a.readLog, a.enter, a.checkClaim, a.begin} {
+		if err := step(ctx); err != nil {
+			return done, err
+		}
+	}
+	return a.enroll(ctx)
+}
+
+// find reads the invitation as it is now.
+func (a *attempt) find(ctx context.Context) (err error) {
+	a.before, err = glpiproxy.InvitationByToken(ctx, a.service, a.guest.UserID(), a.device.invitationToken)
+	if glpiproxy.KindOf(err) == glpiproxy.NotFound {
+		return failure(InvitationInvalid)
+	}
+	return err
+}
+
+const (
+	deviceBucket = "enrolment-device" // serial -> who enrols it now
+	deviceKept   = 5 * time.Minute    // longer than any enrolment takes
+	holdPatience = 20 * time.Second
+)
+
+// hold has the invitation and the name of the device to itself, on all replicas: two phones with one invitation follow
+// each other, and of two people who claim one serial the second is refused.
+func (a *attempt) hold(ctx context.Context) (release func(), err error) {
+	releaseInvitation, err := a.o.Invitations.Hold(ctx, a.before.ID)
+	if err != nil {
+		return nil, busy(err)
+	}
+	waiting, cancel := context.WithTimeout(ctx, holdPatience)
+	defer cancel()
+	releaseDevice, err := store.Seize(waiting, a.o.Store, deviceBucket, strings.ToLower(a.device.Serial), deviceKept)
+	if err != nil {
+		releaseInvitation()
+		return nil, busy(err)
+	}
+	return func() { releaseDevice(); releaseInvitation() }, nil
+}
+
+func busy(err error) error {
+	if errors.Is(err, store.ErrTaken) {
+		return &glpiproxy.Error{Kind: glpiproxy.Conflict, Operation: "enroll", Message: "another device is being enrolled with this invitation or under this name: try again in a minute"}
+	}
+	return err
+}
+
+// readLog notes where the invitation's log ends.
+func (a *attempt) readLog(ctx context.Context) error {
+	entry, err := a.lastEntry(ctx)
+	a.logged = entry.ID
+	return err
+}
+
+// enter goes where the invitation leads. A person who may not is left to GLPI.
+func (a *attempt) enter(ctx context.Context) error {
+	err := a.guest.Enter(ctx, a.before.EntityID)
+	if glpiproxy.KindOf(err) == glpiproxy.Forbidden {
+		return nil
+	}
+	return err
+}
+
+// checkClaim refuses to take a device away from somebody: GLPI would, whoever has it and in whatever company.
+func (a *attempt) checkClaim(ctx context.Context) error {
+	claim := glpiproxy.Claim{Serial: a.device.Serial, UUID: a.device.UUID, EntityID: a.before.EntityID, UserID: a.before.UserID}
+	taken, err := claim.Taken(ctx, a.service)
+	if err != nil {
+		return fmt.Errorf("looking whose device it is: %w", err)
+	}
+	if taken {
+		return a.report(ctx, Note{Code: DeviceTaken, LogID: a.logged}, a.before)
+	}
+	return nil
+}
+
+// begin notes that the try is under way: should the gateway die in the middle of it, the note tells what became of the
+// invitation.
+func (a *attempt) begin(ctx context.Context) error {
+	return a.keep(ctx, a.before.ID, Note{Code: InvitationConsumed, Open: true, LogID: a.logged})
+}
+
+// enroll has GLPI make the device. From here on a caller that goes away must not leave half of it.
+func (a *attempt) enroll(ctx context.Context) (Enrolled, error) {
 	ctx = context.WithoutCancel(ctx)
-	id, err := guest.Enroll(ctx, a.input())
+	id, err := a.guest.Enroll(ctx, a.input())
 	if err != nil {
 		return Enrolled{}, a.failed(ctx, err)
 	}
 	return a.complete(ctx, id)
-}
-
-// prepare finds the invitation, where the service account may, and goes where it leads.
-func (a *attempt) prepare(ctx context.Context) (err error) {
-	if a.o.Service == nil {
-		return nil
-	}
-	if a.service, err = a.o.Service(ctx); err != nil {
-		a.service = nil
-		a.o.Logger.WarnContext(ctx, "an enrolment goes on without the service account", "error", err)
-		return nil
-	}
-	a.before, err = glpiproxy.InvitationByToken(ctx, a.service, a.guest.UserID(), a.device.invitationToken)
-	if err != nil && glpiproxy.KindOf(err) == glpiproxy.NotFound {
-		return failure(InvitationInvalid)
-	}
-	if err != nil {
-		a.o.Logger.WarnContext(ctx, "an enrolment goes on without a look at its invitation", "error", err)
-		a.service = nil
-		return nil
-	}
-	entries, err := a.log(ctx)
-	if err == nil && len(entries) > 0 {
-		a.logged = entries[len(entries)-1].ID
-	}
-	if err := a.guest.Enter(ctx, a.before.EntityID); err != nil && glpiproxy.KindOf(err) != glpiproxy.Forbidden {
-		return err
-	}
-	return nil
 }
 
 // input is what GLPI gets: each field, and the person's own names where the device tells none, since GLPI overwrites
@@ -142,7 +215,7 @@ func (a *attempt) complete(ctx context.Context, agentID int) (Enrolled, error) {
 	}
 	if err != nil {
 		a.o.Logger.ErrorContext(ctx, "a device was enrolled that got no credentials", "agent", agentID, "error", err)
-		return Enrolled{}, a.burnt(ctx, err)
+		return Enrolled{}, a.consumed(ctx)
 	}
 	done := Enrolled{Credentials: credentials, Serial: a.device.Serial, Warnings: []string{}}
 	key := bridge.DeviceKey{EntityID: credentials.EntityID, Serial: done.Serial}
@@ -153,31 +226,31 @@ func (a *attempt) complete(ctx context.Context, agentID int) (Enrolled, error) {
 		done.Warnings = append(done.Warnings, "A lock or a wipe of this device's earlier life may still wait for it: the gateway could not clear it.")
 	}
 	a.o.Bridge.Learn([]bridge.Enrolled{{AgentID: agentID, Device: key}}, true)
-	a.note(ctx, agentID)
+	if a.service != nil {
+		if err := a.settle(ctx, agentID); err != nil {
+			a.o.Logger.WarnContext(ctx, "what became of an invitation was not noted", "invitation", a.before.ID, "agent", agentID, "error", err)
+		}
+	}
 	return done, nil
 }
 
-// note keeps which device came of the invitation, and sees whether another may follow.
-func (a *attempt) note(ctx context.Context, agentID int) {
-	if a.before.ID == 0 {
-		return
+// settle keeps which device came of the invitation, and sees whether another may follow.
+func (a *attempt) settle(ctx context.Context, agentID int) error {
+	now := invitation.Sighting{InvitationID: a.before.ID, EntityID: a.before.EntityID, State: invitation.StateEnrolled}
+	left, err := a.o.Invitations.Take(ctx, a.before.ID)
+	if left > 0 {
+		rearmErr := a.rearm(ctx)
+		if rearmErr == nil {
+			now.State = invitation.StatePending
+		}
+		err = errors.Join(err, rearmErr)
+	} else if err == nil {
+		err = a.o.Invitations.Retire(ctx, a.before.ID)
 	}
-	err := errors.Join(
-		a.o.Invitations.Enrolled(ctx, a.before.ID, a.before.EntityID, agentID),
-		a.o.Store.Delete(ctx, failureBucket, bucketKey(a.before.ID)),
+	return errors.Join(err,
+		a.keep(ctx, a.before.ID, Note{LogID: a.logged}),
+		a.o.Invitations.Enrolled(ctx, now, agentID),
 	)
-	left, takeErr := a.o.Invitations.Take(ctx, a.before.ID)
-	switch {
-	case takeErr != nil:
-		err = errors.Join(err, takeErr)
-	case left > 0:
-		err = errors.Join(err, a.rearm(ctx))
-	default:
-		err = errors.Join(err, a.o.Invitations.Retire(ctx, a.before.ID))
-	}
-	if err != nil {
-		a.o.Logger.WarnContext(ctx, "what became of an invitation was not noted", "invitation", a.before.ID, "agent", agentID, "error", err)
-	}
 }
 
 // rearm makes an invitation good for the next device, as long as it was before.

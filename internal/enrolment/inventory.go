@@ -53,10 +53,12 @@ func (r Request) inventory(serial string) ([]byte, *Failure) {
 	if len(text) > largestInventory {
 		return nil, bad("inventory", "It has more than 2 MiB.")
 	}
-	if err := inspect(text, serial); err != nil {
-		if errors.Is(err, errOtherSerial) {
-			return nil, bad("inventory", "It is of a device with another serial number.")
-		}
+	switch uuid, err := inspect(text, serial); {
+	case errors.Is(err, errOtherSerial):
+		return nil, bad("inventory", "It is of a device with another serial number.")
+	case errors.Is(err, errSeveral), err == nil && uuid != "" && uuid != r.UUID:
+		return nil, bad("inventory", "It has not the UUID of the device: give that one in uuid.")
+	case err != nil:
 		return nil, failure(InventoryInvalid)
 	}
 	return text, nil
@@ -64,10 +66,8 @@ func (r Request) inventory(serial string) ([]byte, *Failure) {
 
 func (r Request) build(serial string) ([]byte, *Failure) {
 	m := minimal{Query: "INVENTORY", Client: "Fleetgate", DeviceID: serial}
-	m.Hardware.Name, m.Hardware.UUID = serial, r.UUID
-	if r.Model != "" {
-		m.Hardware.Name = r.Model
-	}
+	// The name is the device's own: GLPI finds computers by their names too, unless its rules were changed.
+	m.Hardware.Name, m.Hardware.UUID = strings.TrimSpace(r.Model+" "+serial), r.UUID
 	m.Hardware.OSName, m.Hardware.OSVersion = systems[r.Type], r.OSVersion
 	m.OS.Name, m.OS.Version = systems[r.Type], r.OSVersion
 	m.BIOS.SSN, m.BIOS.SModel = serial, r.Model
@@ -78,11 +78,14 @@ func (r Request) build(serial string) ([]byte, *Failure) {
 	return append([]byte(xml.Header), text...), nil
 }
 
-var errOtherSerial = errors.New("the inventory names another serial")
+var (
+	errOtherSerial = errors.New("the inventory names another serial")
+	errSeveral     = errors.New("the inventory names several UUIDs")
+)
 
-// inspect reads an inventory to its end: it must name a DEVICEID, and no serial but the device's, since GLPI would
-// give the account of that one away. A DTD has no place in it.
-func inspect(text []byte, serial string) error {
+// inspect reads an inventory to its end: it must name a DEVICEID, no serial but the device's, since GLPI would give the
+// account of that one away, and one UUID at most, by which GLPI finds computers too. A DTD has no place in it.
+func inspect(text []byte, serial string) (uuid string, err error) {
 	decoder := xml.NewDecoder(bytes.NewReader(text))
 	var path []string
 	var value strings.Builder
@@ -90,17 +93,17 @@ func inspect(text []byte, serial string) error {
 	for {
 		token, err := decoder.Token()
 		if err == io.EOF && named && found {
-			return nil
+			return uuid, nil
 		}
 		if err == io.EOF {
-			return errors.New("the inventory names no device")
+			return "", errors.New("the inventory names no device")
 		}
 		if err != nil {
-			return err
+			return "", err
 		}
 		switch token := token.(type) {
 		case xml.Directive:
-			return errors.New("the inventory has a DTD")
+			return "", errors.New("the inventory has a DTD")
 		case xml.StartElement:
 			path = append(path, strings.ToUpper(token.Name.Local))
 			value.Reset()
@@ -109,14 +112,19 @@ func inspect(text []byte, serial string) error {
 		case xml.EndElement:
 			at, said := strings.Join(path, "/"), strings.TrimSpace(value.String())
 			path = path[:len(path)-1]
-			named = named || at == "REQUEST/DEVICEID" && said != ""
-			if strings.HasSuffix(at, "/BIOS/SSN") {
-				if said != serial {
-					return errOtherSerial
-				}
-				found = true
-			}
 			value.Reset()
+			switch {
+			case at == "REQUEST/DEVICEID":
+				named = named || said != ""
+			case strings.HasSuffix(at, "/BIOS/SSN") && said != serial:
+				return "", errOtherSerial
+			case strings.HasSuffix(at, "/BIOS/SSN"):
+				found = true
+			case strings.HasSuffix(at, "/HARDWARE/UUID") && uuid != "" && said != uuid:
+				return "", errSeveral
+			case strings.HasSuffix(at, "/HARDWARE/UUID"):
+				uuid = said
+			}
 		}
 	}
 }

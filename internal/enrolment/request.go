@@ -63,7 +63,7 @@ func (r Request) check(reserved []string) (device, error) {
 	serial := cmp.Or(r.Serial, r.UUID)
 	for _, found := range []*Failure{
 		checkToken("userToken", d.userToken), checkToken("invitationToken", d.invitationToken), r.checkLines(),
-		checkSerial(serial, r.Serial, reserved), r.checkKind(),
+		r.checkIdentity(reserved), r.checkKind(),
 	} {
 		if found != nil {
 			return device{}, found
@@ -91,7 +91,7 @@ func checkToken(field, token string) *Failure {
 
 func (r Request) checkLines() *Failure {
 	for _, line := range []struct{ field, value string }{
-		{"email", r.Email}, {"uuid", r.UUID}, {"firstName", r.FirstName}, {"lastName", r.LastName}, {"phone", r.Phone},
+		{"email", r.Email}, {"firstName", r.FirstName}, {"lastName", r.LastName}, {"phone", r.Phone},
 		{"version", r.Version}, {"model", r.Model}, {"osVersion", r.OSVersion},
 	} {
 		if len(line.value) > longestLine || !utf8.ValidString(line.value) || strings.ContainsFunc(line.value, unicode.IsControl) {
@@ -107,21 +107,22 @@ func (r Request) checkLines() *Failure {
 	return nil
 }
 
-// checkSerial refuses what a device can't be called on the broker, where its serial is the name of its account and a
-// level of its topics: with a wildcard it could read those of others.
-func checkSerial(serial, given string, reserved []string) *Failure {
-	field := "serial"
-	if given == "" {
-		field = "uuid"
-	}
-	odd := func(r rune) bool { return unicode.IsControl(r) || strings.ContainsRune("+#/$", r) }
-	switch {
-	case strings.TrimSpace(serial) == "":
+// checkIdentity refuses what a device can't be called on the broker, where its serial, or else its UUID, is the name of
+// its account and a level of its topics: with a wildcard it could read those of others. What GLPI's lists take for
+// anything but itself can't be looked for.
+func (r Request) checkIdentity(reserved []string) *Failure {
+	if r.Serial == "" && r.UUID == "" {
 		return bad("serial", "The device's serial number or its UUID is needed.")
-	case len(serial) > longestSerial, serial != strings.TrimSpace(serial), !utf8.ValidString(serial), strings.ContainsFunc(serial, odd):
-		return bad(field, "It can't be the name of a device: at most 128 bytes, without spaces around and without + # / $.")
-	case slices.ContainsFunc(reserved, func(name string) bool { return strings.EqualFold(name, serial) }):
-		return bad(field, "It can't be the name of a device.")
+	}
+	odd := func(r rune) bool { return unicode.IsControl(r) || strings.ContainsRune(`+#/$%^\`, r) }
+	for _, id := range []struct{ field, value string }{{"serial", r.Serial}, {"uuid", r.UUID}} {
+		switch {
+		case id.value == "":
+		case len(id.value) > longestSerial, id.value != strings.TrimSpace(id.value), !utf8.ValidString(id.value), strings.ContainsFunc(id.value, odd):
+			return bad(id.field, `It can't be the name of a device: at most 128 bytes, without spaces around and without + # / $ % ^ \.`)
+		case slices.ContainsFunc(reserved, func(name string) bool { return strings.EqualFold(name, id.value) }):
+			return bad(id.field, "It can't be the name of a device.")
+		}
 	}
 	return nil
 }

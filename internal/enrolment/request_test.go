@@ -33,7 +33,7 @@ func TestTheLeastInventory(t *testing.T) {
 	if read.DeviceID != "SN-1" || read.BIOS.SSN != "SN-1" || read.BIOS.SModel != "Pixel <4>" || read.Hardware.UUID != "u-1" || read.OS.Name != "Android" || read.OS.Version != "10" {
 		t.Errorf("got %s", text)
 	}
-	if err := inspect(text, "SN-1"); err != nil {
+	if uuid, err := inspect(text, "SN-1"); err != nil || uuid != "u-1" {
 		t.Errorf("it is refused itself: %v", err)
 	}
 }

@@ -47,15 +47,15 @@ func (d *Desk) SupersededBy(ctx context.Context, invitationIDs ...int) (map[int]
 }
 
 // Enrolled notes the agent that an invitation became, and tells those who watch. An invitation for several devices has
-// the latest one. Call Retire when no further device may follow.
-func (d *Desk) Enrolled(ctx context.Context, invitationID, entityID, agentID int) error {
-	if err := d.store.Put(ctx, agentBucket, key(invitationID), []byte(key(agentID)), noteKept); err != nil {
+// the latest one. now is how the invitation is after it. Call Retire when no further device may follow.
+func (d *Desk) Enrolled(ctx context.Context, now Sighting, agentID int) error {
+	if err := d.store.Put(ctx, agentBucket, key(now.InvitationID), []byte(key(agentID)), noteKept); err != nil {
 		return err
 	}
-	if err := d.store.Put(ctx, originBucket, key(agentID), []byte(key(invitationID)), noteKept); err != nil {
+	if err := d.store.Put(ctx, originBucket, key(agentID), []byte(key(now.InvitationID)), noteKept); err != nil {
 		return err
 	}
-	return d.Announce(ctx, Event{Kind: Enrolled, InvitationID: invitationID, EntityID: entityID, AgentID: agentID})
+	return d.witness(ctx, now, Event{Kind: Enrolled, AgentID: agentID})
 }
 
 // AgentOf tells the agents that invitations became through the gateway; the others are left out.
@@ -103,18 +103,22 @@ func (d *Desk) Take(ctx context.Context, invitationID int) (left int, err error)
 	return 0, errBusy
 }
 
-// notes reads what is noted about each id.
+// notes reads what is noted about each id, in one go.
 func notes[T any](ctx context.Context, d *Desk, bucket string, ids []int, parse func(string) (T, error)) (map[int]T, error) {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = key(id)
+	}
+	values, err := d.store.GetMany(ctx, bucket, keys)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", bucket, err)
+	}
 	found := make(map[int]T)
-	for _, id := range ids {
-		value, err := d.store.Get(ctx, bucket, key(id))
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", bucket, err)
-		}
+	for i, value := range values {
 		if value == nil {
 			continue
 		}
-		if found[id], err = parse(string(value)); err != nil {
+		if found[ids[i]], err = parse(string(value)); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", bucket, err)
 		}
 	}

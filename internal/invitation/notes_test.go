@@ -29,7 +29,7 @@ func TestNotes(t *testing.T) {
 	if by, err := d.SupersededBy(ctx, 10, 11); err != nil || len(by) != 1 || by[10] != 11 {
 		t.Errorf("superseded: %v, %v", by, err)
 	}
-	if err := d.Enrolled(ctx, 11, 1, 70); err != nil {
+	if err := d.Enrolled(ctx, invitation.Sighting{InvitationID: 11, EntityID: 1, State: invitation.StateEnrolled}, 70); err != nil {
 		t.Fatal(err)
 	}
 	if agents, err := d.AgentOf(ctx, 10, 11); err != nil || len(agents) != 1 || agents[11] != 70 {
@@ -86,7 +86,7 @@ func TestWatching(t *testing.T) {
 	if err != nil || len(first) != 1 || first[0].Kind != invitation.Opened || first[0].InvitationID != 10 || first[0].EntityID != 1 || !first[0].At.Equal(noon) {
 		t.Fatalf("got %+v, %v", first, err)
 	}
-	if err := d.Enrolled(ctx, 10, 1, 70); err != nil {
+	if err := d.Enrolled(ctx, invitation.Sighting{InvitationID: 10, EntityID: 1, State: invitation.StateEnrolled}, 70); err != nil {
 		t.Fatal(err)
 	}
 	resumed, err := replica.Watch(ctx, first[0].Cursor)

@@ -25,6 +25,21 @@ const (
 	StateEnrolled    State = "ENROLLED"
 )
 
+// StateOf is where an invitation stands by its columns in GLPI, which keeps an expired one as pending, and takes the date
+// of a used one.
+func StateOf(status string, expiresAt, now time.Time) State {
+	used := expiresAt.IsZero()
+	switch {
+	case status == "done" && used:
+		return StateEnrolled
+	case status == "done":
+		return StateDeactivated
+	case !used && !now.Before(expiresAt):
+		return StateExpired
+	}
+	return StatePending
+}
+
 // Sighting is how an invitation was seen in GLPI.
 type Sighting struct {
 	InvitationID int       `json:"-"`

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"fleetgate/glpiproxy"
@@ -43,9 +44,6 @@ type Options struct {
 type Lookout struct {
 	o     Options
 	looks int
-	// enrolled are invitations found used whose device is not known: it may be enrolling through the gateway this
-	// moment, which tells more.
-	enrolled map[int]bool
 }
 
 // New makes a Lookout; it makes no call.
@@ -62,7 +60,7 @@ func New(o Options) (*Lookout, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Lookout{o: o, enrolled: map[int]bool{}}, nil
+	return &Lookout{o: o}, nil
 }
 
 // Run looks until ctx is done.
@@ -102,19 +100,12 @@ func (l *Lookout) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading invitations: %w", err)
 	}
-	sightings, err := l.sight(ctx, s, now, before, all)
+	sightings, err := l.sight(ctx, s, now, before)
 	if err != nil {
 		return err
 	}
-	for _, seen := range sightings {
-		known := before[seen.InvitationID]
-		if seen.Same(known) {
-			continue
-		}
-		seen.Quiet, seen.Since = seen.Quiet || !all, &known
-		if err := l.o.Desk.See(ctx, seen); err != nil {
-			return err
-		}
+	if err := l.tell(ctx, sightings, before, all); err != nil {
+		return err
 	}
 	for id, seen := range before {
 		if _, there := now[id]; !there {
@@ -127,6 +118,30 @@ func (l *Lookout) look(ctx context.Context) error {
 		return nil
 	}
 	return l.o.Desk.SawAll(ctx)
+}
+
+// tell tells the desk what differs from before, but for the invitations with which devices enrol through the gateway now:
+// who enrols them tells more.
+func (l *Lookout) tell(ctx context.Context, sightings []invitation.Sighting, before map[int]invitation.Sighting, all bool) error {
+	sightings = slices.DeleteFunc(sightings, func(s invitation.Sighting) bool { return s.Same(before[s.InvitationID]) })
+	ids := make([]int, len(sightings))
+	for i, s := range sightings {
+		ids[i] = s.InvitationID
+	}
+	held, err := l.o.Desk.Held(ctx, ids...) // asked after all that was read in GLPI
+	if err != nil {
+		return err
+	}
+	for _, seen := range sightings {
+		known := before[seen.InvitationID]
+		if seen.Quiet, seen.Since = !all, &known; held[seen.InvitationID] {
+			continue
+		}
+		if err := l.o.Desk.See(ctx, seen); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // invitations reads those that there are, by id.
@@ -148,8 +163,8 @@ func (l *Lookout) invitations(ctx context.Context, s *glpiproxy.Session) (map[in
 	}
 }
 
-// sight makes sightings of what GLPI has; all says that there was a first look, so that what differs is news.
-func (l *Lookout) sight(ctx context.Context, s *glpiproxy.Session, now map[int]glpiproxy.Invitation, before map[int]invitation.Sighting, all bool) ([]invitation.Sighting, error) {
+// sight makes sightings of what GLPI has.
+func (l *Lookout) sight(ctx context.Context, s *glpiproxy.Session, now map[int]glpiproxy.Invitation, before map[int]invitation.Sighting) ([]invitation.Sighting, error) {
 	failures, err := latestFailures(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("reading failed tries: %w", err)
@@ -162,22 +177,10 @@ func (l *Lookout) sight(ctx context.Context, s *glpiproxy.Session, now map[int]g
 	for id, i := range now {
 		old := before[id]
 		seen := invitation.Sighting{
-			InvitationID: id, EntityID: i.EntityID, State: stateOf(i, l.o.Now()), LogID: max(old.LogID, failures[id]), SentAt: old.SentAt,
+			InvitationID: id, EntityID: i.EntityID, State: l.stateOf(i), LogID: max(old.LogID, failures[id]), SentAt: old.SentAt,
 		}
 		if sent := mails[id].SentAt; sent.After(old.SentAt) {
 			seen.SentAt = sent
-		}
-		if all && seen.State == invitation.StateEnrolled && old.State != invitation.StateEnrolled {
-			known, err := l.o.Desk.AgentOf(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			seen.Quiet = known[id] > 0 // the gateway enrolled it, and has told
-			if !seen.Quiet && !l.enrolled[id] {
-				l.enrolled[id] = true
-				continue
-			}
-			delete(l.enrolled, id)
 		}
 		sightings = append(sightings, seen)
 	}
@@ -201,7 +204,7 @@ func (l *Lookout) mails(ctx context.Context, s *glpiproxy.Session, now map[int]g
 	}
 	var unsent []int
 	for id, i := range now {
-		if stateOf(i, l.o.Now()) == invitation.StatePending && before[id].SentAt.IsZero() {
+		if l.stateOf(i) == invitation.StatePending && before[id].SentAt.IsZero() {
 			unsent = append(unsent, id)
 		}
 	}
@@ -217,16 +220,6 @@ func unlessForbidden(err error) error {
 	return err
 }
 
-// stateOf is where an invitation stands. GLPI keeps an expired one as pending, and takes the date of a used one.
-func stateOf(i glpiproxy.Invitation, now time.Time) invitation.State {
-	used := i.ExpiresAt.IsZero()
-	switch {
-	case i.Status == "done" && used:
-		return invitation.StateEnrolled
-	case i.Status == "done":
-		return invitation.StateDeactivated
-	case !used && !now.Before(i.ExpiresAt):
-		return invitation.StateExpired
-	}
-	return invitation.StatePending
+func (l *Lookout) stateOf(i glpiproxy.Invitation) invitation.State {
+	return invitation.StateOf(i.Status, i.ExpiresAt, l.o.Now())
 }

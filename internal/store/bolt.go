@@ -151,14 +151,24 @@ func unpack(packed []byte, now time.Time) (value []byte, deadline uint64) {
 func bucketName(prefix []byte, name string) []byte { return append(bytes.Clone(prefix), name...) }
 
 // Get is Store's.
-func (f *File) Get(_ context.Context, bucket, key string) (value []byte, err error) {
-	err = f.db.View(func(tx *bolt.Tx) error {
-		if b := tx.Bucket(bucketName(valuesPrefix, bucket)); b != nil {
-			value, _ = unpack(b.Get([]byte(key)), f.now())
+func (f *File) Get(ctx context.Context, bucket, key string) ([]byte, error) {
+	values, err := f.GetMany(ctx, bucket, []string{key})
+	return values[0], err
+}
+
+// GetMany is Store's.
+func (f *File) GetMany(_ context.Context, bucket string, keys []string) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	return values, f.db.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucketName(valuesPrefix, bucket))
+		if b == nil {
+			return nil
+		}
+		for i, key := range keys {
+			values[i], _ = unpack(b.Get([]byte(key)), f.now())
 		}
 		return nil
 	})
-	return value, err
 }
 
 // change reads a value and writes what decide makes of it: nil deletes. The deadline stays unless ttl is above 0.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,32 @@ func (r *Redis) Get(ctx context.Context, bucket, key string) ([]byte, error) {
 		return nil, nil
 	}
 	return value, err
+}
+
+// keysAtOnce bounds what one command names.
+const keysAtOnce = 500
+
+// GetMany is Store's.
+func (r *Redis) GetMany(ctx context.Context, bucket string, keys []string) ([][]byte, error) {
+	values := make([][]byte, 0, len(keys))
+	for some := range slices.Chunk(keys, keysAtOnce) {
+		names := make([]string, len(some))
+		for i, key := range some {
+			names[i] = valueKey(bucket, key)
+		}
+		found, err := r.client.MGet(ctx, names...).Result()
+		if err != nil {
+			return nil, err
+		}
+		for _, value := range found {
+			if text, there := value.(string); there {
+				values = append(values, []byte(text))
+			} else {
+				values = append(values, nil)
+			}
+		}
+	}
+	return values, nil
 }
 
 // Put is Store's.

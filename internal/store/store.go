@@ -19,6 +19,8 @@ import (
 type Store interface {
 	// Get reads a value; nil when there is none.
 	Get(ctx context.Context, bucket, key string) ([]byte, error)
+	// GetMany reads values in one go, each in its key's place; nil where there is none.
+	GetMany(ctx context.Context, bucket string, keys []string) ([][]byte, error)
 	// Put keeps a value for as long as ttl says; 0: for ever.
 	Put(ctx context.Context, bucket, key string, value []byte, ttl time.Duration) error
 	// Swap keeps a new value only where the present one is old, and says whether it did. nil for old means that

@@ -104,6 +104,13 @@ func TestValues(t *testing.T) {
 		must(t, s.Put(ctx, "b", "empty", nil, 0))
 		wantValue("a", "one", true)
 		wantValue("empty", "", true)
+		many, err := s.GetMany(ctx, "b", []string{"a", "none", "empty", "a"})
+		if err != nil || fmt.Sprintf("%q", many) != `["one" "" "" "one"]` || many[1] != nil || many[2] == nil {
+			t.Errorf("GetMany told %q, %v", many, err)
+		}
+		if none, err := s.GetMany(ctx, "b", nil); err != nil || len(none) != 0 {
+			t.Errorf("GetMany told %q, %v", none, err)
+		}
 		must(t, s.Put(ctx, "b", "brief", []byte("x"), 30*time.Millisecond))
 		eventually(t, func() bool { v, err := s.Get(ctx, "b", "brief"); return err == nil && v == nil })
 
