@@ -39,6 +39,9 @@ func (k DeviceKey) canonical() DeviceKey {
 	return k
 }
 
+// Same says whether two keys name the same device, whichever way its serial is written.
+func (k DeviceKey) Same(other DeviceKey) bool { return k.canonical() == other.canonical() }
+
 // Device is what is known of a device.
 type Device struct {
 	Key      DeviceKey

@@ -646,6 +646,18 @@ type ComplexityRoot struct {
 		UserErrors  func(childComplexity int) int
 	}
 
+	LockAgentResult struct {
+		Agent      func(childComplexity int) int
+		Dispatched func(childComplexity int) int
+		ID         func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	LockAgentsPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	LoginPayload struct {
 		Token      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -706,6 +718,7 @@ type ComplexityRoot struct {
 		InviteUsers                func(childComplexity int, input model.InviteUsersInput) int
 		IssueInvitationCredentials func(childComplexity int, input model.IssueInvitationCredentialsInput) int
 		LocateAgent                func(childComplexity int, input model.LocateAgentInput) int
+		LockAgents                 func(childComplexity int, input model.LockAgentsInput) int
 		Login                      func(childComplexity int, input model.LoginInput) int
 		LoginWithUserToken         func(childComplexity int, input model.LoginWithUserTokenInput) int
 		Logout                     func(childComplexity int) int
@@ -722,6 +735,7 @@ type ComplexityRoot struct {
 		ResetPassword              func(childComplexity int, input model.ResetPasswordInput) int
 		SwitchEntity               func(childComplexity int, input model.SwitchEntityInput) int
 		SwitchProfile              func(childComplexity int, input model.SwitchProfileInput) int
+		UnlockAgents               func(childComplexity int, input model.UnlockAgentsInput) int
 		UpdateAgent                func(childComplexity int, input model.UpdateAgentInput) int
 		UpdateApplication          func(childComplexity int, input model.UpdateApplicationInput) int
 		UpdateEntitySettings       func(childComplexity int, input model.UpdateEntitySettingsInput) int
@@ -1157,6 +1171,11 @@ type ComplexityRoot struct {
 
 	TextValue struct {
 		Text func(childComplexity int) int
+	}
+
+	UnlockAgentsPayload struct {
+		Results    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	UpdateAgentPayload struct {
@@ -3568,6 +3587,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LocateAgentPayload.UserErrors(childComplexity), true
 
+	case "LockAgentResult.agent":
+		if e.ComplexityRoot.LockAgentResult.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LockAgentResult.Agent(childComplexity), true
+	case "LockAgentResult.dispatched":
+		if e.ComplexityRoot.LockAgentResult.Dispatched == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LockAgentResult.Dispatched(childComplexity), true
+	case "LockAgentResult.id":
+		if e.ComplexityRoot.LockAgentResult.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LockAgentResult.ID(childComplexity), true
+	case "LockAgentResult.userErrors":
+		if e.ComplexityRoot.LockAgentResult.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LockAgentResult.UserErrors(childComplexity), true
+
+	case "LockAgentsPayload.results":
+		if e.ComplexityRoot.LockAgentsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LockAgentsPayload.Results(childComplexity), true
+	case "LockAgentsPayload.userErrors":
+		if e.ComplexityRoot.LockAgentsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LockAgentsPayload.UserErrors(childComplexity), true
+
 	case "LoginPayload.token":
 		if e.ComplexityRoot.LoginPayload.Token == nil {
 			break
@@ -3883,6 +3940,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LocateAgent(childComplexity, args["input"].(model.LocateAgentInput)), true
+	case "Mutation.lockAgents":
+		if e.ComplexityRoot.Mutation.LockAgents == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_lockAgents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LockAgents(childComplexity, args["input"].(model.LockAgentsInput)), true
 	case "Mutation.login":
 		if e.ComplexityRoot.Mutation.Login == nil {
 			break
@@ -4054,6 +4122,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SwitchProfile(childComplexity, args["input"].(model.SwitchProfileInput)), true
+	case "Mutation.unlockAgents":
+		if e.ComplexityRoot.Mutation.UnlockAgents == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_unlockAgents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UnlockAgents(childComplexity, args["input"].(model.UnlockAgentsInput)), true
 	case "Mutation.updateAgent":
 		if e.ComplexityRoot.Mutation.UpdateAgent == nil {
 			break
@@ -5852,6 +5931,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TextValue.Text(childComplexity), true
 
+	case "UnlockAgentsPayload.results":
+		if e.ComplexityRoot.UnlockAgentsPayload.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlockAgentsPayload.Results(childComplexity), true
+	case "UnlockAgentsPayload.userErrors":
+		if e.ComplexityRoot.UnlockAgentsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnlockAgentsPayload.UserErrors(childComplexity), true
+
 	case "UpdateAgentPayload.agent":
 		if e.ComplexityRoot.UpdateAgentPayload.Agent == nil {
 			break
@@ -6573,6 +6665,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputInviteeInput,
 		ec.unmarshalInputIssueInvitationCredentialsInput,
 		ec.unmarshalInputLocateAgentInput,
+		ec.unmarshalInputLockAgentsInput,
 		ec.unmarshalInputLoginInput,
 		ec.unmarshalInputLoginWithUserTokenInput,
 		ec.unmarshalInputMoveAgentsInput,
@@ -6590,6 +6683,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputResetPasswordInput,
 		ec.unmarshalInputSwitchEntityInput,
 		ec.unmarshalInputSwitchProfileInput,
+		ec.unmarshalInputUnlockAgentsInput,
 		ec.unmarshalInputUpdateAgentInput,
 		ec.unmarshalInputUpdateApplicationInput,
 		ec.unmarshalInputUpdateEntitySettingsInput,
@@ -9022,6 +9116,63 @@ enum InvitationEventKind {
   DEACTIVATED
   "Somebody deleted it."
   DELETED
+}
+`, BuiltIn: false},
+	{Name: "../schema/lock.graphqls", Input: `extend type Mutation {
+  """
+  Locks the screens of devices. Each is asked or refused by itself. GLPI tells a device only when its record changes: one that
+  it has as locked already is told again by the gateway itself.
+  """
+  lockAgents("Which devices." input: LockAgentsInput!): LockAgentsPayload!
+  "Takes locks back. Each device is asked or refused by itself, and asked again like ` + "`" + `lockAgents` + "`" + ` does."
+  unlockAgents("Which devices." input: UnlockAgentsInput!): UnlockAgentsPayload!
+}
+
+"Which devices to lock."
+input LockAgentsInput {
+  "The agents' global ids, each at most once; 1 to 500."
+  agentIds: [ID!]!
+}
+
+"Which devices to unlock."
+input UnlockAgentsInput {
+  "The agents' global ids, each at most once; 1 to 500."
+  agentIds: [ID!]!
+}
+
+"What became of each device that was to be locked."
+type LockAgentsPayload {
+  "One for each of ` + "`" + `agentIds` + "`" + `, in their order."
+  results: [LockAgentResult!]!
+  "What the caller did wrong with the whole; what is wrong with one device stands in its result."
+  userErrors: [UserError!]!
+}
+
+"What became of each device that was to be unlocked."
+type UnlockAgentsPayload {
+  "One for each of ` + "`" + `agentIds` + "`" + `, in their order."
+  results: [LockAgentResult!]!
+  "What the caller did wrong with the whole; what is wrong with one device stands in its result."
+  userErrors: [UserError!]!
+}
+
+"What became of a device that was to be locked or unlocked."
+type LockAgentResult {
+  "The id that was given."
+  id: ID!
+  "The device as it is now; null where there is no such device."
+  agent: Agent
+  """
+  Whether the command was seen on the broker within two seconds. A device that listens has it then, and one that is away gets it
+  when it returns; no device confirms it. False without an error: GLPI has it on record, and nobody knows whether it went out,
+  as with devices that get push messages.
+  """
+  dispatched: Boolean!
+  """
+  Why it was not asked; empty when GLPI has it on record. A device that is to be wiped is a ` + "`" + `CONFLICT` + "`" + `: GLPI drops its locks.
+  ` + "`" + `UNCHANGED` + "`" + `: GLPI accepted it and did nothing.
+  """
+  userErrors: [UserError!]!
 }
 `, BuiltIn: false},
 	{Name: "../schema/myprofile.graphqls", Input: `"What a person may see and change of their own record, whatever their profile allows."
@@ -11578,6 +11729,30 @@ func (ec *executionContext) childFields_LocateAgentPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type LocateAgentPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_LockAgentResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_LockAgentResult_id(ctx, field)
+	case "agent":
+		return ec.fieldContext_LockAgentResult_agent(ctx, field)
+	case "dispatched":
+		return ec.fieldContext_LockAgentResult_dispatched(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_LockAgentResult_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LockAgentResult", field.Name)
+}
+
+func (ec *executionContext) childFields_LockAgentsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_LockAgentsPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_LockAgentsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LockAgentsPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_LoginPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "token":
@@ -12350,6 +12525,16 @@ func (ec *executionContext) childFields_TextSetting(ctx context.Context, field g
 		return ec.fieldContext_TextSetting_inheritedFrom(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TextSetting", field.Name)
+}
+
+func (ec *executionContext) childFields_UnlockAgentsPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "results":
+		return ec.fieldContext_UnlockAgentsPayload_results(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_UnlockAgentsPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnlockAgentsPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UpdateAgentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

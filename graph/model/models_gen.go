@@ -972,6 +972,35 @@ type LocateAgentPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// What became of a device that was to be locked or unlocked.
+type LockAgentResult struct {
+	// The id that was given.
+	ID string `json:"id"`
+	// The device as it is now; null where there is no such device.
+	Agent *Agent `json:"agent,omitempty"`
+	// Whether the command was seen on the broker within two seconds. A device that listens has it then, and one that is away gets it
+	// when it returns; no device confirms it. False without an error: GLPI has it on record, and nobody knows whether it went out,
+	// as with devices that get push messages.
+	Dispatched bool `json:"dispatched"`
+	// Why it was not asked; empty when GLPI has it on record. A device that is to be wiped is a `CONFLICT`: GLPI drops its locks.
+	// `UNCHANGED`: GLPI accepted it and did nothing.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
+// Which devices to lock.
+type LockAgentsInput struct {
+	// The agents' global ids, each at most once; 1 to 500.
+	AgentIds []string `json:"agentIds"`
+}
+
+// What became of each device that was to be locked.
+type LockAgentsPayload struct {
+	// One for each of `agentIds`, in their order.
+	Results []*LockAgentResult `json:"results"`
+	// What the caller did wrong with the whole; what is wrong with one device stands in its result.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // What `login` needs.
 type LoginInput struct {
 	// The GLPI user name.
@@ -1620,6 +1649,20 @@ type TextValue struct {
 }
 
 func (TextValue) IsTaskValue() {}
+
+// Which devices to unlock.
+type UnlockAgentsInput struct {
+	// The agents' global ids, each at most once; 1 to 500.
+	AgentIds []string `json:"agentIds"`
+}
+
+// What became of each device that was to be unlocked.
+type UnlockAgentsPayload struct {
+	// One for each of `agentIds`, in their order.
+	Results []*LockAgentResult `json:"results"`
+	// What the caller did wrong with the whole; what is wrong with one device stands in its result.
+	UserErrors []*UserError `json:"userErrors"`
+}
 
 // What is to become of a device. What is left out or null stays as it is.
 type UpdateAgentInput struct {
