@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"fleetgate/internal/delivery"
 	"fleetgate/internal/graphqlws"
 	"fleetgate/internal/invitation"
 	"fleetgate/internal/signin"
@@ -44,8 +45,12 @@ type Options struct {
 	AllowedOrigins []string
 	// Limits bound what one request may cost; zero values mean the defaults named there.
 	Limits Limits
-	// Sockets bound WebSockets. Init, CheckOrigin, Logger and Registerer are set by New.
+	// Connections bound those that stay open for subscriptions. Registerer is set by New.
+	Connections delivery.Options
+	// Sockets bound WebSockets. Init, CheckOrigin, Connections, Share, Logger and Registerer are set by New.
 	Sockets graphqlws.Options
+	// Share runs subscriptions together, over whichever transport they come; nil: each is run alone.
+	Share delivery.Share
 
 	// Checks are what /readyz asks.
 	Checks []Check
@@ -67,7 +72,7 @@ type Options struct {
 // Front is the gateway's HTTP handler.
 type Front struct {
 	handler      http.Handler
-	sockets      *graphqlws.Transport
+	connections  *delivery.Connections
 	logger       *slog.Logger
 	drainTimeout time.Duration
 }
@@ -95,6 +100,13 @@ func New(o Options) (*Front, error) {
 	if o.Metrics != nil {
 		registerer = o.Metrics
 	}
+	o.Connections.Registerer = registerer
+	connections, err := delivery.New(o.Connections)
+	if err != nil {
+		return nil, err
+	}
+	o.Sockets.Connections = connections
+	o.Sockets.Share = o.Share
 	o.Sockets.Init = o.SignIn.AuthenticateSocket
 	o.Sockets.CheckOrigin = callers.allow
 	o.Sockets.Logger = o.Logger
@@ -124,7 +136,7 @@ func New(o Options) (*Front, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Front{handler: requests, sockets: sockets, logger: o.Logger, drainTimeout: o.DrainTimeout}, nil
+	return &Front{handler: requests, connections: connections, logger: o.Logger, drainTimeout: o.DrainTimeout}, nil
 }
 
 // ServeHTTP answers one request.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"fleetgate/internal/graphqlws"
+	"fleetgate/internal/delivery"
 	"fleetgate/internal/signin"
 )
 
@@ -31,7 +31,7 @@ type requests struct {
 func newRequests(next http.Handler, logger *slog.Logger, registerer prometheus.Registerer) (*requests, error) {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fleetgate_http_requests_total",
-		Help: "HTTP requests, by route and status; 101 is a WebSocket that has ended.",
+		Help: "HTTP requests, by route and status; 101 is a WebSocket that was opened.",
 	}, []string{"route", "code"})
 	if registerer != nil {
 		if err := registerer.Register(total); err != nil {
@@ -43,7 +43,7 @@ func newRequests(next http.Handler, logger *slog.Logger, registerer prometheus.R
 
 func (q *requests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start, id := time.Now(), rand.Text()
-	client := graphqlws.ClientAddress(r)
+	client := delivery.ClientAddress(r)
 	r = r.WithContext(signin.WithOrigin(signin.WithClientAddress(r.Context(), client), originOf(r)))
 	recorder := &statusRecorder{ResponseWriter: w}
 	header := recorder.Header()

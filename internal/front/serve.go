@@ -33,14 +33,14 @@ func (f *Front) Serve(ctx context.Context, listener net.Listener) error {
 	go func() { failed <- server.Serve(listener) }()
 	select {
 	case err := <-failed:
-		_ = f.sockets.Shutdown(requests)
+		_ = f.connections.Shutdown(requests)
 		return fmt.Errorf("serving HTTP: %w", err)
 	case <-ctx.Done():
 	}
 
 	drain, cancel := context.WithTimeout(requests, f.drainTimeout)
 	defer cancel()
-	err := f.sockets.Shutdown(drain)
+	err := f.connections.Shutdown(drain)
 	if stopErr := server.Shutdown(drain); stopErr != nil {
 		cut()
 		_ = server.Close()

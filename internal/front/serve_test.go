@@ -114,7 +114,7 @@ func TestSocketsSignIn(t *testing.T) {
 	ws := s.subscribe(t, init(time.Hour))
 	s.desk.End("session7")
 	wantsClose(t, ws, 4403)
-	const counted = `fleetgate_http_requests_total{code="101",route="/graphql"} 1`
+	const counted = `fleetgate_http_requests_total{code="101",route="/graphql"} 2`
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		response, err := http.Get("http://" + s.address + "/metrics")
 		if err != nil {

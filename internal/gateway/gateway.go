@@ -20,6 +20,7 @@ import (
 	"fleetgate/graph"
 	"fleetgate/internal/audit"
 	"fleetgate/internal/dangerzone"
+	"fleetgate/internal/delivery"
 	"fleetgate/internal/download"
 	"fleetgate/internal/enrolment"
 	"fleetgate/internal/front"
@@ -113,11 +114,14 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		ErrorPresenter: resolver.PresentError, AroundResponses: graph.AroundResponse,
 		AllowedOrigins: s.AllowedOrigins,
 		Limits:         front.Limits{Upload: s.MaxUpload << 20},
-		Checks:         []front.Check{{Name: "glpi", Probe: g.checkGLPI}, {Name: "broker", Probe: g.checkBroker}, {Name: "store", Probe: g.store.Check}},
-		Downloads:      download.Routes(g.desk, log),
-		Invitations:    g.invitations,
-		Dashboard:      dashboard.Site(),
-		Metrics:        metrics, Logger: log,
+		Connections: delivery.Options{
+			MaxConnections: s.MaxConnections, MaxConnectionsPerClient: s.MaxPerClient, SlowReader: delivery.SlowReader(s.SlowReader),
+		},
+		Checks:      []front.Check{{Name: "glpi", Probe: g.checkGLPI}, {Name: "broker", Probe: g.checkBroker}, {Name: "store", Probe: g.store.Check}},
+		Downloads:   download.Routes(g.desk, log),
+		Invitations: g.invitations,
+		Dashboard:   dashboard.Site(),
+		Metrics:     metrics, Logger: log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, g.store.Close())

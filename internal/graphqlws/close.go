@@ -30,11 +30,11 @@ type CloseError struct {
 // Error tells the code and the reason.
 func (e *CloseError) Error() string { return fmt.Sprintf("websocket closed: %d %s", e.Code, e.Reason) }
 
-// frame is the payload of the close frame. Control frames are short, and their text is UTF-8.
+// frame is the close frame. Control frames are short, and their text is UTF-8.
 func (e *CloseError) frame() []byte {
 	const most = 123
 	reason := strings.ToValidUTF8(e.Reason[:min(len(e.Reason), most)], "")
-	return websocket.FormatCloseMessage(e.Code, reason)
+	return frame(websocket.CloseMessage, websocket.FormatCloseMessage(e.Code, reason))
 }
 
 // goneError is a connection that ended from the other side.

@@ -7,23 +7,26 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/gorilla/websocket"
+
+	"fleetgate/internal/delivery"
 )
 
-// closeGrace is how long the other side has to answer a close frame before the connection is cut.
+// closeGrace is how long the other side has to answer a close frame before the connection is cut: one that is cut at
+// once can lose the frame on its way.
 const closeGrace = 2 * time.Second
 
 // connection is one WebSocket.
 type connection struct {
 	t       *Transport
-	ws      *websocket.Conn
-	dialect *dialect // nil: none of ours was offered
+	ws      *websocket.Conn // for reading
+	line    delivery.Line   // for writing
+	dialect *dialect        // nil: none of ours was offered
 	exec    graphql.GraphExecutor
-	headers http.Header // of the handshake
-	outbox  *outbox
 
 	// ctx ends when the connection is to end. Its cause is why: a *CloseError when the client is to be
 	// told, a *goneError when it left by itself.
@@ -35,76 +38,127 @@ type connection struct {
 	viewer      context.Context
 	initialised bool
 	initTimer   *time.Timer
-	readEnded   chan struct{}
+
+	heard  atomic.Int64 // when the client last gave a sign of life, in Unix nanoseconds
+	pinged time.Time    // belongs to Visit
 
 	mu      sync.Mutex
-	active  map[string]*operation // what the client is still told about, by id
-	running int                   // goroutines of operations, those that are still stopping too
-	wait    sync.WaitGroup        // for them
+	active  []*operation   // what the client is still told about
+	running int            // operations that hold resources, those that are still stopping too
+	wait    sync.WaitGroup // for their goroutines
 }
 
-func newConnection(t *Transport, ws *websocket.Conn, r *http.Request, exec graphql.GraphExecutor) *connection {
-	ctx, cancel := context.WithCancelCause(r.Context())
-	return &connection{
-		t:         t,
-		ws:        ws,
-		dialect:   dialects[ws.Subprotocol()],
-		exec:      exec,
-		headers:   r.Header,
-		outbox:    newOutbox(t.o.QueueFrames, t.o.QueueBytes),
-		ctx:       ctx,
-		cancel:    cancel,
-		readEnded: make(chan struct{}),
-		active:    map[string]*operation{},
+var (
+	_ delivery.Connection = (*connection)(nil)
+	_ delivery.Owner      = (*connection)(nil)
+)
+
+// newConnection takes over a connection that has been upgraded. Nothing of the request stays but its context's values:
+// net/http's buffers are free when its handler has returned.
+func newConnection(t *Transport, ws *websocket.Conn, wire *wire, r *http.Request, exec graphql.GraphExecutor) *connection {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
+	c := &connection{
+		t: t, ws: ws, dialect: dialects[ws.Subprotocol()], exec: exec,
+		ctx: ctx, cancel: cancel, pinged: time.Now(),
 	}
+	c.line.Open(t.o.Connections, wire.Conn, c)
+	wire.line = &c.line
+	return c
 }
 
 // serve runs the connection until it and all its operations have ended.
-func (c *connection) serve() {
-	defer c.ws.Close()
+func (c *connection) serve(place *delivery.Place) {
+	defer place.Leave()
+	place.Track(c)
+	defer place.Untrack(c)
+	c.t.metrics.connections.Inc()
+	defer c.t.metrics.connections.Dec()
+
 	if c.dialect == nil {
 		c.close(CloseSubprotocol, "subprotocol not acceptable: offer graphql-transport-ws or graphql-ws")
 	}
 	c.initTimer = time.AfterFunc(c.t.o.InitTimeout, func() {
 		c.close(CloseInitTimeout, "connection initialisation timeout")
 	})
-	defer c.initTimer.Stop()
-
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		c.write()
-	}()
 	c.read()
-	<-written
+	c.initTimer.Stop()
+	c.stopAll()
+	c.line.Wait()
 	c.wait.Wait()
+	c.t.metrics.closed.WithLabelValues(closeLabel(context.Cause(c.ctx))).Inc()
 	c.t.o.Logger.Debug("a websocket ended", "cause", context.Cause(c.ctx))
 }
 
 // close ends the connection: what is queued is still sent, then a close frame. Only the first reason counts.
 func (c *connection) close(code int, reason string) {
-	c.cancel(&CloseError{Code: code, Reason: reason})
+	c.end(&CloseError{Code: code, Reason: reason})
 }
 
-// send queues a frame; a client that does not keep up with what it asked for is dropped.
-func (c *connection) send(frame []byte) {
-	if !c.outbox.put(frame) {
-		c.close(CloseTooSlow, "too slow: more waits to be read than is kept")
+// end ends the connection as its cause wants it.
+func (c *connection) end(cause error) {
+	c.cancel(cause)
+	var why *CloseError
+	if !errors.As(context.Cause(c.ctx), &why) {
+		c.line.Finish(nil, false, 0)
+		return
 	}
+	c.line.Finish(why.frame(), why.Code == CloseTooSlow, closeGrace)
 }
+
+// Lost ends a connection that can't be written to any more.
+func (c *connection) Lost(err error) {
+	if errors.Is(err, delivery.ErrTooSlow) {
+		c.close(CloseTooSlow, err.Error())
+		return
+	}
+	c.end(gone(err))
+}
+
+// Drain asks the client to connect again, elsewhere or later.
+func (c *connection) Drain() {
+	c.close(websocket.CloseServiceRestart, "the gateway restarts: connect again")
+}
+
+// Cut ends the connection without a word.
+func (c *connection) Cut() { c.line.Cut() }
+
+// Visit asks for a sign of life with WebSocket's own ping, which every client library answers, and cuts a connection
+// that gives none.
+func (c *connection) Visit(now time.Time) {
+	o := c.t.o.Connections.Options()
+	if now.UnixNano()-c.heard.Load() > int64(o.PingInterval+o.PongTimeout) {
+		c.cancel(&goneError{websocket.CloseAbnormalClosure})
+		c.line.Cut()
+		return
+	}
+	if now.Sub(c.pinged) < o.PingInterval || c.dialect == nil {
+		return
+	}
+	c.pinged = now
+	if c.dialect.keepAlive != nil {
+		c.send(c.dialect.keepAlive)
+	}
+	c.line.Send(pingFrame)
+}
+
+// send queues a message; a client that does not keep up with what it asked for is dropped.
+func (c *connection) send(message []byte) { c.line.Send(frame(websocket.TextMessage, message)) }
 
 // read takes messages until the connection is over. While it is being closed they are dropped: only the
 // answer to the close frame is waited for.
 func (c *connection) read() {
-	defer close(c.readEnded)
 	c.ws.SetReadLimit(c.t.o.MaxMessage)
-	c.ws.SetPongHandler(func(string) error { return c.expectMore() })
+	c.ws.SetPongHandler(func(string) error {
+		c.hear()
+		return nil
+	})
+	c.hear()
 	for {
-		_ = c.expectMore()
 		messageType, data, err := c.ws.ReadMessage()
+		c.hear()
 		switch {
 		case err != nil:
-			c.cancel(gone(err))
+			c.end(gone(err))
 			return
 		case c.ctx.Err() != nil:
 		case messageType != websocket.TextMessage:
@@ -115,91 +169,8 @@ func (c *connection) read() {
 	}
 }
 
-// expectMore gives the client time until the answer to the next ping.
-func (c *connection) expectMore() error {
-	return c.ws.SetReadDeadline(time.Now().Add(c.t.o.PingInterval + c.t.o.PongTimeout))
-}
-
-// write sends what is queued, and pings, until the connection is to end.
-func (c *connection) write() {
-	pings := time.NewTicker(c.t.o.PingInterval)
-	defer pings.Stop()
-	for {
-		var err error
-		select {
-		case <-c.ctx.Done():
-			c.sayGoodbye()
-			return
-		case <-c.outbox.ready:
-			err = c.flush(func() bool { return c.ctx.Err() == nil })
-		case <-pings.C:
-			err = c.ping()
-		}
-		if err != nil {
-			c.cancel(gone(err))
-			_ = c.ws.Close() // ends read
-			return
-		}
-	}
-}
-
-// flush writes what is queued, as long as it may go on.
-func (c *connection) flush(goOn func() bool) error {
-	for goOn() {
-		frame := c.outbox.take()
-		if frame == nil {
-			break
-		}
-		if err := c.put(frame); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *connection) put(frame []byte) error {
-	if err := c.ws.SetWriteDeadline(time.Now().Add(c.t.o.WriteTimeout)); err != nil {
-		return err
-	}
-	return c.ws.WriteMessage(websocket.TextMessage, frame)
-}
-
-// ping asks for a sign of life with WebSocket's own ping, which every client library answers.
-func (c *connection) ping() error {
-	if c.dialect.keepAlive != nil {
-		if err := c.put(c.dialect.keepAlive); err != nil {
-			return err
-		}
-	}
-	return c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(c.t.o.WriteTimeout))
-}
-
-// sayGoodbye sends what is queued and the close frame, and waits a little for the answer: a connection that
-// is cut at once can lose the frame on its way.
-func (c *connection) sayGoodbye() {
-	defer c.ws.Close() // ends read
-	cause := context.Cause(c.ctx)
-	if left := (*goneError)(nil); errors.As(cause, &left) {
-		return
-	}
-	why := &CloseError{Code: websocket.CloseGoingAway, Reason: "going away"}
-	errors.As(cause, &why)
-	deadline := time.Now().Add(c.t.o.WriteTimeout)
-	if why.Code != CloseTooSlow {
-		if c.flush(func() bool { return time.Now().Before(deadline) }) != nil {
-			return
-		}
-	}
-	if c.ws.WriteControl(websocket.CloseMessage, why.frame(), deadline) != nil {
-		return
-	}
-	grace := time.NewTimer(closeGrace)
-	defer grace.Stop()
-	select {
-	case <-c.readEnded:
-	case <-grace.C:
-	}
-}
+// hear notes a sign of life.
+func (c *connection) hear() { c.heard.Store(time.Now().UnixNano()) }
 
 // handle acts on one message.
 func (c *connection) handle(data []byte) {
@@ -222,7 +193,7 @@ func (c *connection) handle(data []byte) {
 	case unsubscribe:
 		c.unsubscribe(m.id)
 	case ping:
-		c.send(frame("pong", "", m.payload))
+		c.send(text("pong", "", m.payload))
 	case pong: // any message is a sign of life
 	case terminate:
 		c.close(websocket.CloseNormalClosure, "terminated by the client")
@@ -249,7 +220,7 @@ func (c *connection) initialise(m message) {
 	}
 	c.viewer = viewer
 	context.AfterFunc(viewer, func() { c.closeFor(context.Cause(viewer)) })
-	c.send(frame("connection_ack", "", nil))
+	c.send(text("connection_ack", "", nil))
 	if c.dialect.keepAlive != nil {
 		c.send(c.dialect.keepAlive)
 	}
@@ -261,7 +232,7 @@ func (c *connection) refuse(err error) {
 	errors.As(err, &why)
 	if c.dialect.initErrors {
 		payload, _ := json.Marshal(map[string]string{"message": why.Reason}) // strings always can be
-		c.send(frame("connection_error", "", payload))
+		c.send(text("connection_error", "", payload))
 	}
 	c.close(why.Code, why.Reason)
 }
@@ -270,5 +241,5 @@ func (c *connection) refuse(err error) {
 func (c *connection) closeFor(cause error) {
 	why := &CloseError{Code: websocket.CloseGoingAway, Reason: "going away"}
 	errors.As(cause, &why)
-	c.cancel(why)
+	c.end(why)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"fleetgate/internal/delivery"
 	"fleetgate/internal/graphqlws"
 )
 
@@ -54,11 +55,11 @@ func TestLimitsOnConnections(t *testing.T) {
 		}
 		return response.StatusCode
 	}
-	for status, options := range map[int]graphqlws.Options{
+	for status, options := range map[int]delivery.Options{
 		http.StatusServiceUnavailable: {MaxConnections: 2},
 		http.StatusTooManyRequests:    {MaxConnectionsPerClient: 2},
 	} {
-		_, address := serve(t, options)
+		_, address := serveWith(t, options, graphqlws.Options{})
 		first := connect(t, address, modern)
 		connect(t, address, modern)
 		if got := refused(address); got != status {
@@ -100,9 +101,9 @@ func TestOriginIsChecked(t *testing.T) {
 
 func TestAReaderThatIsTooSlowIsDropped(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	_, address := serve(t, graphqlws.Options{
-		QueueFrames: 16, WriteTimeout: 500 * time.Millisecond, Registerer: registry,
-	})
+	_, address := serveWith(t, delivery.Options{
+		QueueFrames: 16, WriteTimeout: 500 * time.Millisecond,
+	}, graphqlws.Options{Registerer: registry})
 	forBoth(t, func(t *testing.T, protocol string) {
 		c := connect(t, address, protocol)
 		c.subscribe("a", `subscription{flood(bytes:65536)}`) // and nothing is read
@@ -113,19 +114,12 @@ func TestAReaderThatIsTooSlowIsDropped(t *testing.T) {
 	}
 }
 
-func TestASlowReaderIsToldWhy(t *testing.T) {
-	_, address := serve(t, graphqlws.Options{QueueFrames: 4})
-	c := connect(t, address, modern)
-	c.subscribe("a", `subscription{flood(bytes:1024)}`) // faster than any reader
-	if closed := c.wantsClose(4290); closed.Text == "" {
-		t.Error("no reason was given")
-	}
-}
-
 func TestSilentPeerIsDropped(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	_, address := serve(t, graphqlws.Options{
-		PingInterval: 50 * time.Millisecond, PongTimeout: 500 * time.Millisecond, Registerer: registry,
+	_, address := serveWith(t, delivery.Options{
+		PingInterval: 50 * time.Millisecond, PongTimeout: 500 * time.Millisecond,
+	}, graphqlws.Options{
+		Registerer:  registry,
 		InitTimeout: time.Second, // which does not hold for those who have initialised
 	})
 	silent := connect(t, address, modern)
@@ -290,23 +284,6 @@ func messagesUntilClose(t *testing.T, c *client, code int) []string {
 			t.Fatalf("got %v, want close %d", err, code)
 		}
 		return messages
-	}
-}
-
-func TestWhatClientsAreCountedBy(t *testing.T) {
-	for from, want := range map[string]string{
-		"192.0.2.7:4711":                          "192.0.2.7",
-		"[::ffff:192.0.2.7]:4711":                 "192.0.2.7",
-		"[2001:db8:0:1:aaaa:bbbb:cccc:dddd]:4711": "2001:db8:0:1::/64",
-		"[2001:db8:0:1::2]:4712":                  "2001:db8:0:1::/64",
-		"[2001:db8:0:2::2]:4711":                  "2001:db8:0:2::/64",
-		"[fe80::1%eth0]:4711":                     "fe80::/64",
-		"[::1]:4711":                              "::1",
-		"@":                                       "@", // a Unix socket
-	} {
-		if got := graphqlws.ClientAddress(&http.Request{RemoteAddr: from}); got != want {
-			t.Errorf("%s: got %s, want %s", from, got, want)
-		}
 	}
 }
 

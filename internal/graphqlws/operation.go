@@ -2,10 +2,12 @@ package graphqlws
 
 import (
 	"context"
-	"encoding/json"
 	"runtime/debug"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/gorilla/websocket"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"fleetgate/internal/delivery"
@@ -13,10 +15,23 @@ import (
 
 // operation is a query, mutation or subscription under way.
 type operation struct {
+	stream delivery.Stream
+	c      *connection
 	id     string
+	quoted string          // the id in JSON
 	viewer context.Context // of the connection
 	cancel context.CancelFunc
+
+	// The connection's lock is for these.
+	active  bool   // the client is still told about it
+	running bool   // it counts as one of those at once
+	leave   func() // those with whom it is run together; nil: it is run alone, by a goroutine
 }
+
+var (
+	_ delivery.Receiver = (*operation)(nil)
+	_ delivery.Framer   = (*operation)(nil)
+)
 
 // subscribe starts an operation.
 func (c *connection) subscribe(m message) {
@@ -29,121 +44,181 @@ func (c *connection) subscribe(m message) {
 		c.close(CloseInvalidMessage, err.Error())
 		return
 	}
-	params.Headers = c.headers
 	params.ReadTime = graphql.TraceTiming{Start: graphql.Now(), End: graphql.Now()}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, taken := c.active[m.id]; taken {
+	if c.find(m.id) != nil {
 		c.close(CloseDuplicateOperation, "subscriber for "+m.id+" already exists")
 		return
 	}
 	if c.running >= c.t.o.MaxOperations {
-		c.send(c.dialect.errorFrame(m.id, gqlerror.List{{
+		c.send(c.dialect.failure(m.id, gqlerror.List{{
 			Message:    "too many operations at once on this connection",
 			Extensions: map[string]any{"code": "RATE_LIMITED"},
 		}}))
 		return
 	}
 	ctx, cancel := context.WithCancel(c.viewer)
-	op := &operation{id: m.id, viewer: c.viewer, cancel: cancel}
-	c.active[m.id] = op
+	op := &operation{c: c, id: m.id, quoted: quote(m.id), viewer: c.viewer, cancel: cancel, active: true, running: true}
+	op.stream.Open(&c.line, op)
+	c.active = append(c.active, op)
 	c.running++
-	c.wait.Add(1)
-	go c.run(ctx, op, params)
+	c.wait.Go(func() { op.run(ctx, params) })
+}
+
+// find is the operation of an id that the client is still told about; nil when there is none. The lock is held.
+func (c *connection) find(id string) *operation {
+	for _, op := range c.active {
+		if op.id == id {
+			return op
+		}
+	}
+	return nil
 }
 
 // unsubscribe stops an operation at the client's wish; one that has just ended by itself is no error.
 func (c *connection) unsubscribe(id string) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	op, known := c.active[id]
-	if !known {
+	op := c.find(id)
+	c.mu.Unlock()
+	if op == nil {
 		return
 	}
-	delete(c.active, id)
-	op.cancel()
+	op.stop()
 	if c.dialect.confirms {
-		c.send(frame("complete", id, nil))
+		c.send(text("complete", id, nil))
 	}
 }
 
-// run executes an operation and tells the client of its responses and its end.
-func (c *connection) run(ctx context.Context, op *operation, params *graphql.RawParams) {
-	defer c.wait.Done()
-	defer func() {
+// stopAll stops what is still active when the connection has ended.
+func (c *connection) stopAll() {
+	c.mu.Lock()
+	active := slices.Clone(c.active)
+	c.mu.Unlock()
+	for _, op := range active {
+		op.stop()
+	}
+}
+
+// stop ends an operation whose results nobody wants.
+func (op *operation) stop() {
+	op.stream.Stop()
+	op.c.mu.Lock()
+	op.forget()
+	leave := op.leave
+	op.c.mu.Unlock()
+	op.cancel() // which ends a goroutine of its own
+	if leave != nil {
+		leave()
+	}
+}
+
+// forget frees the operation's id. The connection's lock is held, as for the next.
+func (op *operation) forget() {
+	op.active = false
+	op.c.active = slices.DeleteFunc(op.c.active, func(other *operation) bool { return other == op })
+	if op.leave != nil {
+		op.makeRoom()
+	}
+}
+
+// makeRoom lets another operation run in this one's place.
+func (op *operation) makeRoom() {
+	if op.running {
+		op.running = false
+		op.c.running--
+	}
+}
+
+// join leaves an operation to those with whom it is run together.
+func (op *operation) join(leave func()) {
+	op.c.mu.Lock()
+	op.leave = leave
+	active := op.active
+	if !active { // it ended meanwhile
+		op.makeRoom()
+	}
+	op.c.mu.Unlock()
+	if !active {
 		op.cancel()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.running--
-	}()
+		leave()
+	}
+}
+
+// run executes an operation and tells the client of its responses and its end, unless others do that.
+func (op *operation) run(ctx context.Context, params *graphql.RawParams) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.t.o.Logger.Error("an operation panicked", "panic", r, "stack", string(debug.Stack()))
-			c.finish(op, c.dialect.errorFrame(op.id, gqlerror.List{{
-				Message:    "internal error",
-				Extensions: map[string]any{"code": "INTERNAL"},
-			}}))
+			op.c.t.o.Logger.Error("an operation panicked", "panic", r, "stack", string(debug.Stack()))
+			op.End(gqlerror.List{{Message: "internal error", Extensions: map[string]any{"code": "INTERNAL"}}})
+		}
+		op.c.mu.Lock()
+		defer op.c.mu.Unlock()
+		if op.leave == nil {
+			op.cancel()
+			op.makeRoom()
 		}
 	}()
-	c.finish(op, c.execute(ctx, op, params))
-}
-
-// execute sends the responses of an operation and returns the frame that ends it. An error ends it without
-// a complete after it.
-func (c *connection) execute(ctx context.Context, op *operation, params *graphql.RawParams) []byte {
 	ctx = graphql.StartOperationTrace(ctx)
-	opCtx, errs := c.exec.CreateOperationContext(ctx, params)
+	exec := op.c.exec
+	opCtx, errs := exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
-		response := c.exec.DispatchError(graphql.WithOperationContext(ctx, opCtx), errs)
-		return c.dialect.errorFrame(op.id, response.Errors)
-	}
-	ctx, failures := delivery.WithFailures(graphql.WithOperationContext(ctx, opCtx))
-	responses, ctx := c.exec.DispatchOperation(ctx, opCtx)
-	for {
-		response := responses(ctx)
-		if response == nil {
-			break
-		}
-		if response.Data == nil && len(response.Errors) > 0 {
-			return c.dialect.errorFrame(op.id, response.Errors) // nothing was executed
-		}
-		payload, err := json.Marshal(response)
-		if err != nil {
-			panic(err) // a resolver's scalar wrote what is not JSON
-		}
-		if !c.deliver(op, frame(c.dialect.next, op.id, payload)) {
-			return nil
-		}
-	}
-	if errs := failures.List(); len(errs) > 0 {
-		response := c.exec.DispatchError(ctx, errs)
-		return c.dialect.errorFrame(op.id, response.Errors)
-	}
-	return frame("complete", op.id, nil)
-}
-
-// deliver sends a frame of an operation, unless the client has stopped it or the viewer's time is over: what
-// happens because of that is no result. It reports whether the operation goes on.
-func (c *connection) deliver(op *operation, frame []byte) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.active[op.id] != op || op.viewer.Err() != nil {
-		return false
-	}
-	c.send(frame)
-	return true
-}
-
-// finish sends the last frame of an operation and frees its id.
-func (c *connection) finish(op *operation, frame []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.active[op.id] != op {
+		op.End(exec.DispatchError(graphql.WithOperationContext(ctx, opCtx), errs).Errors)
 		return
 	}
-	delete(c.active, op.id)
-	if op.viewer.Err() == nil {
-		c.send(frame)
+	if opCtx.Operation.Operation == ast.Subscription && op.c.t.o.Share != nil {
+		if leave, ok := op.c.t.o.Share(ctx, exec, opCtx, op); ok {
+			op.join(leave)
+			return
+		}
 	}
+	delivery.Run(ctx, exec, opCtx, op)
+}
+
+// Deliver is that of a Receiver. When the viewer's time is over it takes nothing: what happens because of that is no
+// result.
+func (op *operation) Deliver(results ...*delivery.Result) bool {
+	return op.viewer.Err() == nil && op.stream.Deliver(results...)
+}
+
+// Replay is that of a Receiver.
+func (op *operation) Replay(ctx context.Context, result *delivery.Result) bool {
+	return op.viewer.Err() == nil && op.stream.Replay(ctx, result)
+}
+
+// End is that of a Receiver. An error ends an operation without a complete after it.
+func (op *operation) End(errs gqlerror.List) {
+	op.c.mu.Lock()
+	defer op.c.mu.Unlock()
+	if !op.active {
+		return
+	}
+	op.forget()
+	op.cancel()
+	if op.viewer.Err() == nil {
+		op.stream.Last(errs, op.last)
+	}
+}
+
+// last is the frame with which the operation ends.
+func (op *operation) last(errs gqlerror.List) []byte {
+	if len(errs) > 0 {
+		return frame(websocket.TextMessage, op.c.dialect.failure(op.id, errs))
+	}
+	return frame(websocket.TextMessage, text("complete", op.id, nil))
+}
+
+// AppendResult is that of a Framer.
+func (op *operation) AppendResult(b, response []byte, _ string) []byte {
+	const envelope = len(`{"type":"","id":,"payload":}`)
+	next := op.c.dialect.next
+	b = appendHeader(b, websocket.TextMessage, envelope+len(next)+len(op.quoted)+len(response))
+	b = append(b, `{"type":"`...)
+	b = append(b, next...)
+	b = append(b, `","id":`...)
+	b = append(b, op.quoted...)
+	b = append(b, `,"payload":`...)
+	b = append(b, response...)
+	return append(b, '}')
 }

@@ -120,16 +120,15 @@ func (m message) parameters() (*graphql.RawParams, error) {
 	return params, nil
 }
 
-// frame writes a message to the client. payload is JSON or nil; id "" means none.
-func frame(messageType, id string, payload []byte) []byte {
+// text writes a message to the client. payload is JSON or nil; id "" means none.
+func text(messageType, id string, payload []byte) []byte {
 	b := make([]byte, 0, len(messageType)+len(id)+len(payload)+40)
 	b = append(b, `{"type":"`...)
 	b = append(b, messageType...)
 	b = append(b, '"')
 	if id != "" {
-		quoted, _ := json.Marshal(id) // a string always can be
 		b = append(b, `,"id":`...)
-		b = append(b, quoted...)
+		b = append(b, quote(id)...)
 	}
 	if payload != nil {
 		b = append(b, `,"payload":`...)
@@ -138,16 +137,21 @@ func frame(messageType, id string, payload []byte) []byte {
 	return append(b, '}')
 }
 
-// errorFrame ends an operation with errors.
-func (d *dialect) errorFrame(id string, errs gqlerror.List) []byte {
+func quote(id string) string {
+	quoted, _ := json.Marshal(id) // a string always can be
+	return string(quoted)
+}
+
+// failure ends an operation with errors.
+func (d *dialect) failure(id string, errs gqlerror.List) []byte {
 	if d != legacy {
 		payload, err := json.Marshal(errs)
 		if err != nil {
 			payload = []byte(`[{"message":"internal error"}]`)
 		}
-		return frame("error", id, payload)
+		return text("error", id, payload)
 	}
-	return frame("error", id, legacyError(errs))
+	return text("error", id, legacyError(errs))
 }
 
 // legacyError is one error, as the older protocol wants it, that carries the list for clients that look.

@@ -118,9 +118,19 @@ func execute(ctx context.Context) graphql.ResponseHandler {
 	panic("unknown field " + field.Name)
 }
 
-// serve starts a server with the transport and returns its ws:// address.
-func serve(t *testing.T, o graphqlws.Options) (*graphqlws.Transport, string) {
+// serve starts a server with the transport and returns what looks after its connections, and its ws:// address.
+func serve(t *testing.T, o graphqlws.Options) (*delivery.Connections, string) {
 	t.Helper()
+	return serveWith(t, delivery.Options{}, o)
+}
+
+func serveWith(t *testing.T, limits delivery.Options, o graphqlws.Options) (*delivery.Connections, string) {
+	t.Helper()
+	connections, err := delivery.New(limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Connections = connections
 	sockets, err := graphqlws.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -132,12 +142,12 @@ func serve(t *testing.T, o graphqlws.Options) (*graphqlws.Transport, string) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if err := sockets.Shutdown(ctx); err != nil {
+		if err := connections.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
 		server.Close()
 	})
-	return sockets, "ws" + strings.TrimPrefix(server.URL, "http")
+	return connections, "ws" + strings.TrimPrefix(server.URL, "http")
 }
 
 // client is a raw WebSocket client that speaks either protocol.

@@ -38,6 +38,9 @@ type Gateway struct {
 	StaleAfter          time.Duration `name:"stale-after" default:"15m" help:"How long a device that said it is online may be silent before it is shown as STALE."`
 	AcceptSessionTokens bool          `name:"accept-session-tokens" default:"true" negatable:"" help:"Accept the plain Session-Token header of existing GLPI clients too."`
 	MaxUpload           int64         `name:"max-upload" default:"512" placeholder:"MIB" help:"The largest file that can be uploaded, in MiB; GLPI's PHP has limits of its own."`
+	MaxConnections      int           `name:"max-connections" default:"25000" help:"How many connections may be open for subscriptions."`
+	MaxPerClient        int           `name:"max-connections-per-client" default:"1000" help:"How many of them one IP address may have: behind a reverse proxy all clients have the proxy's."`
+	SlowReader          string        `name:"slow-reader" default:"latest" enum:"latest,close" help:"What becomes of a client that reads more slowly than events come: it gets the latest presence of each device and is told to ask again for the rest (latest), or is closed (close)."`
 	LogLevel            string        `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"The least serious messages to log: ${enum}."`
 	LogFormat           string        `name:"log-format" default:"text" enum:"text,json" help:"How log lines look: ${enum}."`
 }
@@ -83,6 +86,12 @@ func (g *Gateway) Check(needBackends bool) error {
 	}
 	if g.MaxUpload < 1 || g.MaxUpload > mostUpload {
 		return fmt.Errorf("--max-upload: %d is not between 1 and %d MiB", g.MaxUpload, mostUpload)
+	}
+	if g.MaxConnections < 1 {
+		return fmt.Errorf("--max-connections: %d is not a number of connections", g.MaxConnections)
+	}
+	if g.MaxPerClient < 1 {
+		return fmt.Errorf("--max-connections-per-client: %d is not a number of connections", g.MaxPerClient)
 	}
 	if err := checkBackend("public-url", g.PublicURL, false, "https", "http"); err != nil {
 		return err

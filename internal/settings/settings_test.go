@@ -16,6 +16,7 @@ func valid() settings.Gateway {
 	return settings.Gateway{
 		GLPIURL: "https://glpi.example/apirest.php", MQTTURL: "mqtts://broker.example:8883",
 		SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512,
+		MaxConnections: 1, MaxPerClient: 1,
 	}
 }
 
@@ -37,6 +38,8 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"no session lifetime":  {func(g *settings.Gateway) { g.SessionLifetime = 0 }, "--session-lifetime: "},
 		"negative stale after": {func(g *settings.Gateway) { g.StaleAfter = -time.Second }, "--stale-after: "},
 		"no uploads":           {func(g *settings.Gateway) { g.MaxUpload = 0 }, "--max-upload: "},
+		"no connections":       {func(g *settings.Gateway) { g.MaxConnections = 0 }, "--max-connections: "},
+		"none a client":        {func(g *settings.Gateway) { g.MaxPerClient = -1 }, "--max-connections-per-client: "},
 		"endless uploads":      {func(g *settings.Gateway) { g.MaxUpload = 2048 }, "--max-upload: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +62,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 }
 
 func TestTheDemoNeedsNoBackends(t *testing.T) {
-	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512}
+	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, MaxConnections: 1, MaxPerClient: 1}
 	if err := g.Check(false); err != nil {
 		t.Fatal(err)
 	}
