@@ -18,11 +18,13 @@ import (
 
 	"fleetgate/graph/schema"
 	"fleetgate/internal/gateway"
+	"fleetgate/internal/heap"
 	"fleetgate/internal/settings"
 	"fleetgate/internal/sim"
 )
 
 //go:generate go tool gqlgen generate
+//go:generate go run ./graph/lean graph/generated
 //go:generate sh -c "go run . schema >graph/schema.graphql.new && mv graph/schema.graphql.new graph/schema.graphql"
 
 // version is the gateway's; a release sets it with -ldflags "-X main.version=1.2.3".
@@ -157,6 +159,7 @@ func (c *demoCommand) Run(ctx context.Context, s streams) error {
 
 // serve runs the gateway on its address. started, if not nil, is called once it listens.
 func serve(ctx context.Context, s settings.Gateway, to streams, started func(context.Context, *gateway.Gateway)) error {
+	defer heap.Tune()()
 	listener, err := net.Listen("tcp", s.Listen)
 	if err != nil {
 		return &usageError{fmt.Errorf("--listen: %w", err)}

@@ -332,3 +332,26 @@ func TestTheLastPositionOutlivesTheGPS(t *testing.T) {
 		t.Errorf("got %s", a.text)
 	}
 }
+
+// The transports send one response: what a query would put off comes with it, and nothing is left waiting to be fetched.
+func TestWhatIsDeferredComesAtOnce(t *testing.T) {
+	w := newWorld(t)
+	admin := w.signIn("admin@acme.test")
+	a := w.must(admin, `{ agents(first: 2) { nodes { id ... @defer(label: "rest") { name fleet { name } entity { name } } } ... @defer { totalCount } } }`, nil)
+	if strings.Contains(a.text, "hasNext") || a.at("agents", "nodes", 1, "fleet", "name") == nil || a.at("agents", "totalCount") == nil {
+		t.Errorf("got %s", a.text)
+	}
+}
+
+// An object may be asked for a field twice, by way of an interface and of its own type.
+func TestAFieldThatIsSelectedTwiceComesOnce(t *testing.T) {
+	w := newWorld(t)
+	admin := w.signIn("admin@acme.test")
+	id := w.must(admin, `{ agents(first: 1) { nodes { id } } }`, nil).at("agents", "nodes", 0, "id")
+	a := w.must(admin, `query ($id: ID!) { node(id: $id) { id ...on Agent { id name id } ...more } } fragment more on Agent { name databaseId id }`, map[string]any{"id": id})
+	for _, field := range []string{`"id":`, `"name":`, `"databaseId":`} {
+		if strings.Count(a.text, field) != 1 {
+			t.Errorf("%s comes %d times: %s", field, strings.Count(a.text, field), a.text)
+		}
+	}
+}

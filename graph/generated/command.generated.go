@@ -6,10 +6,7 @@ import (
 	"context"
 	"errors"
 	"fleetgate/graph/model"
-	"math"
 	"strconv"
-	"sync/atomic"
-	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -25,70 +22,25 @@ import (
 
 // region    **************************** field.gotpl *****************************
 
+//go:noinline
 func (ec *executionContext) _LocateAgentPayload_answered(ctx context.Context, field graphql.CollectedField, obj *model.LocateAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LocateAgentPayload_answered(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Answered, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
-			return ec.marshalNBoolean2bool(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNBoolean2bool(ctx, field.Selections, obj.Answered)
 }
 func (ec *executionContext) fieldContext_LocateAgentPayload_answered(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LocateAgentPayload", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _LocateAgentPayload_roundTripMs(ctx context.Context, field graphql.CollectedField, obj *model.LocateAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LocateAgentPayload_roundTripMs(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.RoundTripMs, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
-			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+	return ec.marshalOFloat2ᚖfloat64(ctx, field.Selections, obj.RoundTripMs)
 }
 func (ec *executionContext) fieldContext_LocateAgentPayload_roundTripMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LocateAgentPayload", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _LocateAgentPayload_answeredBy(ctx context.Context, field graphql.CollectedField, obj *model.LocateAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LocateAgentPayload_answeredBy(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.AnsweredBy, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.CommandRoad) graphql.Marshaler {
-			return ec.marshalOCommandRoad2ᚖfleetgateᚋgraphᚋmodelᚐCommandRoad(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+	return ec.marshalOCommandRoad2ᚖfleetgateᚋgraphᚋmodelᚐCommandRoad(ctx, field.Selections, obj.AnsweredBy)
 }
 func (ec *executionContext) fieldContext_LocateAgentPayload_answeredBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LocateAgentPayload", field, false, false, errors.New("field of type CommandRoad does not have child fields"))
@@ -190,70 +142,25 @@ func (ec *executionContext) fieldContext_LocateAgentPayload_userErrors(_ context
 	return fc, nil
 }
 
+//go:noinline
 func (ec *executionContext) _PingAgentPayload_answered(ctx context.Context, field graphql.CollectedField, obj *model.PingAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PingAgentPayload_answered(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Answered, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
-			return ec.marshalNBoolean2bool(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNBoolean2bool(ctx, field.Selections, obj.Answered)
 }
 func (ec *executionContext) fieldContext_PingAgentPayload_answered(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PingAgentPayload", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _PingAgentPayload_roundTripMs(ctx context.Context, field graphql.CollectedField, obj *model.PingAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PingAgentPayload_roundTripMs(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.RoundTripMs, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
-			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+	return ec.marshalOFloat2ᚖfloat64(ctx, field.Selections, obj.RoundTripMs)
 }
 func (ec *executionContext) fieldContext_PingAgentPayload_roundTripMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PingAgentPayload", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _PingAgentPayload_answeredBy(ctx context.Context, field graphql.CollectedField, obj *model.PingAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PingAgentPayload_answeredBy(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.AnsweredBy, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.CommandRoad) graphql.Marshaler {
-			return ec.marshalOCommandRoad2ᚖfleetgateᚋgraphᚋmodelᚐCommandRoad(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+	return ec.marshalOCommandRoad2ᚖfleetgateᚋgraphᚋmodelᚐCommandRoad(ctx, field.Selections, obj.AnsweredBy)
 }
 func (ec *executionContext) fieldContext_PingAgentPayload_answeredBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PingAgentPayload", field, false, false, errors.New("field of type CommandRoad does not have child fields"))
@@ -323,93 +230,33 @@ func (ec *executionContext) fieldContext_PingAgentPayload_userErrors(_ context.C
 	return fc, nil
 }
 
+//go:noinline
 func (ec *executionContext) _RequestInventoryPayload_answered(ctx context.Context, field graphql.CollectedField, obj *model.RequestInventoryPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RequestInventoryPayload_answered(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Answered, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
-			return ec.marshalNBoolean2bool(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNBoolean2bool(ctx, field.Selections, obj.Answered)
 }
 func (ec *executionContext) fieldContext_RequestInventoryPayload_answered(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RequestInventoryPayload", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _RequestInventoryPayload_roundTripMs(ctx context.Context, field graphql.CollectedField, obj *model.RequestInventoryPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RequestInventoryPayload_roundTripMs(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.RoundTripMs, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
-			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+	return ec.marshalOFloat2ᚖfloat64(ctx, field.Selections, obj.RoundTripMs)
 }
 func (ec *executionContext) fieldContext_RequestInventoryPayload_roundTripMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RequestInventoryPayload", field, false, false, errors.New("field of type Float does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _RequestInventoryPayload_answeredBy(ctx context.Context, field graphql.CollectedField, obj *model.RequestInventoryPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RequestInventoryPayload_answeredBy(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.AnsweredBy, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.CommandRoad) graphql.Marshaler {
-			return ec.marshalOCommandRoad2ᚖfleetgateᚋgraphᚋmodelᚐCommandRoad(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+	return ec.marshalOCommandRoad2ᚖfleetgateᚋgraphᚋmodelᚐCommandRoad(ctx, field.Selections, obj.AnsweredBy)
 }
 func (ec *executionContext) fieldContext_RequestInventoryPayload_answeredBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RequestInventoryPayload", field, false, false, errors.New("field of type CommandRoad does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _RequestInventoryPayload_receivedAt(ctx context.Context, field graphql.CollectedField, obj *model.RequestInventoryPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RequestInventoryPayload_receivedAt(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.ReceivedAt, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
-			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+	return ec.marshalODateTime2ᚖtimeᚐTime(ctx, field.Selections, obj.ReceivedAt)
 }
 func (ec *executionContext) fieldContext_RequestInventoryPayload_receivedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RequestInventoryPayload", field, false, false, errors.New("field of type DateTime does not have child fields"))
@@ -608,8 +455,6 @@ func (ec *executionContext) _LocateAgentPayload(ctx context.Context, sel ast.Sel
 	fields := graphql.CollectFields(ec.OperationContext, sel, locateAgentPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -653,16 +498,7 @@ func (ec *executionContext) _LocateAgentPayload(ctx context.Context, sel ast.Sel
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 var pingAgentPayloadImplementors = []string{"PingAgentPayload"}
@@ -671,8 +507,6 @@ func (ec *executionContext) _PingAgentPayload(ctx context.Context, sel ast.Selec
 	fields := graphql.CollectFields(ec.OperationContext, sel, pingAgentPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -711,16 +545,7 @@ func (ec *executionContext) _PingAgentPayload(ctx context.Context, sel ast.Selec
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 var requestInventoryPayloadImplementors = []string{"RequestInventoryPayload"}
@@ -729,8 +554,6 @@ func (ec *executionContext) _RequestInventoryPayload(ctx context.Context, sel as
 	fields := graphql.CollectFields(ec.OperationContext, sel, requestInventoryPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -774,16 +597,7 @@ func (ec *executionContext) _RequestInventoryPayload(ctx context.Context, sel as
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 // endregion **************************** object.gotpl ****************************

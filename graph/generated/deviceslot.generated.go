@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fleetgate/graph/model"
-	"math"
 	"strconv"
 	"sync/atomic"
 
@@ -29,93 +28,33 @@ type DeviceSlotResolver interface {
 
 // region    **************************** field.gotpl *****************************
 
+//go:noinline
 func (ec *executionContext) _DeviceSlot_id(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlot) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlot_id(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.ID(), nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNID2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNID2string(ctx, field.Selections, obj.ID())
 }
 func (ec *executionContext) fieldContext_DeviceSlot_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceSlot", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _DeviceSlot_state(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlot) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlot_state(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.State, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.DeviceSlotState) graphql.Marshaler {
-			return ec.marshalNDeviceSlotState2fleetgateᚋgraphᚋmodelᚐDeviceSlotState(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNDeviceSlotState2fleetgateᚋgraphᚋmodelᚐDeviceSlotState(ctx, field.Selections, obj.State)
 }
 func (ec *executionContext) fieldContext_DeviceSlot_state(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceSlot", field, false, false, errors.New("field of type DeviceSlotState does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _DeviceSlot_reason(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlot) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlot_reason(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Reason, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.EnrollFailureCode) graphql.Marshaler {
-			return ec.marshalOEnrollFailureCode2ᚖfleetgateᚋgraphᚋmodelᚐEnrollFailureCode(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+	return ec.marshalOEnrollFailureCode2ᚖfleetgateᚋgraphᚋmodelᚐEnrollFailureCode(ctx, field.Selections, obj.Reason)
 }
 func (ec *executionContext) fieldContext_DeviceSlot_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceSlot", field, false, false, errors.New("field of type EnrollFailureCode does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _DeviceSlot_message(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlot) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlot_message(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Message, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+	return ec.marshalOString2ᚖstring(ctx, field.Selections, obj.Message)
 }
 func (ec *executionContext) fieldContext_DeviceSlot_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceSlot", field, false, false, errors.New("field of type String does not have child fields"))
@@ -345,24 +284,9 @@ func (ec *executionContext) fieldContext_DeviceSlotConnection_pageInfo(_ context
 	return fc, nil
 }
 
+//go:noinline
 func (ec *executionContext) _DeviceSlotConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlotConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlotConnection_totalCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNInt2int(ctx, field.Selections, obj.TotalCount)
 }
 func (ec *executionContext) fieldContext_DeviceSlotConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceSlotConnection", field, false, false, errors.New("field of type Int does not have child fields"))
@@ -400,47 +324,17 @@ func (ec *executionContext) fieldContext_DeviceSlotConnection_counts(_ context.C
 	return fc, nil
 }
 
+//go:noinline
 func (ec *executionContext) _DeviceSlotCount_state(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlotCount) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlotCount_state(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.State, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.DeviceSlotState) graphql.Marshaler {
-			return ec.marshalNDeviceSlotState2fleetgateᚋgraphᚋmodelᚐDeviceSlotState(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNDeviceSlotState2fleetgateᚋgraphᚋmodelᚐDeviceSlotState(ctx, field.Selections, obj.State)
 }
 func (ec *executionContext) fieldContext_DeviceSlotCount_state(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceSlotCount", field, false, false, errors.New("field of type DeviceSlotState does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _DeviceSlotCount_count(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlotCount) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlotCount_count(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Count, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNInt2int(ctx, field.Selections, obj.Count)
 }
 func (ec *executionContext) fieldContext_DeviceSlotCount_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceSlotCount", field, false, false, errors.New("field of type Int does not have child fields"))
@@ -478,24 +372,9 @@ func (ec *executionContext) fieldContext_DeviceSlotEdge_node(_ context.Context, 
 	return fc, nil
 }
 
+//go:noinline
 func (ec *executionContext) _DeviceSlotEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlotEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlotEdge_cursor(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNString2string(ctx, field.Selections, obj.Cursor)
 }
 func (ec *executionContext) fieldContext_DeviceSlotEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DeviceSlotEdge", field, false, false, errors.New("field of type String does not have child fields"))
@@ -570,8 +449,6 @@ func (ec *executionContext) _DeviceSlot(ctx context.Context, sel ast.SelectionSe
 	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -597,81 +474,13 @@ func (ec *executionContext) _DeviceSlot(ctx context.Context, sel ast.SelectionSe
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "user":
-			field := field
-
-			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
-				defer func() {
-					if r := recover(); r != nil {
-						ec.Error(ctx, ec.Recover(ctx, r))
-					}
-				}()
-				res = ec._DeviceSlot_user(ctx, field, obj)
-				if res == graphql.RequiredNull {
-					atomic.AddUint32(&fs.Invalids, 1)
-				}
-				return res
-			}
-
-			if field.IsDeferred() {
-				deferredFieldSet.AddField(field)
-				fieldIndex := len(deferredFieldSet.Values) - 1
-				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
-					return innerFunc(ctx, deferredFieldSet)
-				})
-
-				for _, deferrable := range field.Deferrables {
-					view, ok := deferLabelToView[deferrable.Label]
-					if !ok {
-						view = deferredFieldSet.NewView()
-						deferLabelToView[deferrable.Label] = view
-					}
-					view.AddIndices(fieldIndex)
-				}
-
-				// don't run the out.Concurrently() call below
-				out.Values[i] = graphql.Null
-				continue
-			}
-
-			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
+				return ec._DeviceSlot_user(ctx, field, obj)
+			})
 		case "entity":
-			field := field
-
-			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
-				defer func() {
-					if r := recover(); r != nil {
-						ec.Error(ctx, ec.Recover(ctx, r))
-					}
-				}()
-				res = ec._DeviceSlot_entity(ctx, field, obj)
-				if res == graphql.RequiredNull {
-					atomic.AddUint32(&fs.Invalids, 1)
-				}
-				return res
-			}
-
-			if field.IsDeferred() {
-				deferredFieldSet.AddField(field)
-				fieldIndex := len(deferredFieldSet.Values) - 1
-				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
-					return innerFunc(ctx, deferredFieldSet)
-				})
-
-				for _, deferrable := range field.Deferrables {
-					view, ok := deferLabelToView[deferrable.Label]
-					if !ok {
-						view = deferredFieldSet.NewView()
-						deferLabelToView[deferrable.Label] = view
-					}
-					view.AddIndices(fieldIndex)
-				}
-
-				// don't run the out.Concurrently() call below
-				out.Values[i] = graphql.Null
-				continue
-			}
-
-			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
+				return ec._DeviceSlot_entity(ctx, field, obj)
+			})
 		case "invitation":
 			out.Values[i] = ec._DeviceSlot_invitation(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -691,16 +500,7 @@ func (ec *executionContext) _DeviceSlot(ctx context.Context, sel ast.SelectionSe
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 var deviceSlotConnectionImplementors = []string{"DeviceSlotConnection"}
@@ -709,8 +509,6 @@ func (ec *executionContext) _DeviceSlotConnection(ctx context.Context, sel ast.S
 	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -749,16 +547,7 @@ func (ec *executionContext) _DeviceSlotConnection(ctx context.Context, sel ast.S
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 var deviceSlotCountImplementors = []string{"DeviceSlotCount"}
@@ -767,8 +556,6 @@ func (ec *executionContext) _DeviceSlotCount(ctx context.Context, sel ast.Select
 	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotCountImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -792,16 +579,7 @@ func (ec *executionContext) _DeviceSlotCount(ctx context.Context, sel ast.Select
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 var deviceSlotEdgeImplementors = []string{"DeviceSlotEdge"}
@@ -810,8 +588,6 @@ func (ec *executionContext) _DeviceSlotEdge(ctx context.Context, sel ast.Selecti
 	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -835,16 +611,7 @@ func (ec *executionContext) _DeviceSlotEdge(ctx context.Context, sel ast.Selecti
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 // endregion **************************** object.gotpl ****************************

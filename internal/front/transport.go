@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,7 +69,20 @@ func execute(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor,
 		writeRefusal(w, r, requestErrorStatus(r), response.Errors)
 		return
 	}
-	writeJSON(w, contentType(r), http.StatusOK, response)
+	writeResponse(w, contentType(r), response)
+}
+
+// writeResponse writes what was executed. Mere data goes out as it is: encoding/json would look through it once more.
+func writeResponse(w http.ResponseWriter, contentType string, response *graphql.Response) {
+	if !isMereData(response) {
+		writeJSON(w, contentType, http.StatusOK, response)
+		return
+	}
+	writeBytes(w, contentType, http.StatusOK, slices.Concat([]byte(`{"data":`), response.Data, []byte(`}`)))
+}
+
+func isMereData(r *graphql.Response) bool {
+	return r.Data != nil && len(r.Errors) == 0 && len(r.Extensions) == 0 && r.HasNext == nil && r.Label == "" && r.Path == nil
 }
 
 // fits refuses mutations over GET, which links and images can send, and subscriptions, which need a WebSocket.
@@ -219,6 +233,10 @@ func writeJSON(w http.ResponseWriter, contentType string, status int, body any) 
 		contentType, status = plainJSON, http.StatusInternalServerError
 		text = []byte(`{"errors":[{"message":"the answer can't be written","extensions":{"code":"INTERNAL"}}]}`)
 	}
+	writeBytes(w, contentType, status, text)
+}
+
+func writeBytes(w http.ResponseWriter, contentType string, status int, text []byte) {
 	w.Header().Set("Content-Type", contentType+"; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
