@@ -144,6 +144,18 @@ func (b *Bridge) Subscribe(filter Filter, after string) (*Subscription, error) {
 	return b.hub.subscribe(filter, after)
 }
 
+// SubscribeAfter is Subscribe for who knows the number of the event to go on after, of this bridge. The error is ErrLagged
+// when events after it are gone.
+func (b *Bridge) SubscribeAfter(filter Filter, number uint64) (*Subscription, error) {
+	return b.hub.subscribeAfter(filter, number)
+}
+
+// Latest is the number of the latest event; 0 before the first.
+func (b *Bridge) Latest() uint64 {
+	number, _ := b.hub.latest(LogID{})
+	return number
+}
+
 // handle takes in one message. The link calls it from one goroutine, in the order of arrival.
 func (b *Bridge) handle(m message) {
 	b.order.Lock()

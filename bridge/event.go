@@ -27,6 +27,9 @@ type Event struct {
 	// Cursor is the event's place in the log, to resume a subscription after it. Opaque, and good with every
 	// bridge that has the same Log and CursorSecret.
 	Cursor string `json:"-"`
+	// Number counts the events that this bridge has taken in, from 1: a later one has a higher number. It means nothing
+	// to other bridges.
+	Number uint64 `json:"-"`
 	// At is when the bridge heard of it.
 	At        time.Time     `json:"at"`
 	Kind      Kind          `json:"kind"`

@@ -42,9 +42,9 @@ func newEventLog(size int, age time.Duration, secret []byte, now func() time.Tim
 	return &eventLog{ring: make([]*Event, size), ids: make([]LogID, size), first: 1, next: 1, since: now(), age: age, now: now, seal: seal}
 }
 
-// add appends an event and gives it its cursor.
+// add appends an event and gives it its cursor and its number.
 func (l *eventLog) add(e *Event, id LogID) {
-	e.Cursor = l.cursor(id)
+	e.Cursor, e.Number = l.cursor(id), l.next
 	place := l.next % uint64(len(l.ring))
 	l.ring[place], l.ids[place] = e, id
 	l.last = id

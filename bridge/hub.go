@@ -31,10 +31,33 @@ func newHub(log *eventLog, buffer int, metrics *metrics) *hub {
 	}
 }
 
+// subscribe begins a subscription with what follows a cursor, or now where there is none.
 func (h *hub) subscribe(filter Filter, after string) (*Subscription, error) {
-	if after != "" && !h.isLoaded() {
+	if after == "" {
+		return h.open(filter, func(*Subscription) error { return nil })
+	}
+	if !h.isLoaded() {
 		return nil, ErrResync
 	}
+	return h.open(filter, func(s *Subscription) (err error) {
+		s.replay, s.notBefore, err = h.log.after(after)
+		return err
+	})
+}
+
+// subscribeAfter begins a subscription with what follows the event of a number.
+func (h *hub) subscribeAfter(filter Filter, number uint64) (*Subscription, error) {
+	return h.open(filter, func(s *Subscription) error {
+		if number+1 < h.log.oldest() {
+			return ErrLagged
+		}
+		s.replay = min(number+1, h.log.next)
+		return nil
+	})
+}
+
+// open begins a subscription now, unless place puts it at an earlier event of the log.
+func (h *hub) open(filter Filter, place func(*Subscription) error) (*Subscription, error) {
 	s := &Subscription{hub: h, live: make(chan *Event, h.buffer), done: make(chan struct{})}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -42,16 +65,20 @@ func (h *hub) subscribe(filter Filter, after string) (*Subscription, error) {
 		return nil, ErrClosed
 	}
 	s.replay, s.replayEnd = h.log.next, h.log.next
-	if after != "" {
-		var err error
-		if s.replay, s.notBefore, err = h.log.after(after); err != nil {
-			return nil, err
-		}
+	if err := place(s); err != nil {
+		return nil, err
 	}
 	h.all[s] = struct{}{}
 	h.metrics.subscribers.Set(float64(len(h.all)))
 	h.admit(s, filter.clone())
 	return s, nil
+}
+
+// latest is the number of the latest event of the log; known is false where the log has not come to id yet.
+func (h *hub) latest(id LogID) (number uint64, known bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.log.next - 1, !id.after(h.log.last)
 }
 
 // loadTime is how long a subscriber with a cursor waits for what the Log kept from before.

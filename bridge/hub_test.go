@@ -370,3 +370,73 @@ func BenchmarkPublish(b *testing.B) {
 		})
 	}
 }
+
+// Whoever knows the number of an event goes on after it without a gap or a repetition, and is told where they stand.
+func TestGoingOnAfterANumber(t *testing.T) {
+	h := newTestHub(t, 8, 2)
+	for number := 1; number <= 5; number++ {
+		h.publishPing(number%2, "A", number)
+	}
+	for name, c := range map[string]struct {
+		after uint64
+		want  []int
+	}{
+		"the beginning":     {0, []int{1, 3, 5, 7, 9}},
+		"one of mine":       {1, []int{3, 5, 7, 9}},
+		"one of another's":  {2, []int{3, 5, 7, 9}},
+		"the latest":        {5, []int{7, 9}},
+		"one yet to happen": {99, []int{7, 9}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newTestHub(t, 16, 2)
+			for number := 1; number <= 5; number++ {
+				h.publishPing(number%2, "A", number)
+			}
+			s, err := h.subscribeAfter(Filter{Entities: set(1)}, c.after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			for number := 6; number <= 9; number++ {
+				h.publishPing(number%2, "A", number)
+			}
+			for _, number := range c.want {
+				e, ok, err := s.TryNext()
+				if err != nil || !ok || e.Task.TaskID != number || e.Number != uint64(number) {
+					t.Fatalf("got %+v %v %v, want %d", e, ok, err, number)
+				}
+			}
+			level, known := s.Level()
+			if _, ok, err := s.TryNext(); ok || err != nil || level != 9 || !known {
+				t.Errorf("one too many, or %v; level %d", err, level)
+			}
+		})
+	}
+	for number := 6; number <= 10; number++ {
+		h.publishPing(1, "A", number)
+	}
+	if _, err := h.subscribeAfter(everything, 1); !errors.Is(err, ErrLagged) {
+		t.Errorf("after what is gone: %v", err)
+	}
+	if s, err := h.subscribeAfter(everything, 2); err != nil {
+		t.Errorf("before the oldest: %v", err)
+	} else {
+		s.Close()
+	}
+}
+
+// A cursor that another bridge gave may be ahead of what this one has read: nobody can tell where that is until then.
+func TestTheLevelOfACursorThatIsAhead(t *testing.T) {
+	h := newTestHub(t, 100, 10)
+	h.publishPing(1, "A", 1)
+	ahead := NewLogID(uint64(time.Now().Add(time.Second).UnixMilli()), 7)
+	s := open(t, h, everything, h.log.cursor(ahead))
+	if _, known := s.Level(); known {
+		t.Error("the level is known before the cursor's event is here")
+	}
+	h.publish(Event{Kind: TaskStatusChanged, Device: DeviceKey{1, "A"}, Task: &TaskStatus{TaskID: 2}}, ahead)
+	level, known := s.Level()
+	if _, ok, err := s.TryNext(); ok || err != nil || !known || level != 2 {
+		t.Errorf("the cursor's own event came: %v, %v; level %d %v", ok, err, level, known)
+	}
+}

@@ -39,7 +39,40 @@ func (s *Subscription) Next(ctx context.Context) (Event, error) {
 	}
 }
 
+// TryNext is Next for who does not want to wait: ok is false when no event is there. Call neither while the other runs.
+func (s *Subscription) TryNext() (event Event, ok bool, err error) {
+	for {
+		e, err := s.takeNow()
+		if e == nil || err != nil {
+			return Event{}, false, err
+		}
+		if s.filter.Load().admits(e) {
+			return *e, true, nil
+		}
+	}
+}
+
+// Level is the number of the latest event now: once TryNext has nothing more, the subscriber has had all of theirs up to
+// there. known is false while the subscription's cursor is of an event that another bridge has heard of, and this one not
+// yet.
+func (s *Subscription) Level() (number uint64, known bool) { return s.hub.latest(s.notBefore) }
+
 func (s *Subscription) take(ctx context.Context) (*Event, error) {
+	if e, err := s.takeNow(); e != nil || err != nil {
+		return e, err
+	}
+	select {
+	case e, open := <-s.live:
+		return received(e, open)
+	case <-s.done:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// takeNow is the next event where one is there: of the replay, of what was handed out, or of what found no room then.
+func (s *Subscription) takeNow() (*Event, error) {
 	select {
 	case <-s.done:
 		return nil, ErrClosed
@@ -55,16 +88,8 @@ func (s *Subscription) take(ctx context.Context) (*Event, error) {
 		default:
 		}
 		if !s.hub.catchUp(s) {
-			break
+			return nil, nil
 		}
-	}
-	select {
-	case e, open := <-s.live:
-		return received(e, open)
-	case <-s.done:
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
 }
 

@@ -47,6 +47,7 @@ type Scope struct {
 	ListLimit      int            // the viewer's preferred page size
 
 	fingerprint string         // the same for equal scopes only
+	visibility  string         // the same for scopes that are equal but for the person
 	location    *time.Location // of the dates that GLPI gives this session
 }
 
@@ -143,6 +144,7 @@ func (s *Session) readScope(ctx context.Context) (*Scope, error) {
 	if scope.location == nil {
 		scope.location = s.client.clock.location(plain(session["glpi_currenttime"]), a.header.Get("Date"))
 	}
+	scope.visibility = scope.look(session["glpiparententities"])
 	return scope, nil
 }
 
@@ -202,13 +204,46 @@ func decodeScope(r row) (*Scope, error) {
 	return scope, nil
 }
 
+// Visibility is the same for viewers to whom GLPI shows the same of everything but people and what is theirs: whoever
+// they are, it is their profile, their rights, their entities, their language and their time zone that decide. shared is
+// false for a viewer whose rights are of the kind that only hold for their own: there is nobody like them.
+func (s *Scope) Visibility() (key string, shared bool) { return s.visibility, !s.hasRightsToOwn() }
+
 // print is the key of everything that decides what GLPI shows to this viewer.
 func (s *Scope) print() string {
-	text, err := json.Marshal([]any{
-		s.UserID, s.Profile.ID, s.EntityID, s.Recursive, s.Language, s.EntityIDs, s.Rights, s.GuestProfileID,
-	})
+	return hash(s.UserID, s.Profile.ID, s.EntityID, s.Recursive, s.Language, s.EntityIDs, s.Rights, s.GuestProfileID)
+}
+
+// look is the key of everything that decides what GLPI shows to this viewer, but for who that is; parents are the
+// entities above the active ones, as the session has them.
+func (s *Scope) look(parents json.RawMessage) string {
+	_, offset := time.Time{}.In(s.location).Zone() // of a zone that is not configured the same for all it is fixed
+	return hash(s.Profile.ID, s.EntityID, s.Recursive, s.Language, s.EntityIDs, s.Rights, s.GuestProfileID, s.Plugins,
+		offset, parents)
+}
+
+// commonRights are the bits that mean the same to every viewer. Those above them are the item types' own, and among them
+// are, since GLPI 10, those to read what is assigned to oneself or is one's own.
+const commonRights = 1<<8 - 1
+
+// hasRightsToOwn says whether there is an item type of which the viewer may read some only, and others with the same
+// rights may read others.
+func (s *Scope) hasRightsToOwn() bool {
+	for _, itemtype := range []string{
+		"PluginFlyvemdmAgent", "PluginFlyvemdmFleet", "PluginFlyvemdmPolicy", "PluginFlyvemdmPolicyCategory",
+		"PluginFlyvemdmTaskstatus", "PluginFlyvemdmGeolocation", "Computer", "Entity", "SoftwareVersion",
+	} {
+		if bits := s.Rights[traitsOf(itemtype).right]; bits&int(Read) == 0 && bits&^commonRights != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func hash(values ...any) string {
+	text, err := json.Marshal(values)
 	if err != nil { // numbers and texts always marshal
-		return fmt.Sprintf("%+v", *s)
+		text = fmt.Appendf(nil, "%+v", values)
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])

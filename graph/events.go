@@ -30,25 +30,26 @@ var kinds = map[bridge.Kind]model.DeviceEventKind{
 // deviceEvents streams what happens to the devices of the viewer's entities. What the viewer may see is asked
 // of GLPI again while the stream runs: rights that are taken away end it.
 func (r *Resolver) deviceEvents(ctx context.Context, filter *model.DeviceEventFilter, after *string) (<-chan model.DeviceEvent, error) {
+	execution, shared := executionIn(ctx)
+	if shared && execution.begun {
+		return execution.events, nil
+	}
 	s, err := readable[glpiproxy.Agent](ctx)
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := newEventFilter(ctx, s, filter)
-	if err != nil {
+	asked := &eventRequest{resolver: r, session: s}
+	if asked.wanted, err = newEventFilter(ctx, s, filter); err != nil {
 		return nil, err
 	}
-	cursor := ""
 	if after != nil {
-		cursor = *after
+		asked.after = *after
 	}
-	events := make(chan model.DeviceEvent)
-	stream := &eventStream{resolver: r, session: s, wanted: wanted, events: events}
-	if err := stream.open(ctx, &r.eventStreams, mostEventStreams, cursor); err != nil {
-		return nil, err
+	if shared {
+		execution.request = asked
+		return execution.events, nil
 	}
-	go stream.run(ctx)
-	return events, nil
+	return asked.alone(ctx)
 }
 
 // eventFilter is a DeviceEventFilter in terms of the bridge.

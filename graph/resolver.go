@@ -17,6 +17,7 @@ import (
 	"fleetgate/internal/audit"
 	"fleetgate/internal/dangerzone"
 	"fleetgate/internal/enrolment"
+	"fleetgate/internal/fanout"
 	"fleetgate/internal/invitation"
 	"fleetgate/internal/signin"
 	"fleetgate/internal/throttle"
@@ -53,6 +54,9 @@ type Resolver struct {
 	Now    func() time.Time // nil means time.Now
 	Logger *slog.Logger     // nil means slog.Default
 
+	// events brings device events to their subscribers.
+	events *fanout.Exchange
+
 	passwordReset, selfRegistration offer
 	eventStreams, rolloutStreams    streamPlaces
 }
@@ -64,6 +68,11 @@ func (r *Resolver) Schema() graphql.ExecutableSchema {
 	}
 	if r.Logger == nil {
 		r.Logger = slog.Default()
+	}
+	if r.events == nil && r.SignIn != nil {
+		r.events = fanout.New(fanout.Options{
+			Bridge: r.Bridge, WatchScope: r.SignIn.WatchScope, End: r.SignIn.End, LookEvery: scopeCheck, Logger: r.Logger,
+		})
 	}
 	return generated.NewExecutableSchema(generated.Config{Resolvers: r})
 }

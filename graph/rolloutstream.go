@@ -133,7 +133,7 @@ func (t *rolloutStream) resubscribe(ctx context.Context) error {
 
 // hear notes what a device says of a task of the fleet, and tells whether it says anything new.
 func (t *rolloutStream) hear(ctx context.Context, event *bridge.Event) bool {
-	agent, err := t.findAgent(ctx, event.Device)
+	agent, err := t.resolver.findAgent(ctx, event.Device)
 	if err != nil || agent == nil {
 		return false
 	}

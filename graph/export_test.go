@@ -1,0 +1,11 @@
+package graph
+
+// OpenStreams is how many subscriptions to device events have a place.
+func OpenStreams(r *Resolver) (open int) {
+	r.eventStreams.mu.Lock()
+	defer r.eventStreams.mu.Unlock()
+	for _, taken := range r.eventStreams.taken {
+		open += taken
+	}
+	return open
+}
