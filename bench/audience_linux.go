@@ -71,6 +71,9 @@ func (a *audience) joinApart(ctx context.Context, group *load.Group, number int,
 	return a.crowd.Join(ctx, a.server.address, group, number, who)
 }
 
+// quiet is after what time without an event none is under way any more.
+const quiet = 2 * time.Second
+
 // settle waits until every subscription has begun, which no protocol tells: until an event reaches all. Then all counts
 // begin anew.
 func (a *audience) settle(ctx context.Context) error {
@@ -79,16 +82,37 @@ func (a *audience) settle(ctx context.Context) error {
 		if err := a.next(ctx); err != nil {
 			return err
 		}
-		err := a.crowd.Await(ctx, a.due(1), 3*time.Second)
-		if err == nil {
+		all, err := a.crowd.Reaches(ctx, a.due(1), quiet)
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.server.name, err)
+		}
+		if all {
 			break
 		}
-		if ctx.Err() != nil || time.Now().After(deadline) {
-			return fmt.Errorf("%s: not every subscription began: %w", a.server.name, err)
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: only %d of %d subscriptions began", a.server.name, a.crowd.Received(), a.hears)
 		}
 	}
 	a.crowd.Forget()
 	return nil
+}
+
+// prove holds that those apart do hear, only other events, which the rest don't: something is let out for them.
+func (a *audience) prove(ctx context.Context, apart *load.Group, number int, letOut func() error) error {
+	a.crowd.Forget()
+	if err := letOut(); err != nil {
+		return err
+	}
+	if err := a.crowd.Await(ctx, int64(number), patience); err != nil {
+		return fmt.Errorf("%s, those apart: %w", a.server.name, err)
+	}
+	for _, group := range a.groups {
+		if err := a.crowd.Each(group, 0); err != nil {
+			return fmt.Errorf("%s, an event of others: %w", a.server.name, err)
+		}
+	}
+	defer a.crowd.Forget()
+	return a.crowd.Each(apart, 1)
 }
 
 // due is how many events all of them together get of so many.

@@ -51,5 +51,5 @@ func (b *bench) withDocuments(ctx context.Context, number int) (cost, error) {
 	if err := a.settle(ctx); err != nil {
 		return cost{}, err
 	}
-	return b.measure(ctx, a, b.events)
+	return b.measure(ctx, a, b.events, b.burst)
 }

@@ -26,7 +26,7 @@ func fanout(ctx context.Context, b *bench) (section, error) {
 	s := section{title: "Fan-out", text: fmt.Sprintf("%d subscribers of one document. Each event is let out when everybody has the one "+
 		"before, so that no server can put two into one write; %d events a round, the median of %d rounds. Then %d events at once, after "+
 		"which memory is read again. At Fleetgate they are %d viewers who signed in, all of one company, who see some of the devices and "+
-		"want some kinds of events; %d more subscribers are of another company, who must get nothing, and count for memory. Nobody signs "+
+		"want some kinds of events; %d more subscribers are of another company, who must get nothing of this (but do hear of their own devices), and count for memory. Nobody signs "+
 		"in at the peers. Every message is held to be the right one, in order and JSON.",
 		b.subscribers, b.events, b.rounds, b.burst, b.viewers, b.strangers)}
 	t := table{head: []string{"", "CPU a delivery", "of Mosquitto's", "To all of them", "Memory a subscriber", "after a burst"}}
@@ -96,7 +96,8 @@ func (b *bench) gatewayFanout(ctx context.Context, protocol load.Protocol) (cost
 	}
 	defer a.crowd.Close()
 	asked := load.Subscription{Query: events, Variables: positions()}
-	if err := a.joinApart(ctx, &load.Group{Protocol: protocol, Subscription: asked}, b.strangers, anyOf([]string{f.stranger})); err != nil {
+	strangers := &load.Group{Protocol: protocol, Subscription: asked}
+	if err := a.joinApart(ctx, strangers, b.strangers, anyOf([]string{f.stranger})); err != nil {
 		return cost{}, err
 	}
 	if err := a.join(ctx, &load.Group{Protocol: protocol, Subscription: asked}, b.subscribers, anyOf(f.viewers)); err != nil {
@@ -105,7 +106,10 @@ func (b *bench) gatewayFanout(ctx context.Context, protocol load.Protocol) (cost
 	if err := a.settle(ctx); err != nil {
 		return cost{}, err
 	}
-	return b.measure(ctx, a, b.events)
+	if err := a.prove(ctx, strangers, b.strangers, func() error { return f.say(f.crew.Globex, event{1}) }); err != nil {
+		return cost{}, err
+	}
+	return b.measure(ctx, a, b.events, b.burst)
 }
 
 // peerFanout has as many subscribe who need no sign-in.
@@ -122,13 +126,13 @@ func (b *bench) peerFanout(ctx context.Context, s *server) (cost, error) {
 	if err := a.settle(ctx); err != nil {
 		return cost{}, err
 	}
-	return b.measure(ctx, a, b.events)
+	return b.measure(ctx, a, b.events, b.burst)
 }
 
 // measure measures an audience and logs what came of it.
-func (b *bench) measure(ctx context.Context, a *audience, events int) (cost, error) {
+func (b *bench) measure(ctx context.Context, a *audience, events, burst int) (cost, error) {
 	time.Sleep(b.pause)
-	c, err := a.measure(ctx, events, b.burst, b.rounds)
+	c, err := a.measure(ctx, events, burst, b.rounds)
 	if err == nil {
 		b.log("%s, %d subscribers: %s a delivery, %s to all, %s a subscriber, %s after a burst", a.server.name, c.subscribers,
 			micro(c.delivery), milli(c.wall), kib(c.each(c.idle)), kib(c.each(c.burst)))

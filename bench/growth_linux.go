@@ -81,7 +81,7 @@ func (b *bench) grow(ctx context.Context, name string) ([]cost, error) {
 			return nil, err
 		}
 		const deliveries = 40_000 // about as many in each round
-		c, err := b.measure(ctx, a, max(2, min(b.events, deliveries/size)))
+		c, err := b.measure(ctx, a, max(2, min(b.events, deliveries/size)), max(2, min(b.burst, deliveries/size)))
 		if err != nil {
 			return nil, err
 		}

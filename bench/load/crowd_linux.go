@@ -270,6 +270,24 @@ func (c *Crowd) Await(ctx context.Context, events int64, limit time.Duration) er
 	return c.failed()
 }
 
+// Reaches waits until everybody together got a number of events, or none came for a while, and says which.
+func (c *Crowd) Reaches(ctx context.Context, events int64, quiet time.Duration) (bool, error) {
+	last, since := c.received.Load(), time.Now()
+	for {
+		got := c.received.Load()
+		if err := c.failed(); err != nil || got >= events {
+			return got >= events, err
+		}
+		if got != last {
+			last, since = got, time.Now()
+		}
+		if ctx.Err() != nil || time.Since(since) > quiet {
+			return false, ctx.Err()
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func (c *Crowd) failed() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
