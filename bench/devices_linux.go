@@ -15,7 +15,7 @@ import (
 // devices shows how the gateway grows with the number of devices in GLPI.
 func devices(ctx context.Context, b *bench) (section, error) {
 	s := section{title: "More devices", text: "Fleetgate in front of a simulated GLPI with more and more devices of two companies. It is ready " +
-		"when it answers; then it reads all devices with its service account, which the simulation's time is a part of. The first page of 50 " +
+		"when /readyz says so, which looks once a second; then it reads all devices with its service account, which the simulation's time is a part of. The first page of 50 " +
 		"devices is asked by a viewer who has just signed in, and then again and again."}
 	t := table{head: []string{"Devices", "Ready after", "All devices read after", "Memory", "First page, first time", "again"}}
 	lines := []chart.Line{{Name: "ready, ms"}, {Name: "all devices read, ms"}, {Name: "memory, MiB"}, {Name: "first page, first time, ms"}, {Name: "first page, again, ms"}}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"fleetgate/bench/chart"
 	"fleetgate/bench/load"
@@ -22,7 +21,7 @@ func documents(ctx context.Context, b *bench) (section, error) {
 			return section{}, err
 		}
 		t.add(fmt.Sprint(number), micro(c.delivery), milli(c.wall), kib(c.each(c.idle)))
-		line.Points = append(line.Points, chart.Point{X: float64(number), Y: max(0.01, float64(c.delivery)/float64(time.Microsecond))})
+		line.Points = append(line.Points, chart.Point{X: float64(number), Y: inMicroseconds(c.delivery)})
 	}
 	s.tables = []table{t}
 	s.pictures = []picture{{"documents-cpu", chart.Chart{Title: "CPU of the gateway for each delivery", X: "different documents", Y: "µs", Lines: []chart.Line{line}}}}

@@ -43,11 +43,7 @@ func fanout(ctx context.Context, b *bench) (section, error) {
 			return section{}, err
 		}
 		row(gatewayName+", "+protocol.Name, c)
-		s.goals = append(s.goals,
-			goal{fmt.Sprintf("at most %.1f of Mosquitto's CPU a delivery over %s", mostOfMosquitto, protocol.Name),
-				ratio(c.delivery, mosquitto.delivery), float64(c.delivery) <= mostOfMosquitto*float64(mosquitto.delivery)},
-			goal{fmt.Sprintf("at most %s a subscriber over %s", kib(mostSubscriber), protocol.Name),
-				kib(c.each(c.idle)), c.each(c.idle) <= mostSubscriber})
+		s.goals = append(s.goals, fanoutGoals(protocol.Name, c, mosquitto)...)
 	}
 	row(mosquittoName, mosquitto)
 	for _, p := range others {
@@ -55,6 +51,15 @@ func fanout(ctx context.Context, b *bench) (section, error) {
 	}
 	s.tables = []table{t}
 	return s, nil
+}
+
+func fanoutGoals(protocol string, c, mosquitto cost) []goal {
+	return []goal{
+		{fmt.Sprintf("at most %.1f of Mosquitto's CPU a delivery over %s", mostOfMosquitto, protocol),
+			ratio(c.delivery, mosquitto.delivery), float64(c.delivery) <= mostOfMosquitto*float64(mosquitto.delivery)},
+		{fmt.Sprintf("at most %s a subscriber over %s", kib(mostSubscriber), protocol),
+			kib(c.each(c.idle)), c.each(c.idle) <= mostSubscriber},
+	}
 }
 
 // named is what a server costs.

@@ -14,35 +14,16 @@ import (
 func growth(ctx context.Context, b *bench) (section, error) {
 	s := section{title: "More subscribers", text: "The same as fan-out over graphql-transport-ws, with a growing crowd: memory before " +
 		"events flow, and CPU while they do."}
-	t := table{head: []string{"Subscribers", "", "CPU a delivery", "To all of them", "Memory", "a subscriber"}}
-	cpu := chart.Chart{Title: "CPU of the server for each delivery", X: "subscribers", Y: "µs"}
-	memory := chart.Chart{Title: "Resident memory of the server", X: "subscribers, connected and subscribed", Y: "MiB"}
-	byServer := map[string][]cost{}
 	servers := []string{gatewayName, mosquittoName, yogaName, gqlgenName}
+	byServer := map[string][]cost{}
 	for _, name := range servers {
 		costs, err := b.grow(ctx, name)
 		if err != nil {
 			return section{}, err
 		}
 		byServer[name] = costs
-		cpuLine, memoryLine := chart.Line{Name: name}, chart.Line{Name: name}
-		for _, c := range costs {
-			cpuLine.Points = append(cpuLine.Points, chart.Point{X: float64(c.subscribers), Y: max(0.01, float64(c.delivery)/float64(time.Microsecond))})
-			memoryLine.Points = append(memoryLine.Points, chart.Point{X: float64(c.subscribers), Y: float64(c.idle) / (1 << 20)})
-		}
-		cpu.Lines, memory.Lines = append(cpu.Lines, cpuLine), append(memory.Lines, memoryLine)
 	}
-	for i := range b.crowds {
-		for _, name := range servers {
-			if i >= len(byServer[name]) {
-				t.add(fmt.Sprint(b.crowds[i]), name, "lets in no more", "", "", "")
-				continue
-			}
-			c := byServer[name][i]
-			t.add(fmt.Sprint(c.subscribers), name, micro(c.delivery), milli(c.wall), mib(c.idle), kib(c.each(c.idle)))
-		}
-	}
-	s.tables, s.pictures = []table{t}, []picture{{"fanout-cpu", cpu}, {"fanout-memory", memory}}
+	s.tables, s.pictures = []table{b.growthTable(servers, byServer)}, growthPictures(servers, byServer)
 	most := byServer[gatewayName][len(byServer[gatewayName])-1]
 	s.goals = []goal{{fmt.Sprintf("%d idle subscribers in %s", idleCrowdInGoals, mib(mostIdleCrowd)),
 		fmt.Sprintf("%s with %d", mib(most.idle), most.subscribers),
@@ -53,6 +34,38 @@ func growth(ctx context.Context, b *bench) (section, error) {
 	}
 	return s, nil
 }
+
+func (b *bench) growthTable(servers []string, byServer map[string][]cost) table {
+	t := table{head: []string{"Subscribers", "", "CPU a delivery", "To all of them", "Memory", "a subscriber"}}
+	for i, size := range b.crowds {
+		for _, name := range servers {
+			if i >= len(byServer[name]) {
+				t.add(fmt.Sprint(size), name, "lets in no more", "", "", "")
+				continue
+			}
+			c := byServer[name][i]
+			t.add(fmt.Sprint(c.subscribers), name, micro(c.delivery), milli(c.wall), mib(c.idle), kib(c.each(c.idle)))
+		}
+	}
+	return t
+}
+
+func growthPictures(servers []string, byServer map[string][]cost) []picture {
+	cpu := chart.Chart{Title: "CPU of the server for each delivery", X: "subscribers", Y: "µs"}
+	memory := chart.Chart{Title: "Resident memory of the server", X: "subscribers, connected and subscribed", Y: "MiB"}
+	for _, name := range servers {
+		cpuLine, memoryLine := chart.Line{Name: name}, chart.Line{Name: name}
+		for _, c := range byServer[name] {
+			cpuLine.Points = append(cpuLine.Points, chart.Point{X: float64(c.subscribers), Y: inMicroseconds(c.delivery)})
+			memoryLine.Points = append(memoryLine.Points, chart.Point{X: float64(c.subscribers), Y: float64(c.idle) / (1 << 20)})
+		}
+		cpu.Lines, memory.Lines = append(cpu.Lines, cpuLine), append(memory.Lines, memoryLine)
+	}
+	return []picture{{"fanout-cpu", cpu}, {"fanout-memory", memory}}
+}
+
+// inMicroseconds is a time for a chart, which has no 0.
+func inMicroseconds(d time.Duration) float64 { return max(0.01, float64(d)/float64(time.Microsecond)) }
 
 // grow measures a server with one crowd after another, each made of the last one and those who came, as far as it
 // lets them in.
