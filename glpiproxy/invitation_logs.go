@@ -16,25 +16,31 @@ const (
 // LogsOf reads why enrolments with invitations failed, the oldest first, by the invitation's id, in few calls. Each
 // invitation has an entry, but for those that the viewer can't see.
 func LogsOf(ctx context.Context, s *Session, invitationIDs []int) (map[int][]InvitationLog, error) {
-	scope, err := s.Scope(ctx)
-	if err != nil {
+	if err := checkLogs(ctx, s); err != nil {
 		return nil, err
-	}
-	if !Can[InvitationLog](scope, Read) {
-		return nil, &Error{Kind: Forbidden, Operation: "search", Message: "the profile lacks the right on flyvemdm:invitationLog"}
 	}
 	seen, err := getSome[Invitation](ctx, s, invitationIDs)
 	if err != nil {
 		return nil, err
 	}
-	logs := map[int][]InvitationLog{}
-	for i, result := range seen {
+	var invitations []Invitation
+	for _, result := range seen {
 		if result.Err == nil {
-			logs[invitationIDs[i]] = nil
+			invitations = append(invitations, result.Item)
 		}
 	}
-	if len(logs) == 0 {
-		return logs, nil
+	return LogsOfSeen(ctx, s, invitations)
+}
+
+// LogsOfSeen is LogsOf for invitations that the viewer was shown by GLPI this moment: GLPI itself would tell anybody of
+// any.
+func LogsOfSeen(ctx context.Context, s *Session, invitations []Invitation) (map[int][]InvitationLog, error) {
+	logs := map[int][]InvitationLog{}
+	if err := checkLogs(ctx, s); err != nil || len(invitations) == 0 {
+		return logs, err
+	}
+	for _, i := range invitations {
+		logs[i.ID] = nil
 	}
 	rows, err := searchByOwners(ctx, s, InvitationLog{}.itemtype(), logOptionInvitation, slices.Sorted(maps.Keys(logs)),
 		Query{Columns: []int{logOptionAt, logOptionInvitation, logOptionEvent}})
@@ -50,6 +56,14 @@ func LogsOf(ctx context.Context, s *Session, invitationIDs []int) (map[int][]Inv
 		}
 	}
 	return logs, nil
+}
+
+func checkLogs(ctx context.Context, s *Session) error {
+	scope, err := s.Scope(ctx)
+	if err == nil && !Can[InvitationLog](scope, Read) {
+		err = &Error{Kind: Forbidden, Operation: "search", Message: "the profile lacks the right on flyvemdm:invitationLog"}
+	}
+	return err
 }
 
 // LatestLogs reads the newest entries of the log of all invitations, the newest first. GLPI shows every company's: it

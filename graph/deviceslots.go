@@ -168,18 +168,19 @@ func (r *Resolver) invitedSlots(ctx context.Context, s *glpiproxy.Session, d slo
 // latestTries are how the latest tries to enrol with invitations ended: what the gateway noted, or what GLPI logged since,
 // of tries past the gateway, where the viewer may read that.
 func (r *Resolver) latestTries(ctx context.Context, s *glpiproxy.Session, invitations []glpiproxy.Invitation) (map[int]enrolment.Note, error) {
-	var ids, pending []int
+	var ids []int
+	var pending []glpiproxy.Invitation
 	for _, i := range invitations {
 		ids = append(ids, i.ID)
 		if (model.Invitation{Invitation: i}).StateAt(r.Now()) == model.InvitationStatePending {
-			pending = append(pending, i.ID)
+			pending = append(pending, i)
 		}
 	}
 	tries, err := r.Enrolments.Notes(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	logs, err := glpiproxy.LogsOf(ctx, s, pending)
+	logs, err := glpiproxy.LogsOfSeen(ctx, s, pending)
 	if err != nil && glpiproxy.KindOf(err) != glpiproxy.Forbidden {
 		return nil, err
 	}

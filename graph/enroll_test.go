@@ -202,6 +202,10 @@ func TestWhyAPhoneIsNotEnrolled(t *testing.T) {
 	limit := func(devices int) {
 		o.call(http.MethodPut, fmt.Sprint("/PluginFlyvemdmEntityConfig/", entity), map[string]any{"device_limit": devices}, nil)
 	}
+	certificates := func(on string) {
+		w.glpi.SetConfig("flyvemdm", "mqtt_tls_for_clients", on)
+		w.glpi.SetConfig("flyvemdm", "mqtt_use_client_cert", on)
+	}
 	for i, c := range []struct {
 		want, field string
 		changes     map[string]any
@@ -224,6 +228,10 @@ func TestWhyAPhoneIsNotEnrolled(t *testing.T) {
 		{
 			want: "NOTIFICATION_UNAVAILABLE", before: func(int, string, string) { w.glpi.SetConfig("flyvemdm", "mqtt_enabled", "0") },
 			after: func() { w.glpi.SetConfig("flyvemdm", "mqtt_enabled", "1") },
+		},
+		{
+			want: "CERTIFICATE_REFUSED", field: "csr", changes: map[string]any{"csr": "no request"}, before: func(int, string, string) { certificates("1") },
+			after: func() { certificates("0") },
 		},
 		{want: "INVENTORY_INVALID", field: "inventory", changes: map[string]any{"inventory": "<REQUEST><oops"}},
 		{want: "INVENTORY_INVALID", field: "inventory", changes: map[string]any{"inventory": "!!"}},
@@ -267,20 +275,14 @@ func TestWhyAPhoneIsNotEnrolled(t *testing.T) {
 	}
 }
 
-// GLPI uses an invitation up before it is sure of the device: that is told as it is.
+// GLPI uses an invitation up before it is sure of the device: that is told as it is, to the device's user and to the
+// administrator, with what to do.
 func TestAnEnrolmentThatFailsHalfWay(t *testing.T) {
 	w := newPhoneShop(t, withService)
+	token := w.signIn("admin@acme.test")
 	for name, spoil := range map[string]func(rw http.ResponseWriter, r *http.Request) bool{
 		"the device is not made": func(_ http.ResponseWriter, r *http.Request) bool {
-			if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/PluginFlyvemdmAgent") {
-				body, _ := io.ReadAll(r.Body)
-				var sent map[string]map[string]any
-				if json.Unmarshal(body, &sent) == nil {
-					delete(sent["input"], "csr") // as by an older gateway, or by another database
-					body, _ = json.Marshal(sent)
-				}
-				r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-			}
+			alterEnrolment(r, func(sent map[string]any) { delete(sent, "csr") }) // as by an older gateway, or by another database
 			return false
 		},
 		"its credentials can't be read": func(rw http.ResponseWriter, r *http.Request) bool {
@@ -293,18 +295,77 @@ func TestAnEnrolmentThatFailsHalfWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			email := strings.ReplaceAll(strings.ReplaceAll(name, " ", "."), "'", "") + "@acme.test"
-			_, link := w.invited(email)
+			invited := w.invite(token, map[string]any{"email": email}).at("results", 0, "invitation")
+			id := invited.(map[string]any)["id"]
+			next := w.subscribe(token, invitationEvents, map[string]any{"after": w.invitationCursor(token, id)})
 			w.standIn(func(rw http.ResponseWriter, r *http.Request) {
 				if !spoil(rw, r) {
 					w.glpi.ServeHTTP(rw, r)
 				}
 			})
-			defer w.standIn(nil)
-			a := w.must("", enrollQuery, application(link, email, "SN-HALF", nil))
+			a := w.must("", enrollQuery, application(w.linkMailed(email), email, "SN-HALF", nil))
+			w.standIn(nil)
 			if a.at("enroll", "userErrors", 0, "code") != "INVITATION_CONSUMED" || a.at("enroll", "agent") != nil {
 				t.Errorf("got %s", a.text)
 			}
+			if a := w.hears(next); a.at("invitationEvents", "kind") != "FAILED" || a.at("invitationEvents", "invitationId") != id {
+				t.Errorf("the administrator hears %s", a.text)
+			}
+			number := int(invited.(map[string]any)["databaseId"].(float64))
+			slot := slotOf(w.must(token, slotsQuery, map[string]any{"first": 500}), number)
+			message, _ := slot["message"].(string)
+			if slot["state"] != "FAILED" || slot["reason"] != "INVITATION_CONSUMED" || !strings.Contains(message, "delete the device") || !strings.Contains(message, "new invitation") {
+				t.Errorf("the administrator sees %v", slot)
+			}
+			if again := w.invite(token, map[string]any{"email": email}); again.at("results", 0, "invitation") == nil {
+				t.Errorf("they can't be invited again: %s", again.text)
+			}
 		})
+	}
+}
+
+// alterEnrolment changes what GLPI gets of a device that enrols.
+func alterEnrolment(r *http.Request, change func(sent map[string]any)) {
+	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/PluginFlyvemdmAgent") {
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	var sent map[string]map[string]any
+	if json.Unmarshal(body, &sent) == nil {
+		change(sent["input"])
+		body, _ = json.Marshal(sent)
+	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+}
+
+// A plugin may know fewer kinds of devices than the gateway.
+func TestAKindOfDeviceThatThePluginDoesNotTake(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	_, link := w.invited("ann@acme.test")
+	w.standIn(func(rw http.ResponseWriter, r *http.Request) {
+		alterEnrolment(r, func(sent map[string]any) { sent["type"] = "windows" })
+		w.glpi.ServeHTTP(rw, r)
+	})
+	a := w.must("", enrollQuery, application(link, "ann@acme.test", "SN-7", map[string]any{"type": "APPLE"}))
+	if a.at("enroll", "userErrors", 0, "code") != "TYPE_UNKNOWN" || a.at("enroll", "userErrors", 0, "field", 1) != "type" {
+		t.Errorf("got %s", a.text)
+	}
+}
+
+// Who guesses at invitations is stopped, before GLPI is asked; an invitation that is good costs nothing.
+func TestGuessingInvitationsIsStopped(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	_, good := w.invited("ann@acme.test")
+	guess := application("", "ann@acme.test", "SN-7", map[string]any{"deeplink": nil, "userToken": "nobodys", "invitationToken": "none"})
+	for range 50 {
+		if a := w.must("", enrollQuery, guess); a.at("enroll", "userErrors", 0, "code") != "INVITATION_INVALID" {
+			t.Fatalf("got %s", a.text)
+		}
+	}
+	var a answer
+	calls := w.callsOf(func() { a = w.must("", enrollQuery, application(good, "ann@acme.test", "SN-7", nil)) })
+	if a.at("enroll", "userErrors", 0, "code") != "RATE_LIMITED" || slices.Contains(calls, "GET /initSession") {
+		t.Errorf("after 50 guesses: %s %q", a.text, calls)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func sound(change func(*Request)) Request {
@@ -95,6 +96,31 @@ func TestReasons(t *testing.T) {
 	} {
 		if code, known := codeOf(text); code != want || known != (want != "") {
 			t.Errorf("%s: got %q", text, code)
+		}
+	}
+}
+
+// A try that the gateway did not live to end counts as one that used the invitation up, once nothing more can come of it,
+// and only where it is used up.
+func TestTriesThatNeverEnded(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name         string
+		note         Note
+		used, failed bool
+	}{
+		{"nobody tried", Note{}, false, false},
+		{"enrolled", Note{At: now, LogID: 3}, true, false},
+		{"failed", Note{At: now, Code: WrongEmail}, false, true},
+		{"failed, and then enrolled past the gateway", Note{At: now, Code: WrongEmail}, true, false},
+		{"half", Note{At: now, Code: InvitationConsumed}, true, true},
+		{"half, and armed again", Note{At: now, Code: InvitationConsumed}, false, false},
+		{"under way", Note{At: now.Add(-time.Second), Code: InvitationConsumed, Open: true}, true, false},
+		{"never ended", Note{At: now.Add(-time.Hour), Code: InvitationConsumed, Open: true}, true, true},
+		{"never ended, and nothing came of it", Note{At: now.Add(-time.Hour), Code: InvitationConsumed, Open: true}, false, false},
+	} {
+		if got := c.note.Failed(c.used, now); got != c.failed {
+			t.Errorf("%s: failed is %t", c.name, got)
 		}
 	}
 }

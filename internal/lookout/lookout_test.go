@@ -2,6 +2,7 @@ package lookout_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,7 +12,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"fleetgate/bridge"
 	"fleetgate/glpiproxy"
+	"fleetgate/internal/enrolment"
 	"fleetgate/internal/invitation"
 	"fleetgate/internal/lookout"
 	"fleetgate/internal/sim/glpi"
@@ -29,11 +32,14 @@ type scene struct {
 	own   *glpiproxy.Session
 	desk  *invitation.Desk
 	watch *invitation.Watch
+	come  []invitation.Event // and not expected yet
+	// office enrols devices as the gateway does, but for the broker.
+	office *enrolment.Office
 }
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	server := glpi.New(glpi.Options{})
+	server := glpi.New(glpi.Options{Broker: accounts{}})
 	demo := server.SeedDemo(glpi.DemoOptions{Devices: 4, Seed: 1})
 	backend := httptest.NewServer(server)
 	t.Cleanup(backend.Close)
@@ -56,6 +62,14 @@ func newScene(t *testing.T) *scene {
 		t.Fatal(err)
 	}
 	s := &scene{t: t, rest: backend.URL + "/apirest.php", desk: desk}
+	unplugged, err := bridge.New(bridge.Options{URL: "mqtt://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.office, err = enrolment.NewOffice(enrolment.Options{GLPI: client, Service: session, Bridge: unplugged, Invitations: desk, Store: kept})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if s.own, err = session(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -114,28 +128,37 @@ func (s *scene) call(method, path, body string) {
 }
 
 // expect waits for the next event, which must be of a kind, about an invitation (0: any).
-func (s *scene) expect(kind invitation.Kind, id int) int {
+func (s *scene) expect(kind invitation.Kind, id int) invitation.Event {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
-	defer cancel()
-	events, err := s.watch.Next(ctx)
-	if err != nil {
-		s.t.Fatalf("waiting for %s: %v", kind, err)
+	if len(s.come) == 0 {
+		ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+		defer cancel()
+		var err error
+		if s.come, err = s.watch.Next(ctx); err != nil || len(s.come) == 0 {
+			s.t.Fatalf("waiting for %s: %v", kind, err)
+		}
 	}
-	if len(events) != 1 || events[0].Kind != kind || id != 0 && events[0].InvitationID != id {
-		s.t.Fatalf("got %+v, want %s of %d", events, kind, id)
+	event := s.come[0]
+	if s.come = s.come[1:]; event.Kind != kind || id != 0 && event.InvitationID != id {
+		s.t.Fatalf("got %+v, want %s of %d", event, kind, id)
 	}
-	return events[0].InvitationID
+	return event
+}
+
+// invite makes an invitation past the gateway, for which the lookout has to look.
+func (s *scene) invite(email string) (id int) {
+	s.t.Helper()
+	found, err := glpiproxy.UsersByEmail(s.t.Context(), s.own, []string{email}, false)
+	if err != nil || len(found[email]) != 1 {
+		s.t.Fatal(found, err)
+	}
+	s.call(http.MethodPost, "/PluginFlyvemdmInvitation", fmt.Sprintf(`{"input":{"users_id":%d,"entities_id":0}}`, found[email][0]))
+	return s.expect(invitation.Created, 0).InvitationID
 }
 
 func TestWhatHappensPastTheGateway(t *testing.T) {
 	s := newScene(t) // whose first look is silent
-	found, err := glpiproxy.UsersByEmail(t.Context(), s.own, []string{"sally@acme.test"}, false)
-	if err != nil || len(found["sally@acme.test"]) != 1 {
-		t.Fatal(found, err)
-	}
-	s.call(http.MethodPost, "/PluginFlyvemdmInvitation", fmt.Sprintf(`{"input":{"users_id":%d,"entities_id":0}}`, found["sally@acme.test"][0]))
-	id := s.expect(invitation.Created, 0)
+	id := s.invite("sally@acme.test")
 	path := fmt.Sprintf("/PluginFlyvemdmInvitation/%d", id)
 	for _, c := range []struct {
 		input string
@@ -151,4 +174,57 @@ func TestWhatHappensPastTheGateway(t *testing.T) {
 	}
 	s.call(http.MethodDelete, path, `{}`)
 	s.expect(invitation.Deleted, id)
+}
+
+// accounts is the plugin's broker, which nobody listens to here.
+type accounts struct{}
+
+func (accounts) Publish(string, []byte, bool) error    { return nil }
+func (accounts) SetAccount(string, string, []glpi.ACL) {}
+func (accounts) RemoveAccount(string)                  {}
+
+// What comes of an enrolment through the gateway is told once: by who enrols, who knows more, and not by the lookout too,
+// which sees the same in GLPI at any moment of it.
+func TestEnrolmentsThroughTheGatewayAreToldOnce(t *testing.T) {
+	s := newScene(t)
+	for i := range 2 {
+		id := s.invite("sally@acme.test")
+		secrets, err := glpiproxy.InvitationSecrets(t.Context(), s.own, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := enrolment.Request{
+			UserToken: secrets.UserToken, InvitationToken: secrets.InvitationToken, Email: "else@acme.test",
+			Serial: fmt.Sprint("SN-", i), Version: "2.1.0", Type: "android",
+		}
+		var failed *enrolment.Failure
+		if _, err := s.office.Enroll(t.Context(), request); !errors.As(err, &failed) || failed.Code != enrolment.WrongEmail {
+			t.Fatalf("got %v", err)
+		}
+		s.expect(invitation.Failed, id)
+		s.invite("admin@acme.test") // by which the lookout has looked
+		request.Email = "sally@acme.test"
+		done, err := s.office.Enroll(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := s.expect(invitation.Enrolled, id); told.AgentID != done.Credentials.AgentID {
+			t.Errorf("told of agent %d, not %d", told.AgentID, done.Credentials.AgentID)
+		}
+		s.invite("admin@acme.test")
+	}
+}
+
+// While an invitation is held, what the lookout sees of it is not told; it is when its holder has died without a word.
+func TestWhatIsHeldIsNotTold(t *testing.T) {
+	s := newScene(t)
+	id := s.invite("sally@acme.test")
+	release, err := s.desk.Hold(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.call(http.MethodPut, fmt.Sprintf("/PluginFlyvemdmInvitation/%d", id), `{"input":{"status":"done","expiration_date":"0000-00-00 00:00:00"}}`)
+	s.invite("admin@acme.test")
+	release()
+	s.expect(invitation.Enrolled, id)
 }

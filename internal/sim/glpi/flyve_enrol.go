@@ -29,7 +29,7 @@ func enrol(tx *Tx, in Input) error {
 func (e *enrolment) run() error {
 	for _, step := range []func() error{
 		e.checkEntity, e.findInvitation, e.logged(e.checkNotification), e.logged(e.checkInventory), e.logged(e.checkVersion),
-		e.logged(e.checkInvitation), e.logged(e.makeAgent),
+		e.logged(e.checkInvitation), e.logged(e.checkCertificate), e.logged(e.makeAgent),
 	} {
 		if err := step(); err != nil {
 			return err
@@ -141,6 +141,16 @@ func (e *enrolment) checkInvitation() error {
 		}
 	}
 	return Refuse("Wrong email address")
+}
+
+// checkCertificate refuses where devices need client certificates and there is nobody who signs them, or nothing to sign.
+// None is signed here.
+func (e *enrolment) checkCertificate() error {
+	wanted := truthy(e.tx.Config("flyvemdm", "mqtt_tls_for_clients")) && truthy(e.tx.Config("flyvemdm", "mqtt_use_client_cert"))
+	if wanted && (e.tx.Config("flyvemdm", "ssl_cert_url") == "" || !strings.Contains(e.in.Str("csr"), "CERTIFICATE REQUEST")) {
+		return Refuse("Failed to sign the certificate")
+	}
+	return nil
 }
 
 // makeAgent uses the invitation up first, so that a failure after that leaves it used.
