@@ -164,9 +164,20 @@ func (c *connection) read() {
 		case messageType != websocket.TextMessage:
 			c.close(CloseInvalidMessage, errInvalidMessage.Error())
 		default:
-			c.handle(data)
+			c.handleApart(data)
 		}
 	}
+}
+
+// handleApart acts on one message on another stack: the one of the goroutine that reads stays while the connection is
+// idle, and would stay as large as handling needs it.
+func (c *connection) handleApart(data []byte) {
+	handled := make(chan struct{})
+	go func() {
+		defer close(handled)
+		c.handle(data)
+	}()
+	<-handled
 }
 
 // hear notes a sign of life.

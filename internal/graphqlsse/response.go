@@ -1,0 +1,186 @@
+package graphqlsse
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"fleetgate/internal/delivery"
+)
+
+const (
+	closeGrace    = 2 * time.Second // for the client to close the connection when it has read the end
+	longestUnread = 64 << 10        // bytes that a client may send after its request, which nobody reads
+)
+
+// response is one that goes on.
+type response struct {
+	t      *Transport
+	conn   net.Conn // for reading
+	line   delivery.Line
+	stream delivery.Stream
+	chunks bool
+	// ctx ends with the response, viewer with the sign-in too.
+	ctx, viewer context.Context
+	cancel      context.CancelFunc
+	visited     time.Time // belongs to Visit
+
+	mu    sync.Mutex
+	gone  bool   // the client is
+	leave func() // those with whom it is run together; nil: it is run alone, or not yet
+	wait  sync.WaitGroup
+}
+
+var (
+	_ delivery.Connection = (*response)(nil)
+	_ delivery.Owner      = (*response)(nil)
+	_ delivery.Receiver   = (*response)(nil)
+	_ delivery.Framer     = (*response)(nil)
+)
+
+func newResponse(t *Transport, conn net.Conn, r *http.Request) *response {
+	s := &response{t: t, conn: conn, chunks: inChunks(r), visited: time.Now()}
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
+	s.viewer = t.o.Hold(s.ctx)
+	s.line.Open(t.o.Connections, conn, s)
+	s.stream.Open(&s.line, s)
+	return s
+}
+
+// serve runs the response until nothing of it is left.
+func (s *response) serve(place *delivery.Place, head []byte, exec graphql.GraphExecutor, op *graphql.OperationContext) {
+	defer place.Leave()
+	s.t.open.Inc()
+	defer s.t.open.Dec()
+	s.line.Send(head)
+	place.Track(s)
+	defer place.Untrack(s)
+	context.AfterFunc(s.viewer, func() {
+		if s.ctx.Err() == nil {
+			s.end(gqlerror.List{s.t.o.Ended(context.Cause(s.viewer))})
+		}
+	})
+	s.wait.Go(func() { s.run(exec, op) })
+	s.read()
+	s.line.Cut()
+	s.abandon()
+	s.line.Wait()
+	s.wait.Wait()
+}
+
+// read notices that the client leaves. It has nothing more to say.
+func (s *response) read() {
+	_, _ = io.CopyBuffer(io.Discard, io.LimitReader(struct{ io.Reader }{s.conn}, longestUnread), make([]byte, 64))
+}
+
+// run executes the operation, unless it is run together with others.
+func (s *response) run(exec graphql.GraphExecutor, op *graphql.OperationContext) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.t.o.Logger.Error("an operation panicked", "panic", r, "stack", string(debug.Stack()))
+			s.End(gqlerror.List{{Message: "internal error", Extensions: map[string]any{"code": "INTERNAL"}}})
+		}
+	}()
+	if op.Operation.Operation == ast.Subscription && s.t.o.Share != nil {
+		if leave, ok := s.t.o.Share(s.viewer, exec, op, s); ok {
+			s.join(leave)
+			return
+		}
+	}
+	delivery.Run(s.viewer, exec, op, s)
+}
+
+// join leaves the operation to those with whom it is run together.
+func (s *response) join(leave func()) {
+	s.mu.Lock()
+	s.leave = leave
+	gone := s.gone
+	s.mu.Unlock()
+	if gone {
+		leave()
+	}
+}
+
+// abandon stops the operation: its client is gone.
+func (s *response) abandon() {
+	s.stream.Stop()
+	s.cancel()
+	s.mu.Lock()
+	s.gone = true
+	leave := s.leave
+	s.mu.Unlock()
+	if leave != nil {
+		leave()
+	}
+}
+
+// Deliver is that of a Receiver. When the viewer's time is over it takes nothing: what happens because of that is no
+// result.
+func (s *response) Deliver(results ...*delivery.Result) bool {
+	return s.viewer.Err() == nil && s.stream.Deliver(results...)
+}
+
+// Replay is that of a Receiver.
+func (s *response) Replay(ctx context.Context, result *delivery.Result) bool {
+	return s.viewer.Err() == nil && s.stream.Replay(ctx, result)
+}
+
+// End is that of a Receiver.
+func (s *response) End(errs gqlerror.List) {
+	if s.viewer.Err() == nil {
+		s.end(errs)
+	}
+}
+
+func (s *response) end(errs gqlerror.List) {
+	s.stream.Last(errs, func(errs gqlerror.List) []byte {
+		last := s.frame(appendEnd(nil, errs))
+		if s.chunks {
+			last = append(last, lastChunk...)
+		}
+		return last
+	})
+	s.line.Finish(nil, false, closeGrace)
+}
+
+// AppendResult is that of a Framer.
+func (s *response) AppendResult(b, response []byte, cursor string) []byte {
+	if !s.chunks {
+		return appendNext(b, response, cursor)
+	}
+	b = appendChunkHead(b, nextLength(response, cursor))
+	return append(appendNext(b, response, cursor), endOfLine...)
+}
+
+func (s *response) frame(piece []byte) []byte {
+	if !s.chunks {
+		return piece
+	}
+	return append(append(appendChunkHead(nil, len(piece)), piece...), endOfLine...)
+}
+
+// Visit sends a sign of life: proxies cut what is silent, and a client that is gone is noticed sooner.
+func (s *response) Visit(now time.Time) {
+	if now.Sub(s.visited) < s.t.o.Connections.Options().PingInterval {
+		return
+	}
+	s.visited = now
+	s.line.Send(s.frame([]byte(comment)))
+}
+
+// Lost ends a response that nobody reads: it breaks off, which a client does not take for its end.
+func (s *response) Lost(error) { s.line.Cut() }
+
+// Drain breaks the response off after what waits, so that its client asks again.
+func (s *response) Drain() { s.line.Finish(nil, false, 0) }
+
+// Cut breaks the response off.
+func (s *response) Cut() { s.line.Cut() }
