@@ -26,7 +26,7 @@ func needClients(t *testing.T) {
 			giveUp("no %s here: install Debian's packages nodejs and npm", tool)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(clientsFolder, "node_modules", "@apollo")); err == nil {
+	if _, err := os.Stat(filepath.Join(clientsFolder, "node_modules", "graphql-sse")); err == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)

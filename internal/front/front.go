@@ -21,8 +21,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"fleetgate/internal/delivery"
+	"fleetgate/internal/graphqlsse"
 	"fleetgate/internal/graphqlws"
 	"fleetgate/internal/invitation"
 	"fleetgate/internal/signin"
@@ -116,8 +118,15 @@ func New(o Options) (*Front, error) {
 		return nil, err
 	}
 
+	events, err := graphqlsse.New(graphqlsse.Options{
+		Connections: connections, Share: o.Share, Hold: o.SignIn.Hold, Ended: signInEnded, Logger: o.Logger, Registerer: registerer,
+	})
+	if err != nil {
+		return nil, err
+	}
+
 	routes := http.NewServeMux()
-	routes.Handle("/graphql", callers.cors(&endpoint{newExecutor(o, sockets), callers, o.SignIn}))
+	routes.Handle("/graphql", callers.cors(&endpoint{newExecutor(o, sockets, events), callers, o.SignIn}))
 	for pattern, handler := range o.Downloads {
 		routes.Handle(pattern, callers.cors(callers.only(slowly(handler))))
 	}
@@ -162,10 +171,10 @@ func (c shortQueries) Add(ctx context.Context, query string, document *ast.Query
 }
 
 // newExecutor makes gqlgen's handler with our transports and limits.
-func newExecutor(o Options, sockets *graphqlws.Transport) http.Handler {
+func newExecutor(o Options, sockets *graphqlws.Transport, events *graphqlsse.Transport) http.Handler {
 	server := handler.New(o.Schema)
 	server.AddTransport(sockets)
-	posted := overHTTP{maxBody: o.Limits.Body}
+	posted := overHTTP{maxBody: o.Limits.Body, events: events}
 	server.AddTransport(overMultipart{overHTTP: posted, maxFile: o.Limits.Upload, preface: longestPreface, rest: longestRest})
 	server.AddTransport(posted)
 	server.SetParserTokenLimit(o.Limits.Tokens)
@@ -183,6 +192,16 @@ func newExecutor(o Options, sockets *graphqlws.Transport) http.Handler {
 		return errors.New("internal error")
 	})
 	return server
+}
+
+// signInEnded is what the client of a response that goes on is told when its sign-in ends.
+func signInEnded(cause error) *gqlerror.Error {
+	reason := "the sign-in has ended"
+	var closed *graphqlws.CloseError
+	if errors.As(cause, &closed) {
+		reason = closed.Reason
+	}
+	return &gqlerror.Error{Message: reason, Extensions: map[string]any{"code": "UNAUTHENTICATED"}}
 }
 
 // endpoint is /graphql: it lets in who may call, and finds out who is asking.

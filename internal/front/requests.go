@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"fleetgate/internal/delivery"
@@ -64,7 +65,7 @@ func (q *requests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		status := max(recorder.status, http.StatusOK)
-		if recorder.hijacked {
+		if recorder.hijacked && websocket.IsWebSocketUpgrade(r) { // else for events
 			status = http.StatusSwitchingProtocols
 		}
 		q.total.WithLabelValues(r.Pattern, strconv.Itoa(status)).Inc()
@@ -97,7 +98,7 @@ func (s *statusRecorder) Write(b []byte) (int, error) {
 	return s.ResponseWriter.Write(b)
 }
 
-// Hijack hands the connection over to a WebSocket.
+// Hijack hands the connection over to a WebSocket, or to a response that goes on.
 func (s *statusRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffer, err := http.NewResponseController(s.ResponseWriter).Hijack()
 	s.hijacked = err == nil

@@ -86,7 +86,7 @@ func TestWhoOnlyTricklesIsCutOff(t *testing.T) {
 		"after the answer": fmt.Sprintf(field, "nonsense") + "{}\r\n",
 	} {
 		ended := make(chan time.Duration, 1)
-		transport := overMultipart{overHTTP{1 << 20}, 1 << 20, 100 * time.Millisecond, 100 * time.Millisecond}
+		transport := overMultipart{overHTTP{maxBody: 1 << 20}, 1 << 20, 100 * time.Millisecond, 100 * time.Millisecond}
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			began := time.Now()
 			transport.Do(w, r, nil) // refuses, since there are no operations

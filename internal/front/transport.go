@@ -16,12 +16,18 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"fleetgate/internal/graphqlsse"
 )
 
 // overHTTP carries queries and mutations over POST and queries over GET, as GraphQL over HTTP has it
-// (https://graphql.github.io/graphql-over-http/draft/). gqlgen's own transports read without a limit, repeat
-// the body in errors, and answer a request that was not executed with data.
-type overHTTP struct{ maxBody int64 }
+// (https://graphql.github.io/graphql-over-http/draft/), and subscriptions where the client takes Server-Sent Events.
+// gqlgen's own transports read without a limit, repeat the body in errors, and answer a request that was not executed
+// with data.
+type overHTTP struct {
+	maxBody int64
+	events  *graphqlsse.Transport
+}
 
 var _ graphql.Transport = overHTTP{}
 
@@ -41,23 +47,27 @@ func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphE
 		refused.write(w, r)
 		return
 	}
-	execute(w, r, exec, params, start)
+	t.execute(w, r, exec, params, start)
 }
 
 // execute answers an operation whose parameters were read since start.
-func execute(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, start time.Time) {
+func (t overHTTP) execute(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, start time.Time) {
 	params.Headers = r.Header
 	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 
 	ctx := r.Context()
 	operation, errs := exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
-		response := exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs)
-		writeRefusal(w, r, requestErrorStatus(r), response.Errors)
+		t.writeErrors(w, r, exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs).Errors)
 		return
 	}
-	if refused := fits(r.Method, operation.Operation.Operation); refused != nil {
+	events := takesEvents(r, operation.Operation.Operation)
+	if refused := fits(r.Method, operation.Operation.Operation, events); refused != nil {
 		refused.write(w, r)
+		return
+	}
+	if events {
+		t.events.Execute(w, r, exec, operation)
 		return
 	}
 	responses, ctx := exec.DispatchOperation(ctx, operation)
@@ -66,10 +76,30 @@ func execute(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor,
 		return // the client has gone
 	}
 	if response.Data == nil && len(response.Errors) > 0 {
-		writeRefusal(w, r, requestErrorStatus(r), response.Errors)
+		t.writeErrors(w, r, response.Errors)
 		return
 	}
 	writeResponse(w, contentType(r), response)
+}
+
+// writeErrors answers an operation that was not executed.
+func (t overHTTP) writeErrors(w http.ResponseWriter, r *http.Request, errs gqlerror.List) {
+	if takesEvents(r, ast.Query) {
+		t.events.Refuse(w, errs)
+		return
+	}
+	writeRefusal(w, r, requestErrorStatus(r), errs)
+}
+
+// takesEvents tells whether an answer goes out as Server-Sent Events: that of a subscription if the client takes them
+// at all, any other if it names them before what else it takes.
+func takesEvents(r *http.Request, operation ast.Operation) bool {
+	for i, mediaType := range accepted(r) {
+		if mediaType == graphqlsse.ContentType {
+			return i == 0 || operation == ast.Subscription
+		}
+	}
+	return false
 }
 
 // writeResponse writes what was executed. Mere data goes out as it is: encoding/json would look through it once more.
@@ -85,11 +115,13 @@ func isMereData(r *graphql.Response) bool {
 	return r.Data != nil && len(r.Errors) == 0 && len(r.Extensions) == 0 && r.HasNext == nil && r.Label == "" && r.Path == nil
 }
 
-// fits refuses mutations over GET, which links and images can send, and subscriptions, which need a WebSocket.
-func fits(method string, operation ast.Operation) *refusal {
+// fits refuses mutations over GET, which links and images can send, and subscriptions where one answer is all that the
+// client takes.
+func fits(method string, operation ast.Operation, events bool) *refusal {
 	switch {
-	case operation == ast.Subscription:
-		return refuse(http.StatusBadRequest, "subscriptions go over a WebSocket: graphql-transport-ws or graphql-ws")
+	case operation == ast.Subscription && !events:
+		return refuse(http.StatusBadRequest, "subscriptions go over a WebSocket (graphql-transport-ws or graphql-ws), "+
+			"or with Accept: text/event-stream")
 	case operation == ast.Mutation && method == http.MethodGet:
 		return refuse(http.StatusMethodNotAllowed, "mutations go over POST").allowing(http.MethodPost)
 	}
@@ -212,11 +244,7 @@ func requestErrorStatus(r *http.Request) int {
 
 // contentType is the first of our two that the client accepts.
 func contentType(r *http.Request) string {
-	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
-		mediaType, _, err := mime.ParseMediaType(strings.TrimSpace(part))
-		if err != nil {
-			continue
-		}
+	for _, mediaType := range accepted(r) {
 		switch mediaType {
 		case responseJSON:
 			return responseJSON
@@ -225,6 +253,17 @@ func contentType(r *http.Request) string {
 		}
 	}
 	return plainJSON
+}
+
+// accepted are the media types that the client takes, in its order.
+func accepted(r *http.Request) []string {
+	var mediaTypes []string
+	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		if mediaType, _, err := mime.ParseMediaType(strings.TrimSpace(part)); err == nil {
+			mediaTypes = append(mediaTypes, mediaType)
+		}
+	}
+	return mediaTypes
 }
 
 func writeJSON(w http.ResponseWriter, contentType string, status int, body any) {

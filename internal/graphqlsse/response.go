@@ -148,7 +148,11 @@ func (s *response) end(errs gqlerror.List) {
 		}
 		return last
 	})
-	s.line.Finish(nil, false, closeGrace)
+	if s.chunks {
+		s.line.Finish(nil, false, closeGrace)
+	} else { // what ends the response is that the connection does
+		s.line.Finish(nil, false, 0)
+	}
 }
 
 // AppendResult is that of a Framer.

@@ -87,6 +87,16 @@ func (d *Desk) AuthenticateSocket(ctx context.Context, payload map[string]any) (
 	return withCaller(d.sockets.add(ctx, viewer, d.o.Now()), viewer, nil), nil
 }
 
+// Hold gives a context for an answer that goes on to whoever asks in ctx. It is cancelled, as that of a socket is, when
+// the token expires or the session ends; that of nobody is not.
+func (d *Desk) Hold(ctx context.Context) context.Context {
+	viewer, err := FromContext(ctx)
+	if err != nil {
+		return ctx
+	}
+	return d.sockets.add(ctx, viewer, d.o.Now())
+}
+
 // End closes the sockets of a session: it has ended.
 func (d *Desk) End(sessionToken string) {
 	d.visitors.forget(sessionToken)
