@@ -25,6 +25,13 @@ func (r *Resolver) planDangerZone(ctx context.Context, in model.PlanDangerZoneIn
 	if len(wrong) > 0 {
 		return &model.PlanDangerZonePayload{UserErrors: wrong}, nil
 	}
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if wrong := r.againstRules(scope, request.Action, len(request.AgentIDs)); wrong != nil {
+		return &model.PlanDangerZonePayload{UserErrors: mistakes(wrong)}, nil
+	}
 	plan, err := r.DangerZone.Plan(ctx, s, request)
 	var unknown *dangerzone.Unknown
 	switch {
@@ -40,7 +47,9 @@ func (r *Resolver) planDangerZone(ctx context.Context, in model.PlanDangerZoneIn
 	if err != nil {
 		return nil, err
 	}
-	return &model.PlanDangerZonePayload{Plan: presentPlan(l, plan), UserErrors: mistakes(nil)}, nil
+	shown := presentPlan(l, plan)
+	shown.PasswordNeeded = r.DangerZoneRules.Wants(plan.Action)
+	return &model.PlanDangerZonePayload{Plan: shown, UserErrors: mistakes(nil)}, nil
 }
 
 // dangerZoneRequest reads an input; or the caller's mistakes.

@@ -44,6 +44,8 @@ type Resolver struct {
 	Audit       *audit.Trail
 	// DangerZone plans what can't be undone, does it and follows it.
 	DangerZone *dangerzone.Desk
+	// DangerZoneRules are what the operator allows of it.
+	DangerZoneRules dangerzone.Rules
 	// Mails bounds the mails that people without a sign-in have GLPI send.
 	Mails *Allowance
 	// Enrolments enrols devices.

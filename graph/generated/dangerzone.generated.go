@@ -6,10 +6,7 @@ import (
 	"context"
 	"errors"
 	"fleetgate/graph/model"
-	"math"
 	"strconv"
-	"sync/atomic"
-	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -25,95 +22,43 @@ import (
 
 // region    **************************** field.gotpl *****************************
 
+//go:noinline
 func (ec *executionContext) _DangerZonePlan_confirmationToken(ctx context.Context, field graphql.CollectedField, obj *model.DangerZonePlan) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZonePlan_confirmationToken(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.ConfirmationToken, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNString2string(ctx, field.Selections, obj.ConfirmationToken)
 }
 func (ec *executionContext) fieldContext_DangerZonePlan_confirmationToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DangerZonePlan", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _DangerZonePlan_expiresAt(ctx context.Context, field graphql.CollectedField, obj *model.DangerZonePlan) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZonePlan_expiresAt(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.ExpiresAt, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
-			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNDateTime2timeᚐTime(ctx, field.Selections, obj.ExpiresAt)
 }
 func (ec *executionContext) fieldContext_DangerZonePlan_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DangerZonePlan", field, false, false, errors.New("field of type DateTime does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _DangerZonePlan_action(ctx context.Context, field graphql.CollectedField, obj *model.DangerZonePlan) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZonePlan_action(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Action, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.DangerZoneAction) graphql.Marshaler {
-			return ec.marshalNDangerZoneAction2fleetgateᚋgraphᚋmodelᚐDangerZoneAction(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNDangerZoneAction2fleetgateᚋgraphᚋmodelᚐDangerZoneAction(ctx, field.Selections, obj.Action)
 }
 func (ec *executionContext) fieldContext_DangerZonePlan_action(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DangerZonePlan", field, false, false, errors.New("field of type DangerZoneAction does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _DangerZonePlan_deleteComputers(ctx context.Context, field graphql.CollectedField, obj *model.DangerZonePlan) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZonePlan_deleteComputers(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.DeleteComputers, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
-			return ec.marshalNBoolean2bool(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNBoolean2bool(ctx, field.Selections, obj.DeleteComputers)
 }
 func (ec *executionContext) fieldContext_DangerZonePlan_deleteComputers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZonePlan", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZonePlan_passwordNeeded(ctx context.Context, field graphql.CollectedField, obj *model.DangerZonePlan) (ret graphql.Marshaler) {
+	return ec.marshalNBoolean2bool(ctx, field.Selections, obj.PasswordNeeded)
+}
+func (ec *executionContext) fieldContext_DangerZonePlan_passwordNeeded(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DangerZonePlan", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
@@ -213,47 +158,17 @@ func (ec *executionContext) fieldContext_DangerZonePlanTarget_warnings(_ context
 	return fc, nil
 }
 
+//go:noinline
 func (ec *executionContext) _DangerZoneWarning_code(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneWarning) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZoneWarning_code(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Code, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.DangerZoneWarningCode) graphql.Marshaler {
-			return ec.marshalNDangerZoneWarningCode2fleetgateᚋgraphᚋmodelᚐDangerZoneWarningCode(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNDangerZoneWarningCode2fleetgateᚋgraphᚋmodelᚐDangerZoneWarningCode(ctx, field.Selections, obj.Code)
 }
 func (ec *executionContext) fieldContext_DangerZoneWarning_code(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DangerZoneWarning", field, false, false, errors.New("field of type DangerZoneWarningCode does not have child fields"))
 }
 
+//go:noinline
 func (ec *executionContext) _DangerZoneWarning_message(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneWarning) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZoneWarning_message(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Message, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+	return ec.marshalNString2string(ctx, field.Selections, obj.Message)
 }
 func (ec *executionContext) fieldContext_DangerZoneWarning_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DangerZoneWarning", field, false, false, errors.New("field of type String does not have child fields"))
@@ -396,8 +311,6 @@ func (ec *executionContext) _DangerZonePlan(ctx context.Context, sel ast.Selecti
 	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZonePlanImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -422,6 +335,11 @@ func (ec *executionContext) _DangerZonePlan(ctx context.Context, sel ast.Selecti
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "passwordNeeded":
+			out.Values[i] = ec._DangerZonePlan_passwordNeeded(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "targets":
 			out.Values[i] = ec._DangerZonePlan_targets(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -436,16 +354,7 @@ func (ec *executionContext) _DangerZonePlan(ctx context.Context, sel ast.Selecti
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 var dangerZonePlanTargetImplementors = []string{"DangerZonePlanTarget"}
@@ -454,8 +363,6 @@ func (ec *executionContext) _DangerZonePlanTarget(ctx context.Context, sel ast.S
 	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZonePlanTargetImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -479,16 +386,7 @@ func (ec *executionContext) _DangerZonePlanTarget(ctx context.Context, sel ast.S
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 var dangerZoneWarningImplementors = []string{"DangerZoneWarning"}
@@ -497,8 +395,6 @@ func (ec *executionContext) _DangerZoneWarning(ctx context.Context, sel ast.Sele
 	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZoneWarningImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -522,16 +418,7 @@ func (ec *executionContext) _DangerZoneWarning(ctx context.Context, sel ast.Sele
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 var planDangerZonePayloadImplementors = []string{"PlanDangerZonePayload"}
@@ -540,8 +427,6 @@ func (ec *executionContext) _PlanDangerZonePayload(ctx context.Context, sel ast.
 	fields := graphql.CollectFields(ec.OperationContext, sel, planDangerZonePayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -565,16 +450,7 @@ func (ec *executionContext) _PlanDangerZonePayload(ctx context.Context, sel ast.
 		return graphql.Null
 	}
 
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
+	return &object{fields, out.Values}
 }
 
 // endregion **************************** object.gotpl ****************************

@@ -259,6 +259,7 @@ type ComplexityRoot struct {
 		ConfirmationToken func(childComplexity int) int
 		DeleteComputers   func(childComplexity int) int
 		ExpiresAt         func(childComplexity int) int
+		PasswordNeeded    func(childComplexity int) int
 		Targets           func(childComplexity int) int
 	}
 
@@ -2189,6 +2190,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DangerZonePlan.ExpiresAt(childComplexity), true
+	case "DangerZonePlan.passwordNeeded":
+		if e.ComplexityRoot.DangerZonePlan.PasswordNeeded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZonePlan.PasswordNeeded(childComplexity), true
 	case "DangerZonePlan.targets":
 		if e.ComplexityRoot.DangerZonePlan.Targets == nil {
 			break
@@ -7598,7 +7605,8 @@ type RedeemPinPayload {
 	{Name: "../schema/dangerzone.graphqls", Input: `extend type Mutation {
   """
   What an action that can't be undone would do, and to whom. It changes nothing; ` + "`" + `executeDangerZone` + "`" + ` with the plan's token
-  carries it out. Any id that the viewer may not know is a NOT_FOUND at its place, and then there is no plan.
+  carries it out. What the operator's rules forbid is a userError: FORBIDDEN for a profile that may not, BAD_USER_INPUT for too
+  many devices, QUIET_HOURS. CANCEL_WIPE is always allowed. Any id that the viewer may not know is a NOT_FOUND at its place, and then there is no plan.
   """
   planDangerZone("What to do, and to which devices." input: PlanDangerZoneInput!): PlanDangerZonePayload!
 }
@@ -7651,6 +7659,8 @@ type DangerZonePlan {
   action: DangerZoneAction!
   "Whether the devices' computers would be deleted too."
   deleteComputers: Boolean!
+  "Whether ` + "`" + `executeDangerZone` + "`" + ` wants the viewer's password again."
+  passwordNeeded: Boolean!
   "The devices, in the order of the input."
   targets: [DangerZonePlanTarget!]!
 }
@@ -9597,6 +9607,10 @@ enum UserErrorCode {
   TOO_LARGE
   "Too many tries; wait and try again."
   RATE_LIMITED
+  "The operator of the gateway does not allow it at this hour."
+  QUIET_HOURS
+  "The operator of the gateway wants the password given again."
+  PASSWORD_NEEDED
 }
 `, BuiltIn: false},
 	{Name: "../schema/settings.graphqls", Input: `"""
@@ -11007,6 +11021,8 @@ func (ec *executionContext) childFields_DangerZonePlan(ctx context.Context, fiel
 		return ec.fieldContext_DangerZonePlan_action(ctx, field)
 	case "deleteComputers":
 		return ec.fieldContext_DangerZonePlan_deleteComputers(ctx, field)
+	case "passwordNeeded":
+		return ec.fieldContext_DangerZonePlan_passwordNeeded(ctx, field)
 	case "targets":
 		return ec.fieldContext_DangerZonePlan_targets(ctx, field)
 	}

@@ -290,6 +290,8 @@ type DangerZonePlan struct {
 	Action DangerZoneAction `json:"action"`
 	// Whether the devices' computers would be deleted too.
 	DeleteComputers bool `json:"deleteComputers"`
+	// Whether `executeDangerZone` wants the viewer's password again.
+	PasswordNeeded bool `json:"passwordNeeded"`
 	// The devices, in the order of the input.
 	Targets []*DangerZonePlanTarget `json:"targets"`
 }
@@ -4070,6 +4072,10 @@ const (
 	UserErrorCodeTooLarge UserErrorCode = "TOO_LARGE"
 	// Too many tries; wait and try again.
 	UserErrorCodeRateLimited UserErrorCode = "RATE_LIMITED"
+	// The operator of the gateway does not allow it at this hour.
+	UserErrorCodeQuietHours UserErrorCode = "QUIET_HOURS"
+	// The operator of the gateway wants the password given again.
+	UserErrorCodePasswordNeeded UserErrorCode = "PASSWORD_NEEDED"
 )
 
 var AllUserErrorCode = []UserErrorCode{
@@ -4082,11 +4088,13 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeUpstreamError,
 	UserErrorCodeTooLarge,
 	UserErrorCodeRateLimited,
+	UserErrorCodeQuietHours,
+	UserErrorCodePasswordNeeded,
 }
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited:
+	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited, UserErrorCodeQuietHours, UserErrorCodePasswordNeeded:
 		return true
 	}
 	return false

@@ -85,6 +85,10 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	if g.dangerZone, err = g.openDangerZone(secret); err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
+	rules, err := rulesOf(s)
+	if err != nil {
+		return nil, errors.Join(err, g.store.Close())
+	}
 	resolver := &graph.Resolver{
 		GLPI: g.glpi, Bridge: g.bridge, SignIn: g.desk, Version: version,
 		SessionLifetime: s.SessionLifetime, MaxUpload: s.MaxUpload << 20,
@@ -93,6 +97,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		AddressFailures: throttle.New(throttle.Options{Burst: 50, Refill: 5 * time.Second}),
 		Invitations:     g.invitations,
 		DangerZone:      g.dangerZone,
+		DangerZoneRules: rules,
 		Audit:           audit.NewTrail(g.store),
 		Mails:           graph.NewAllowance(),
 		Logger:          log,

@@ -36,6 +36,10 @@ type Gateway struct {
 	AllowedOrigins      []string      `name:"allowed-origins" placeholder:"ORIGIN,..." help:"Web origins, beside the gateway's own, whose pages may call it, such as https://fleet.example; * for any."`
 	SessionLifetime     time.Duration `name:"session-lifetime" default:"8h" help:"How long a sign-in token is good at most."`
 	StaleAfter          time.Duration `name:"stale-after" default:"15m" help:"How long a device that said it is online may be silent before it is shown as STALE."`
+	DangerZoneProfiles  []string      `name:"danger-zone-profiles" placeholder:"NAME,..." help:"Names or ids of the GLPI profiles whose people may wipe, unenrol and delete devices; all that GLPI lets unless set."`
+	DangerZoneTargets   int           `name:"danger-zone-max-targets" default:"500" placeholder:"N" help:"How many devices may be wiped, unenrolled or deleted at once."`
+	DangerZoneQuiet     string        `name:"danger-zone-quiet-hours" placeholder:"HOURS" help:"When nobody may wipe, unenrol or delete, such as '22:00-06:00 Europe/Paris'; UTC without a zone."`
+	DangerZoneReauth    bool          `name:"danger-zone-reauth" help:"Ask for the password again before devices are wiped, unenrolled or deleted."`
 	AcceptSessionTokens bool          `name:"accept-session-tokens" default:"true" negatable:"" help:"Accept the plain Session-Token header of existing GLPI clients too."`
 	MaxUpload           int64         `name:"max-upload" default:"512" placeholder:"MIB" help:"The largest file that can be uploaded, in MiB; GLPI's PHP has limits of its own."`
 	MaxConnections      int           `name:"max-connections" default:"25000" help:"How many connections may be open for subscriptions."`
@@ -57,6 +61,9 @@ const shortestSecret = 16
 
 // mostUpload is the most MiB that a file may have: its size fits GraphQL's Int.
 const mostUpload = 2047
+
+// mostTargets is the most devices that one operation may have.
+const mostTargets = 500
 
 // Check refuses what can't work. needBackends says whether GLPI and the broker must be named.
 func (g *Gateway) Check(needBackends bool) error {
@@ -83,6 +90,9 @@ func (g *Gateway) Check(needBackends bool) error {
 	}
 	if g.StaleAfter <= 0 {
 		return fmt.Errorf("--stale-after: %s is not a time to wait", g.StaleAfter)
+	}
+	if err := g.checkDangerZone(); err != nil {
+		return err
 	}
 	if g.MaxUpload < 1 || g.MaxUpload > mostUpload {
 		return fmt.Errorf("--max-upload: %d is not between 1 and %d MiB", g.MaxUpload, mostUpload)
@@ -129,6 +139,27 @@ func (g *Gateway) Location() (*time.Location, error) {
 		return nil, fmt.Errorf("--glpi-timezone: %q is not a time zone; try one like Europe/Paris", g.GLPITimezone)
 	}
 	return location, nil
+}
+
+// checkDangerZone refuses rules for what can't be undone that can't be meant.
+func (g *Gateway) checkDangerZone() error {
+	if slices.ContainsFunc(g.DangerZoneProfiles, func(name string) bool { return strings.TrimSpace(name) == "" }) {
+		return errors.New("--danger-zone-profiles: one of the names is empty")
+	}
+	if g.DangerZoneTargets < 1 || g.DangerZoneTargets > mostTargets {
+		return fmt.Errorf("--danger-zone-max-targets: %d is not between 1 and %d", g.DangerZoneTargets, mostTargets)
+	}
+	_, err := g.QuietHours()
+	return err
+}
+
+// QuietHours are when nothing is done that can't be undone; nil when there are none.
+func (g *Gateway) QuietHours() (*QuietHours, error) {
+	hours, err := ParseQuietHours(g.DangerZoneQuiet)
+	if err != nil {
+		return nil, fmt.Errorf("--danger-zone-quiet-hours: %w", err)
+	}
+	return hours, nil
 }
 
 // Level is the log level as slog knows it.

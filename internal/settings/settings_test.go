@@ -15,7 +15,7 @@ import (
 func valid() settings.Gateway {
 	return settings.Gateway{
 		GLPIURL: "https://glpi.example/apirest.php", MQTTURL: "mqtts://broker.example:8883",
-		SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512,
+		SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, DangerZoneTargets: 500,
 		MaxConnections: 1, MaxPerClient: 1,
 	}
 }
@@ -37,6 +37,11 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"origin without host":  {func(g *settings.Gateway) { g.AllowedOrigins = []string{"fleet"} }, "--allowed-origins: "},
 		"no session lifetime":  {func(g *settings.Gateway) { g.SessionLifetime = 0 }, "--session-lifetime: "},
 		"negative stale after": {func(g *settings.Gateway) { g.StaleAfter = -time.Second }, "--stale-after: "},
+		"too many targets":     {func(g *settings.Gateway) { g.DangerZoneTargets = 501 }, "--danger-zone-max-targets: "},
+		"no targets":           {func(g *settings.Gateway) { g.DangerZoneTargets = 0 }, "--danger-zone-max-targets: "},
+		"no hours":             {func(g *settings.Gateway) { g.DangerZoneQuiet = "at night" }, "--danger-zone-quiet-hours: "},
+		"hours on Mars":        {func(g *settings.Gateway) { g.DangerZoneQuiet = "22:00-06:00 Mars/Olympus" }, "--danger-zone-quiet-hours: "},
+		"a profile without":    {func(g *settings.Gateway) { g.DangerZoneProfiles = []string{"Fleet admin", " "} }, "--danger-zone-profiles: "},
 		"no uploads":           {func(g *settings.Gateway) { g.MaxUpload = 0 }, "--max-upload: "},
 		"no connections":       {func(g *settings.Gateway) { g.MaxConnections = 0 }, "--max-connections: "},
 		"none a client":        {func(g *settings.Gateway) { g.MaxPerClient = -1 }, "--max-connections-per-client: "},
@@ -56,13 +61,14 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 	}
 	g := valid()
 	g.AllowedOrigins = []string{"*", "https://fleet.example", "http://localhost:5173/"}
+	g.DangerZoneProfiles, g.DangerZoneTargets, g.DangerZoneQuiet = []string{"Fleet admin", "7"}, 20, "22:00-06:00 Europe/Paris"
 	if err := g.Check(true); err != nil {
 		t.Fatalf("good settings were refused: %v", err)
 	}
 }
 
 func TestTheDemoNeedsNoBackends(t *testing.T) {
-	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, MaxConnections: 1, MaxPerClient: 1}
+	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, DangerZoneTargets: 500, MaxConnections: 1, MaxPerClient: 1}
 	if err := g.Check(false); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,65 @@
+package graph_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"fleetgate/graph/model"
+	"fleetgate/internal/settings"
+	"fleetgate/internal/sim/glpi"
+)
+
+const rulesPlanQuery = `mutation ($in: PlanDangerZoneInput!) { planDangerZone(input: $in) {
+	plan { confirmationToken passwordNeeded } userErrors { code message field } } }`
+
+// What the operator forbids is refused with its code before there is a plan; what takes a wipe back never is.
+func TestTheOperatorsRules(t *testing.T) {
+	for title, c := range map[string]struct {
+		adjust      func(*settings.Gateway)
+		code, field string
+	}{
+		"no rules":        {func(*settings.Gateway) {}, "", ""},
+		"this profile":    {func(s *settings.Gateway) { s.DangerZoneProfiles = []string{"Super-Admin"} }, "", ""},
+		"other profiles":  {func(s *settings.Gateway) { s.DangerZoneProfiles = []string{"Fleet viewer"} }, "FORBIDDEN", "[input]"},
+		"enough":          {func(s *settings.Gateway) { s.DangerZoneTargets = 2 }, "", ""},
+		"too many":        {func(s *settings.Gateway) { s.DangerZoneTargets = 1 }, "BAD_USER_INPUT", "[input agentIds]"},
+		"quiet hours":     {func(s *settings.Gateway) { s.DangerZoneQuiet = "00:00-23:59"; s.DangerZoneReauth = true }, "QUIET_HOURS", "[input]"},
+		"with a password": {func(s *settings.Gateway) { s.DangerZoneReauth = true }, "", ""},
+	} {
+		t.Run(title, func(t *testing.T) {
+			w := newWorldOf(t, glpi.Options{}, func(_ *world, s *settings.Gateway) { s.DangerZoneTargets = 500; c.adjust(s) })
+			if title == "quiet hours" && time.Now().UTC().Format("15:04") == "23:59" {
+				t.Skip("the only minute of the day that is not quiet")
+			}
+			token := w.signIn("admin@acme.test")
+			var ids []string
+			for _, node := range w.must(token, `{ agents(first: 2) { nodes { id } } }`, nil).at("agents", "nodes").([]any) {
+				ids = append(ids, node.(map[string]any)["id"].(string))
+			}
+			for _, action := range []string{"WIPE", "UNENROLL", "DELETE", "CANCEL_WIPE"} {
+				a := w.must(token, rulesPlanQuery, map[string]any{"in": map[string]any{"action": action, "agentIds": ids}})
+				code, _ := a.at("planDangerZone", "userErrors", 0, "code").(string)
+				want := c.code
+				if action == "CANCEL_WIPE" {
+					want = ""
+				}
+				if code != want || (want == "") != (a.at("planDangerZone", "plan") != nil) {
+					t.Errorf("%s: %s, want %q", action, a.text, want)
+				}
+				if want != "" && fmt.Sprint(a.at("planDangerZone", "userErrors", 0, "field")) != c.field {
+					t.Errorf("%s: field %v", action, a.at("planDangerZone", "userErrors", 0, "field"))
+				}
+				needed := strings.Contains(title, "password") && action != "CANCEL_WIPE"
+				if want == "" && a.at("planDangerZone", "plan", "passwordNeeded") != needed {
+					t.Errorf("%s: password needed: %s", action, a.text)
+				}
+			}
+			foreign := w.must(token, rulesPlanQuery, map[string]any{"in": map[string]any{"action": "WIPE", "agentIds": []string{model.GlobalID("Agent", 987654)}}})
+			if code := foreign.at("planDangerZone", "userErrors", 0, "code"); c.code != "BAD_USER_INPUT" && c.code != "" && code != c.code {
+				t.Errorf("a rule is no oracle for devices: %s", foreign.text)
+			}
+		})
+	}
+}
