@@ -52,7 +52,7 @@ func (b *bench) withDevices(ctx context.Context, number int) (size, error) {
 	}
 	defer f.stop()
 	m := size{ready: f.started}
-	if m.read, err = f.allRead(ctx); err != nil {
+	if m.read, err = f.allRead(ctx, b.pause); err != nil {
 		return size{}, err
 	}
 	if m.memory, err = f.process.Memory(); err != nil {
@@ -81,9 +81,9 @@ func (b *bench) withDevices(ctx context.Context, number int) (size, error) {
 	return m, nil
 }
 
-// allRead waits until the gateway has asked GLPI nothing for a while, and returns when that began, since its start.
-func (f *fleet) allRead(ctx context.Context) (time.Duration, error) {
-	const quiet = 3 * time.Second // shorter than the pause before the gateway looks for news
+// allRead waits until the gateway has asked GLPI nothing for a while, which must be shorter than the pause before it
+// looks for news, and returns when that began, since its start.
+func (f *fleet) allRead(ctx context.Context, quiet time.Duration) (time.Duration, error) {
 	asked, since := -1.0, time.Now()
 	for time.Since(since) < quiet {
 		now, err := f.metric(ctx, "fleetgate_glpi_requests_total")

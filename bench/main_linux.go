@@ -52,7 +52,7 @@ type sizes struct {
 	documents   []int // different ones, among the subscribers
 	readers     int   // connections
 	reading     time.Duration
-	pause       time.Duration // before memory is read
+	pause       time.Duration // for a server to come to rest, before memory is read
 	devices     int           // where their number does not matter
 	earlier     bool          // measure an earlier Fleetgate too, which has to be built
 }
@@ -65,7 +65,7 @@ var (
 	}
 	quickSizes = sizes{
 		subscribers: 40, strangers: 5, viewers: 10, events: 5, burst: 5, rounds: 1,
-		crowds: []int{10, 40}, fleets: []int{100, 200}, documents: []int{1, 10},
+		crowds: []int{10, 40}, fleets: []int{100}, documents: []int{10},
 		readers: 2, reading: 100 * time.Millisecond, pause: 100 * time.Millisecond, devices: 100,
 	}
 )
