@@ -32,7 +32,7 @@ func TestQuickRun(t *testing.T) {
 	if err := os.WriteFile(out, []byte("# Kept\n\n<!-- bench: reads -->\nof the last run\n<!-- bench: end of reads -->\nkept too\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), true, "", out); err != nil {
+	if err := run(t.Context(), true, "", out, ""); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(out)

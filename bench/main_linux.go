@@ -23,6 +23,7 @@ func main() {
 	quick := flag.Bool("quick", false, "a small run of less than a minute, which says that all works and nothing about speed")
 	only := flag.String("only", "", "only these measurements, separated by commas: "+strings.Join(names(), ", "))
 	out := flag.String("out", "", "file to write the report into, such as docs/benchmarks.md; printed unless set")
+	gateway := flag.String("gateway", "", "a built gateway to measure; the one of this source is built unless set")
 	isServer := flag.Bool("serve", false, "play one of the servers that the arguments name; the command starts itself so")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -31,7 +32,7 @@ func main() {
 	if *isServer {
 		err = serve(ctx, flag.Args())
 	} else {
-		err = run(ctx, *quick, *only, *out)
+		err = run(ctx, *quick, *only, *out, *gateway)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -91,8 +92,8 @@ func names() (all []string) {
 	return all
 }
 
-func run(ctx context.Context, quick bool, only, out string) error {
-	b := &bench{sizes: fullSizes, log: func(format string, arguments ...any) {
+func run(ctx context.Context, quick bool, only, out, gateway string) error {
+	b := &bench{sizes: fullSizes, gateway: gateway, log: func(format string, arguments ...any) {
 		fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", arguments...)
 	}}
 	if quick {
@@ -134,7 +135,9 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	if err := b.installNode(ctx); err != nil {
 		return err
 	}
-	b.gateway, err = b.buildGateway(ctx, b.root, "fleetgate")
+	if b.gateway == "" {
+		b.gateway, err = b.buildGateway(ctx, b.root, "fleetgate")
+	}
 	return err
 }
 
