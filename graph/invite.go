@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,8 @@ type inviting struct {
 	in       model.InviteUsersInput
 	entityID int
 	invitees []*invitee
+	batch    *invitation.Batch
+	wrote    bool                           // GLPI was asked to make something
 	older    map[int][]glpiproxy.Invitation // that can still be used, by user id
 }
 
@@ -39,6 +42,7 @@ type invitee struct {
 	*model.InviteeInput
 	place  int // among all
 	user   glpiproxy.User
+	done   int // the invitation that they have already, where the same was begun before; 0: none
 	result *model.InviteUserResult
 }
 
@@ -91,20 +95,38 @@ func (r *Resolver) inviteUsers(ctx context.Context, in model.InviteUsersInput) (
 	if payload.UserErrors = v.check(); len(payload.UserErrors) > 0 {
 		return payload, nil
 	}
-	for _, step := range []func(context.Context) error{v.findPeople, v.createPeople, v.keepDefaultProfiles, v.findOlder} {
-		if err := step(ctx); err != nil {
-			return nil, err
-		}
+	mistake, err := v.begin(ctx)
+	if err != nil || mistake != nil {
+		payload.UserErrors = mistakes(mistake)
+		return payload, err
 	}
-	for part := range slices.Chunk(v.sound(), invitesAtOnce) {
-		if err := v.invite(ctx, part); err != nil {
-			return nil, err
-		}
+	err = v.run(ctx)
+	v.end(ctx, err)
+	if err != nil {
+		return nil, err
 	}
 	for _, i := range v.invitees {
 		payload.Results = append(payload.Results, i.result)
 	}
 	return payload, nil
+}
+
+// run does one step after the other for all, and invites them at last.
+func (v *inviting) run(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{v.findPeople, v.createPeople, v.keepDefaultProfiles, v.findOwn} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	for part := range slices.Chunk(v.sound(), invitesAtOnce) {
+		if err := v.goOn(ctx); err != nil {
+			return err
+		}
+		if err := v.invite(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // check finds what is wrong with the input as a whole, and with each of the people.
@@ -169,24 +191,11 @@ func (v *invitee) check() {
 
 // invite invites some of the people in one call, and ends their older invitations.
 func (v *inviting) invite(ctx context.Context, part []*invitee) error {
-	inputs := make([]glpiproxy.InvitationInput, len(part))
-	for n, i := range part {
-		inputs[n] = glpiproxy.InvitationInput{UserID: i.user.ID, EntityID: v.entityID}
-	}
-	outcomes, err := glpiproxy.CreateMany(ctx, v.session, inputs)
+	made, err := v.create(ctx, part)
 	if err != nil {
 		return err
 	}
-	made := map[int]*invitee{}
-	var ids []int
-	for n, i := range part {
-		if outcomes[n].Err != nil {
-			i.fail(outcomes[n].Err, i.named())
-			continue
-		}
-		made[outcomes[n].ID] = i
-		ids = append(ids, outcomes[n].ID)
-	}
+	ids := slices.Sorted(maps.Keys(made))
 	found, err := glpiproxy.GetFresh[glpiproxy.Invitation](ctx, v.session, ids)
 	if err != nil {
 		return err
@@ -210,10 +219,44 @@ func (v *inviting) invite(ctx context.Context, part []*invitee) error {
 	return v.supersede(ctx, part)
 }
 
+// create makes invitations for those who have none of the same wish; made has an invitee for each invitation.
+func (v *inviting) create(ctx context.Context, part []*invitee) (made map[int]*invitee, err error) {
+	made = map[int]*invitee{}
+	var missing []*invitee
+	var inputs []glpiproxy.InvitationInput
+	for _, i := range part {
+		if i.done > 0 {
+			made[i.done] = i
+			continue
+		}
+		missing = append(missing, i)
+		inputs = append(inputs, glpiproxy.InvitationInput{UserID: i.user.ID, EntityID: v.entityID})
+	}
+	outcomes, err := glpiproxy.CreateMany(ctx, v.session, inputs)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range missing {
+		if outcomes[n].Err != nil {
+			i.fail(outcomes[n].Err, i.named())
+			continue
+		}
+		made[outcomes[n].ID] = i
+	}
+	return made, nil
+}
+
 // note keeps what GLPI has no room for, and tells those who watch.
 func (v *inviting) note(ctx context.Context, i *invitee) error {
 	desk, made := v.resolver.Invitations, i.result.Invitation
-	if i.Slots > 1 {
+	if made.StateAt(v.resolver.Now()) != model.InvitationStatePending { // done before, and used since
+		return nil
+	}
+	left, err := desk.Left(ctx, made.ID)
+	if err != nil {
+		return err
+	}
+	if _, noted := left[made.ID]; !noted && i.Slots > 1 {
 		if err := desk.Allow(ctx, made.ID, i.Slots); err != nil {
 			return err
 		}
@@ -224,42 +267,6 @@ func (v *inviting) note(ctx context.Context, i *invitee) error {
 		}
 	}
 	return desk.See(ctx, invitation.Sighting{InvitationID: made.ID, EntityID: made.EntityID, State: invitation.StatePending})
-}
-
-// findOlder finds the invitations that the new ones are to replace.
-func (v *inviting) findOlder(ctx context.Context) error {
-	v.older = map[int][]glpiproxy.Invitation{}
-	if !v.in.Supersede {
-		return nil
-	}
-	var userIDs, ids []int
-	for _, i := range v.sound() {
-		if !i.result.UserCreated {
-			userIDs = append(userIDs, i.user.ID)
-		}
-	}
-	if len(userIDs) == 0 {
-		return nil
-	}
-	byUser, err := glpiproxy.InvitationsOf(ctx, v.session, userIDs)
-	if err != nil {
-		return err
-	}
-	for _, own := range byUser {
-		ids = append(ids, own...)
-	}
-	slices.Sort(ids)
-	found, err := glpiproxy.GetFresh[glpiproxy.Invitation](ctx, v.session, ids)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		old := found[id]
-		if old.Err == nil && (model.Invitation{Invitation: old.Item}).StateAt(v.resolver.Now()) == model.InvitationStatePending {
-			v.older[old.Item.UserID] = append(v.older[old.Item.UserID], old.Item)
-		}
-	}
-	return nil
 }
 
 // supersede ends the older invitations of those who have a new one.
@@ -274,27 +281,39 @@ func (v *inviting) supersede(ctx context.Context, part []*invitee) error {
 			old, owners[o.ID] = append(old, o), i
 		}
 	}
+	for _, o := range old { // before they end, so that a gateway that dies meanwhile has not lost it
+		if err := v.resolver.Invitations.Supersede(ctx, o.ID, owners[o.ID].result.Invitation.ID); err != nil {
+			return err
+		}
+	}
 	for some := range slices.Chunk(old, glpiproxy.MaxWrites) {
 		outcomes, err := v.resolver.endInvitations(ctx, v.session, some)
 		if err != nil { // the new ones stand all the same
 			for _, o := range some {
-				owners[o.ID].fail(err)
+				if err := v.spare(ctx, o, owners[o.ID], err); err != nil {
+					return err
+				}
 			}
 			continue
 		}
 		for n, o := range some {
 			i := owners[o.ID]
 			if outcomes[n].Err != nil {
-				i.fail(outcomes[n].Err)
+				if err := v.spare(ctx, o, i, outcomes[n].Err); err != nil {
+					return err
+				}
 				continue
 			}
 			i.result.SupersededIds = append(i.result.SupersededIds, model.GlobalID("Invitation", o.ID))
-			if err := v.resolver.Invitations.Supersede(ctx, o.ID, i.result.Invitation.ID); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// spare tells why an older invitation did not end, and forgets that another one took its place.
+func (v *inviting) spare(ctx context.Context, old glpiproxy.Invitation, i *invitee, why error) error {
+	i.fail(why)
+	return v.resolver.Invitations.NotSuperseded(ctx, old.ID)
 }
 
 // endInvitations puts invitations to "done" in GLPI, takes back their credentials, and tells those who watch.

@@ -95,6 +95,7 @@ func (v *inviting) readPeople(ctx context.Context) error {
 			i.refuse(model.UserErrorCodeNotFound, unknownAt().Message, i.named())
 		default:
 			i.user = read.Item
+			i.result.UserCreated = i.Email != nil && v.batch.Again && i.user.ID > v.batch.UserID
 		}
 	}
 	return nil
@@ -148,6 +149,9 @@ func (v *inviting) createPeople(ctx context.Context) error {
 		}
 	}
 	for part := range slices.Chunk(missing, invitesAtOnce) {
+		if err := v.goOn(ctx); err != nil {
+			return err
+		}
 		taken, err := v.createSome(ctx, part, func(i *invitee) string { return loginOf(*i.Email) }, false)
 		if err == nil && len(taken) > 0 {
 			// A name may be somebody's out of sight, who is not to be found out, and has no part in this.

@@ -99,11 +99,32 @@ type response struct {
 	mu      sync.Mutex
 	viewer  *signin.Viewer // who signed in during this response; nil: who came with the request
 	loaders *loaders       // made when the first is asked for, since a response without a viewer needs none
+	after   []func()       // to be called when it is ready
 }
 
 // withLoaders promises loaders to a response.
 func withLoaders(ctx context.Context) context.Context {
 	return context.WithValue(ctx, loadersKey{}, &response{})
+}
+
+// afterwards has something done when the response is ready to be sent.
+func afterwards(ctx context.Context, do func()) {
+	r := ctx.Value(loadersKey{}).(*response)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.after = append(r.after, do)
+}
+
+// ready does what waits for the response to be ready.
+func ready(ctx context.Context) {
+	r := ctx.Value(loadersKey{}).(*response)
+	r.mu.Lock()
+	after := r.after
+	r.after = nil
+	r.mu.Unlock()
+	for _, do := range after {
+		do()
+	}
 }
 
 // signedIn has whatever the response reads from now on read by the one who has just signed in.

@@ -84,7 +84,9 @@ func (r *Resolver) Schema() graphql.ExecutableSchema {
 // went away says so in its extensions: stale.since is when the oldest of what it shows was true.
 func AroundResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	ctx, stale := glpiproxy.WithStaleReport(ctx)
-	response := next(withLoaders(ctx))
+	ctx = withLoaders(ctx)
+	response := next(ctx)
+	ready(ctx)
 	if since, old := stale.Since(); old && response != nil {
 		if response.Extensions == nil {
 			response.Extensions = map[string]any{}

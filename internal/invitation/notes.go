@@ -41,6 +41,11 @@ func (d *Desk) Supersede(ctx context.Context, old, new int) error {
 	return d.store.Put(ctx, supersededBucket, key(old), []byte(key(new)), noteKept)
 }
 
+// NotSuperseded forgets that a newer invitation took the place of an old one, which did not end.
+func (d *Desk) NotSuperseded(ctx context.Context, old int) error {
+	return d.store.Delete(ctx, supersededBucket, key(old))
+}
+
 // SupersededBy tells the newer invitations that took the places of old ones; those that none replaced are left out.
 func (d *Desk) SupersededBy(ctx context.Context, invitationIDs ...int) (map[int]int, error) {
 	return notes(ctx, d, supersededBucket, invitationIDs, strconv.Atoi)

@@ -18,6 +18,8 @@ import (
 const (
 	// Every is how often it looks unless told; it waits longer where a look takes long.
 	every = 10 * time.Second
+	// idle is how often a replica that is not the one to look asks whether it has become that.
+	idle = time.Second
 	// patience is how many times as long as a look took it waits at least.
 	patience = 20
 	// newestLogs is how many failures are told of at one look at most.
@@ -73,13 +75,13 @@ func (l *Lookout) Run(ctx context.Context) error {
 			return nil
 		case <-wait.C:
 		}
-		pause := l.o.Every
+		pause := min(l.o.Every, idle)
 		if l.o.Leads == nil || l.o.Leads() {
 			from := time.Now()
 			if err := l.look(ctx); err != nil && ctx.Err() == nil {
 				l.o.Logger.WarnContext(ctx, "looking at GLPI's invitations failed", "error", err)
 			}
-			pause = max(pause, patience*time.Since(from))
+			pause = max(l.o.Every, patience*time.Since(from))
 		}
 		wait.Reset(pause)
 	}
@@ -117,7 +119,11 @@ func (l *Lookout) look(ctx context.Context) error {
 	if l.looks++; all {
 		return nil
 	}
-	return l.o.Desk.SawAll(ctx)
+	if err := l.o.Desk.SawAll(ctx); err != nil {
+		return err
+	}
+	l.o.Logger.InfoContext(ctx, "what happens to GLPI's invitations is news from now on", "invitations", len(now))
+	return nil
 }
 
 // tell tells the desk what differs from before, but for the invitations with which devices enrol through the gateway now:
