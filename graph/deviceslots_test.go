@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 
 	"fleetgate/graph/model"
 	"fleetgate/internal/sim/glpi"
@@ -49,18 +48,10 @@ func TestASlotFromInvitationToDevice(t *testing.T) {
 		t.Errorf("the device is not in its slot: %v", slot)
 	}
 	phone := w.switchOn(a)
-	for deadline := time.Now().Add(10 * time.Second); slotOf(w.must(token, slotsQuery, all), id)["state"] != "ONLINE"; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the slot never came online")
-		}
-	}
+	w.slotIs(token, id, "ONLINE")
 	phone.SwitchOff()
 	w.operator().call(http.MethodPut, fmt.Sprint("/PluginFlyvemdmAgent/", a.at("enroll", "agent", "databaseId")), map[string]any{"_unenroll_request": "1"}, nil)
-	for deadline := time.Now().Add(10 * time.Second); slotOf(w.must(token, slotsQuery, all), id)["state"] != "UNENROLLING"; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the slot never became one that leaves")
-		}
-	}
+	w.slotIs(token, id, "UNENROLLING")
 	if slot := slotOf(w.must(w.signIn("admin@globex.test"), slotsQuery, all), id); slot != nil {
 		t.Errorf("another company sees %v", slot)
 	}

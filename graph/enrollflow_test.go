@@ -1,19 +1,19 @@
 package graph_test
 
 import (
+	"fmt"
+	"sync"
 	"testing"
+	"time"
 
-	"fleetgate/graph/model"
-	"fleetgate/internal/invitation"
 	"fleetgate/internal/settings"
-	"fleetgate/internal/store"
 )
 
 const issueQuery = `mutation ($id: ID!) { issueInvitationCredentials(input: {invitationId: $id}) {
 	credentials { deeplink enrollmentUrl pin qrCodePng expiresAt } userErrors { code field } } }`
 
-// From an e-mail address to a phone online: by the QR code, and by the PIN, with a restart in between. Two companies look
-// on, and only the right one sees anything.
+// From an e-mail address to a phone online: by the mail, by the QR code, and by the PIN, with a restart at each step. Two
+// companies look on, and only the right one sees anything.
 func TestFromAnAddressToAPhoneOnline(t *testing.T) {
 	w := newPhoneShop(t, func(w *world, s *settings.Gateway) {
 		withService(w, s)
@@ -24,6 +24,7 @@ func TestFromAnAddressToAPhoneOnline(t *testing.T) {
 		way, email, serial string
 		link               func(credentials answer, email string) string // as the phone gets it
 	}{
+		{"mail", "mia@acme.test", "SN-MAIL", func(_ answer, email string) string { return w.linkMailed(email) }},
 		{"QR code", "quinn@acme.test", "SN-QR", func(a answer, _ string) string { return scan(t, a.at("qrCodePng").(string)) }},
 		{"PIN", "pia@acme.test", "SN-PIN", func(a answer, email string) string {
 			redeemed := w.must("", `mutation ($email: EmailAddress!, $pin: String!) { redeemPin(input: {email: $email, pin: $pin}) { deeplink userErrors { code } } }`,
@@ -33,8 +34,14 @@ func TestFromAnAddressToAPhoneOnline(t *testing.T) {
 		}},
 	} {
 		t.Run(c.way, func(t *testing.T) {
-			id, _ := w.invited(c.email)
-			global := map[string]any{"id": model.GlobalID("Invitation", id)}
+			invited := w.invite(acme, map[string]any{"email": c.email, "firstName": "Ann", "lastName": "Lee"}).at("results", 0, "invitation")
+			if invited == nil {
+				t.Fatal("not invited")
+			}
+			id := int(invited.(map[string]any)["databaseId"].(float64))
+			global := map[string]any{"id": invited.(map[string]any)["id"]}
+			w.slotIs(acme, id, "SENT")
+			w.restart()
 			if a := w.must(globex, issueQuery, global); a.at("issueInvitationCredentials", "userErrors", 0, "code") != "NOT_FOUND" {
 				t.Errorf("another company gets %s", a.text)
 			}
@@ -44,28 +51,23 @@ func TestFromAnAddressToAPhoneOnline(t *testing.T) {
 				t.Fatalf("no credentials: %s", issued.text)
 			}
 			w.restart()
-			link := c.link(answer{Data: credentials}, c.email)
-			if link != credentials["deeplink"] {
-				t.Fatalf("the phone reads a link of %d characters, not the one that was issued", len(link))
-			}
-			a := w.must("", enrollQuery, application(link, c.email, c.serial, nil))
+			a := w.must("", enrollQuery, application(c.link(answer{Data: credentials}, c.email), c.email, c.serial, nil))
 			if a.at("enroll", "agent") == nil {
 				t.Fatalf("not enrolled: %s", a.text)
 			}
 			w.restart()
+			w.slotIs(acme, id, "ENROLLED")
 			w.switchOn(a)
-			w.becomes(acme, a.at("enroll", "agent", "agentId"), "ONLINE")
-			all := map[string]any{"first": 500}
-			if slot := slotOf(w.must(acme, slotsQuery, all), id); slot == nil || slot["agent"] == nil {
-				t.Errorf("the invitation did not become a device: %v", slot)
+			if slot := w.slotIs(acme, id, "ONLINE"); slot["agent"].(map[string]any)["serial"] != c.serial || slot["user"].(map[string]any)["lastName"] != "Lee" {
+				t.Errorf("the device in the slot is %v", slot)
 			}
-			if slot := slotOf(w.must(globex, slotsQuery, all), id); slot != nil {
+			if slot := slotOf(w.must(globex, slotsQuery, map[string]any{"first": 500}), id); slot != nil {
 				t.Errorf("another company sees %v", slot)
 			}
 			if a := w.must(acme, issueQuery, global); a.at("issueInvitationCredentials", "credentials") != nil {
 				t.Errorf("a used invitation gets credentials: %s", a.text)
 			}
-			again := w.must("", enrollQuery, application(link, c.email, "SN-SECOND", nil))
+			again := w.must("", enrollQuery, application(w.linkMailed(c.email), c.email, "SN-SECOND", nil))
 			if again.at("enroll", "userErrors", 0, "code") != "INVITATION_USED" {
 				t.Errorf("used twice: %s", again.text)
 			}
@@ -73,40 +75,45 @@ func TestFromAnAddressToAPhoneOnline(t *testing.T) {
 	}
 }
 
-// An invitation for two devices is good for two, with the same link, and for no third.
+// slotIs waits until the slot of an invitation is in a state.
+func (w *world) slotIs(token string, invitationID int, state string) (slot map[string]any) {
+	w.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if slot = slotOf(w.must(token, slotsQuery, map[string]any{"first": 500}), invitationID); slot != nil && slot["state"] == state {
+			return slot
+		}
+	}
+	w.t.Fatalf("the slot never became %s: %v", state, slot)
+	return nil
+}
+
+// An invitation for two devices is good for two, with the same link, and for no third; also where both come at
+// once.
 func TestAnInvitationForTwoDevices(t *testing.T) {
 	w := newPhoneShop(t, func(w *world, s *settings.Gateway) {
 		withService(w, s)
 		s.DataDir = t.TempDir()
 	})
-	id, link := w.invited("tom@acme.test")
-	w.end()
-	w.allow(id, 2)
-	w.serve()
-	for i, want := range []any{nil, nil, "INVITATION_USED"} {
-		a := w.must("", enrollQuery, application(link, "tom@acme.test", []string{"SN-A", "SN-B", "SN-C"}[i], nil))
-		if a.at("enroll", "userErrors", 0, "code") != want {
+	token := w.signIn("admin@acme.test")
+	if a := w.invite(token, map[string]any{"email": "tom@acme.test", "slots": 2}); a.at("results", 0, "invitation", "devicesLeft") != 2.0 {
+		t.Fatalf("not invited for two: %s", a.text)
+	}
+	link := w.linkMailed("tom@acme.test")
+	answers := make([]answer, 2)
+	var phones sync.WaitGroup
+	for i := range answers {
+		phones.Go(func() {
+			answers[i] = w.must("", enrollQuery, application(link, "tom@acme.test", fmt.Sprint("SN-", i), nil))
+		})
+	}
+	phones.Wait()
+	for i, a := range answers {
+		if a.at("enroll", "agent") == nil {
 			t.Fatalf("device %d: %s", i+1, a.text)
 		}
-		if want == nil {
-			w.switchOn(a)
-		}
+		w.switchOn(a)
 	}
-}
-
-// allow notes in the store of a gateway that has ended how many devices may enrol with an invitation.
-func (w *world) allow(invitationID, devices int) {
-	w.t.Helper()
-	kept, err := store.OpenFile(w.chosen.DataDir)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer kept.Close()
-	desk, err := invitation.NewDesk(invitation.Options{Store: kept, Secret: []byte(w.chosen.Secret)})
-	if err == nil {
-		err = desk.Allow(w.t.Context(), invitationID, devices)
-	}
-	if err != nil {
-		w.t.Fatal(err)
+	if a := w.must("", enrollQuery, application(link, "tom@acme.test", "SN-3", nil)); a.at("enroll", "userErrors", 0, "code") != "INVITATION_USED" {
+		t.Errorf("a third device: %s", a.text)
 	}
 }
