@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -69,6 +70,37 @@ type Filter struct {
 	Devices map[DeviceKey]struct{}
 	// Kinds narrows it to these kinds of events; nil is any.
 	Kinds map[Kind]struct{}
+}
+
+// And lets through what both filters let through.
+func (f Filter) And(other Filter) Filter {
+	both := Filter{AllEntities: f.AllEntities && other.AllEntities, Devices: common(f.Devices, other.Devices), Kinds: common(f.Kinds, other.Kinds)}
+	switch {
+	case f.AllEntities:
+		both.Entities = other.Entities
+	case other.AllEntities:
+		both.Entities = f.Entities
+	case f.Entities != nil && other.Entities != nil:
+		both.Entities = common(f.Entities, other.Entities)
+	}
+	return both
+}
+
+// common is what is in both sets, where nil is everything.
+func common[K comparable](a, b map[K]struct{}) map[K]struct{} {
+	switch {
+	case a == nil:
+		return maps.Clone(b)
+	case b == nil:
+		return maps.Clone(a)
+	}
+	both := map[K]struct{}{}
+	for key := range a {
+		if _, in := b[key]; in {
+			both[key] = struct{}{}
+		}
+	}
+	return both
 }
 
 var (

@@ -174,6 +174,9 @@ func (e *eventExecution) Respond(ctx context.Context, event bridge.Event) (*deli
 	case response.Data == nil && len(response.Errors) > 0: // nothing was executed
 		return nil, response.Errors
 	}
+	for _, wrong := range response.Errors {
+		wrong.Locations = nil // each subscriber has set the document in lines of their own
+	}
 	text, err := json.Marshal(response)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the response to an event: %w", err)

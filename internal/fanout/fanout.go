@@ -120,5 +120,29 @@ func (x *Exchange) Join(ctx context.Context, w Wish) (leave func(), err error) {
 	return func() { x.leave(m) }, nil
 }
 
+// Census is how many subscriptions there are.
+type Census struct {
+	Groups     int
+	Members    int // subscriptions, whether in a group or on their way to one
+	CatchingUp int // those that are on their way
+	Sessions   int // whose subscriptions they are
+}
+
+// Census counts the subscriptions.
+func (x *Exchange) Census() Census {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	census := Census{Groups: len(x.groups), Sessions: len(x.watches)}
+	for _, w := range x.watches {
+		census.Members += len(w.members)
+		for m := range w.members {
+			if m.home.Load() == nil {
+				census.CatchingUp++
+			}
+		}
+	}
+	return census
+}
+
 // Wait returns when all subscriptions that have been left are at their very end.
 func (x *Exchange) Wait() { x.running.Wait() }

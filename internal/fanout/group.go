@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"fleetgate/bridge"
 	"fleetgate/internal/delivery"
@@ -13,6 +14,10 @@ import (
 // mostAtOnce is how many events that wait are handed over together: where there is much to tell, the connections write
 // less often.
 const mostAtOnce = 32
+
+// restEvery is how often a group that nothing happens to looks how far the log of events has come. In that time the
+// log must not be written anew as a whole.
+const restEvery = 10 * time.Second
 
 // group are the members with one operation and one view. It has one subscription to the bridge and one goroutine, which
 // end with its last member.
@@ -27,7 +32,8 @@ type group struct {
 	// Guarded by the exchange's lock.
 	members  map[*member]struct{}
 	listed   []*member // the members, until somebody comes or goes; nil: to be listed anew
-	position uint64    // the number of the last event that was handed to whoever was a member then
+	position uint64    // the number of the last event that was handed, or is being handed, to whoever was a member then
+	level    uint64    // up to there the members have had everything, however long ago their last event was
 
 	// Of the group's goroutine.
 	lead      *member // whose rights events are executed with
@@ -57,16 +63,10 @@ func (b *batch) after(number uint64) []*delivery.Result {
 func (g *group) run() {
 	defer g.events.Close()
 	for {
-		event, err := g.events.Next(g.ctx)
+		waiting, err := g.next()
 		if err != nil {
 			g.end(err)
 			return
-		}
-		waiting := []bridge.Event{event}
-		for more := true; more && len(waiting) < mostAtOnce; {
-			if event, more, _ = g.events.TryNext(); more { // an error is there the next time too
-				waiting = append(waiting, event)
-			}
 		}
 		batch, err := g.respond(waiting)
 		if err != nil {
@@ -79,6 +79,41 @@ func (g *group) run() {
 			}
 		}
 	}
+}
+
+// next waits for events. While there are none it notes from time to time how far the group has come: who leaves for
+// another group goes on from there, which the bridge still has to know.
+func (g *group) next() (waiting []bridge.Event, err error) {
+	for {
+		level, _ := g.events.Level()
+		if waiting, err = g.take(nil); err != nil || len(waiting) > 0 {
+			return waiting, err
+		}
+		g.exchange.rest(g, level)
+		ctx, cancel := context.WithTimeout(g.ctx, restEvery)
+		event, err := g.events.Next(ctx)
+		late := ctx.Err() != nil && g.ctx.Err() == nil
+		cancel()
+		switch {
+		case err == nil:
+			waiting, _ = g.take([]bridge.Event{event}) // an error is there the next time too
+			return waiting, nil
+		case !late:
+			return nil, err
+		}
+	}
+}
+
+// take adds the events that are there already.
+func (g *group) take(waiting []bridge.Event) ([]bridge.Event, error) {
+	for len(waiting) < mostAtOnce {
+		event, there, err := g.events.TryNext()
+		if err != nil || !there {
+			return waiting, err
+		}
+		waiting = append(waiting, event)
+	}
+	return waiting, nil
 }
 
 // end ends all members with an error, unless the group is over because they have left.

@@ -53,7 +53,7 @@ func (m *member) begin(after string) error {
 	if err != nil {
 		return err
 	}
-	m.follow(events)
+	m.follow(events, 0)
 	return nil
 }
 
@@ -68,23 +68,28 @@ func (m *member) settle() error {
 }
 
 // move takes the member from where it is to the group of another view, which it joins where it left off. What is under
-// way to it has arrived before, or never will.
+// way to it has arrived before, or never will; what has happened already is still for its eyes where both views show it.
 func (m *member) move(view View) error {
 	if alone := m.alone.Load(); alone != nil {
 		alone.stop()
 		<-alone.done
 	}
-	m.exchange.detach(m)
+	level := m.exchange.detach(m)
 	m.delivering.Lock()
-	position := m.position
+	position := max(m.position, level)
 	m.delivering.Unlock()
-	m.view = view
-	m.operation = m.exchange.shared(m)
-	events, err := m.resubscribe(view.Filter, position)
+	present := m.exchange.o.Bridge.Latest()
+	events, err := m.resubscribe(m.view.Filter.And(view.Filter), position)
 	if err != nil {
 		return err
 	}
-	m.follow(events)
+	if _, known := events.Level(); !known { // nothing has happened yet, after its cursor
+		events.SetFilter(view.Filter)
+		present = 0
+	}
+	m.view = view
+	m.operation = m.exchange.shared(m)
+	m.follow(events, present)
 	return nil
 }
 
@@ -95,8 +100,8 @@ func (m *member) resubscribe(filter bridge.Filter, position uint64) (*bridge.Sub
 	return m.exchange.o.Bridge.SubscribeAfter(filter, position)
 }
 
-// follow begins to catch up.
-func (m *member) follow(events *bridge.Subscription) {
+// follow begins to catch up: with events, up to the number of one where that is not 0, and then with all of the view.
+func (m *member) follow(events *bridge.Subscription, until uint64) {
 	ctx, stop := context.WithCancel(m.ctx)
 	alone := &catchUp{stop: stop, done: make(chan struct{})}
 	operation, view := m.operation, m.view
@@ -107,17 +112,30 @@ func (m *member) follow(events *bridge.Subscription) {
 	m.exchange.running.Go(func() {
 		defer close(alone.done)
 		defer stop()
-		defer events.Close()
-		if err := m.catchUp(ctx, events, operation, view); err != nil && ctx.Err() == nil {
+		if err := m.catchUp(ctx, events, until, operation, view); err != nil && ctx.Err() == nil {
 			m.exchange.end(m, operation, err)
 		}
 	})
 }
 
 // catchUp executes what the member has missed, for it alone, and hands it over to its group once there is nothing left.
-func (m *member) catchUp(ctx context.Context, events *bridge.Subscription, operation Operation, view View) error {
+func (m *member) catchUp(ctx context.Context, events *bridge.Subscription, until uint64, operation Operation, view View) error {
+	defer func() { events.Close() }() // that which it has at the end
 	execution := operation.Begin(ctx)
-	for ctx.Err() == nil {
+	for until > 0 {
+		event, waiting, err := events.TryNext()
+		if err == nil && waiting && event.Number <= until {
+			err = m.give(ctx, execution, event)
+		} else if err == nil {
+			m.position = max(m.position, until)
+			until = 0
+			err = m.widen(&events, view.Filter)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for {
 		level, known := events.Level()
 		event, waiting, err := events.TryNext()
 		if err == nil && !waiting {
@@ -130,24 +148,41 @@ func (m *member) catchUp(ctx context.Context, events *bridge.Subscription, opera
 			}
 			event, err = events.Next(ctx)
 		}
+		if err == nil {
+			err = m.give(ctx, execution, event)
+		}
 		if err != nil {
 			return err
 		}
-		result, err := respond(ctx, execution, event)
-		switch {
-		case errors.Is(err, ErrSessionEnded):
-			m.watch.lookSoon()
-		case err != nil:
-			return err
-		}
-		if result != nil && !m.to.Replay(ctx, result) {
-			if ctx.Err() == nil {
-				m.exchange.leave(m)
-			}
-			return nil
-		}
-		m.position = event.Number
 	}
+}
+
+// widen goes on where the member is with another filter.
+func (m *member) widen(events **bridge.Subscription, filter bridge.Filter) error {
+	more, err := m.exchange.o.Bridge.SubscribeAfter(filter, m.position)
+	if err != nil {
+		return err
+	}
+	(*events).Close()
+	*events = more
+	return nil
+}
+
+// give executes an event for the member alone; an error where that is over.
+func (m *member) give(ctx context.Context, execution Execution, event bridge.Event) error {
+	result, err := respond(ctx, execution, event)
+	if errors.Is(err, ErrSessionEnded) {
+		m.watch.lookSoon()
+	} else if err != nil {
+		return err
+	}
+	if result != nil && !m.to.Replay(ctx, result) {
+		if ctx.Err() == nil { // it was not told to stop
+			m.exchange.leave(m)
+		}
+		return context.Canceled
+	}
+	m.position = event.Number
 	return nil
 }
 

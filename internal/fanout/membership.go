@@ -72,19 +72,28 @@ func (x *Exchange) open(key string, operation Operation, events *bridge.Subscrip
 	return g
 }
 
-// detach takes a member out of its group, if it is in one.
-func (x *Exchange) detach(m *member) {
+// detach takes a member out of its group, if it is in one, and tells up to which event the group had nothing more for it
+// when it last looked; 0: no group.
+func (x *Exchange) detach(m *member) (level uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	g := m.home.Swap(nil)
 	if g == nil {
-		return
+		return 0
 	}
 	delete(g.members, m)
 	if g.listed = nil; len(g.members) == 0 {
 		delete(x.groups, g.key)
 		g.stop()
 	}
+	return g.level
+}
+
+// rest notes that a group's members have had all up to the event of a number.
+func (x *Exchange) rest(g *group, level uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	g.level = level
 }
 
 // advance notes that a group has come to the event of a number, and lists who is to hear of it.
