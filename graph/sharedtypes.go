@@ -91,9 +91,10 @@ func withoutAfter(op *graphql.OperationContext) (document string, variables map[
 	})
 	text := words(&undeclared, op.Doc.Fragments)
 	if cursor == "" || regexp.MustCompile(`\$`+cursor+`\b`).MatchString(text) {
-		return words(&copied, op.Doc.Fragments), op.Variables
+		text, cursor = words(&copied, op.Doc.Fragments), ""
 	}
-	variables = maps.Clone(op.Variables)
+	variables = map[string]any{}
+	maps.Copy(variables, op.Variables)
 	delete(variables, cursor)
 	return text, variables
 }

@@ -131,6 +131,10 @@ var documents = []string{
 	`kind agent { name wipeRequested entity { name } presence { state } }`,
 	`kind agent { fleet { name tasks { policy { name } } } computer { serial model os { name } } lastPosition { latitude } }`,
 	`kind agent { tasks { task { id } status { state } } positions(first: 2) { totalCount } }`,
+	`kind agent { version computer { memoryBytes processors { name } batteries { name } disks { name totalBytes } networkPorts { name ips }
+    installedApplications(first: 2) { totalCount nodes { name } } } fleet { rollout { counts { total } tasks { percentDone } } }
+    tasks { via effect task { valueText value { ... on BooleanValue { boolean } ... on OptionValue { option label } ... on DeployedFile { fileId } }
+    policy { name choices { key label } category { name } platforms { supported } effectiveOn { effect } } statuses(first: 1) { totalCount } } } }`,
 	`kind agent { owner { username displayName emails { address } } }`,
 	`kind ... on PositionReported { position { latitude longitude } agent { id } } ... on TaskStatusChanged { taskStatus { state task { id } agent { name } } }`,
 }
