@@ -117,6 +117,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	g.front, err = front.New(front.Options{
 		Schema: resolver.Schema(), SignIn: g.desk,
 		ErrorPresenter: resolver.PresentError, AroundResponses: graph.AroundResponse,
+		Share:          resolver.Share,
 		AllowedOrigins: s.AllowedOrigins,
 		Limits:         front.Limits{Upload: s.MaxUpload << 20},
 		Connections: delivery.Options{
