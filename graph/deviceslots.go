@@ -264,6 +264,7 @@ func (r *Resolver) completeSlots(ctx context.Context, s *glpiproxy.Session, slot
 		if slot.Agent == nil {
 			l.users.expect(slot.Invitation.UserID)
 			l.entities.expect(slot.Invitation.EntityID)
+			l.notes(r).expect(slot.Invitation.ID)
 			continue
 		}
 		presentAgent(l, slot.Agent.Agent)

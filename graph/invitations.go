@@ -51,6 +51,7 @@ func (r *Resolver) expectInvitation(l *loaders, i glpiproxy.Invitation) {
 	l.entities.expect(i.EntityID)
 	l.invitationLogs.expect(i.ID)
 	l.mailLoader(r).expect(i.ID)
+	l.notes(r).expect(i.ID)
 }
 
 // allInvitations reads every invitation in sight.
@@ -151,14 +152,17 @@ func sortInvitations(invitations []glpiproxy.Invitation, order *model.Invitation
 }
 
 func (r *Resolver) invitationState(ctx context.Context, i *model.Invitation) (model.InvitationState, error) {
-	opened, err := r.Invitations.Opened(ctx, i.ID)
-	_, open := opened[i.ID]
-	return r.stateOf(i.Invitation, open), err
+	at, err := r.openedAt(ctx, i)
+	return r.stateOf(i.Invitation, !at.IsZero()), err
 }
 
 func (r *Resolver) invitationOpenedAt(ctx context.Context, i *model.Invitation) (*time.Time, error) {
-	opened, err := r.Invitations.Opened(ctx, i.ID)
-	return model.Moment(opened[i.ID]), err
+	at, err := r.openedAt(ctx, i)
+	return model.Moment(at), err
+}
+
+func (r *Resolver) openedAt(ctx context.Context, i *model.Invitation) (time.Time, error) {
+	return note(ctx, r, func(n *invitationNotes) *loader[time.Time] { return n.opened }, i.ID)
 }
 
 // delivery shows the latest mail of an invitation. Who may read neither GLPI's queue nor use the gateway's own account
@@ -184,20 +188,20 @@ func (r *Resolver) delivery(ctx context.Context, i *model.Invitation) (*model.In
 
 // supersededBy is the invitation that took the place of another, where the viewer may see it.
 func (r *Resolver) supersededBy(ctx context.Context, i *model.Invitation) (*model.Invitation, error) {
-	later, err := r.Invitations.SupersededBy(ctx, i.ID)
+	later, err := note(ctx, r, func(n *invitationNotes) *loader[int] { return n.supersededBy }, i.ID)
 	if err != nil {
 		return nil, err
 	}
-	return seenOrNil(related(ctx, invitations, later[i.ID]))
+	return seenOrNil(related(ctx, invitations, later))
 }
 
 // invitedAgent is the device that an invitation became, where the viewer may see it.
 func (r *Resolver) invitedAgent(ctx context.Context, i *model.Invitation) (*model.Agent, error) {
-	became, err := r.Invitations.AgentOf(ctx, i.ID)
+	became, err := note(ctx, r, func(n *invitationNotes) *loader[int] { return n.agent }, i.ID)
 	if err != nil {
 		return nil, err
 	}
-	return seenOrNil(related(ctx, agents, became[i.ID]))
+	return seenOrNil(related(ctx, agents, became))
 }
 
 // devicesLeft counts the devices that may still enrol.
@@ -205,17 +209,17 @@ func (r *Resolver) devicesLeft(ctx context.Context, i *model.Invitation) (int, e
 	if i.StateAt(r.Now()) != model.InvitationStatePending {
 		return 0, nil
 	}
-	left, err := r.Invitations.Left(ctx, i.ID)
-	return max(1, left[i.ID]), err
+	left, err := note(ctx, r, func(n *invitationNotes) *loader[int] { return n.left }, i.ID)
+	return max(1, left), err
 }
 
 // invitationOrigin is the invitation that a device came from, where the viewer may see it.
 func (r *Resolver) invitationOrigin(ctx context.Context, a *model.Agent) (*model.Invitation, error) {
-	from, err := r.Invitations.InvitationOf(ctx, a.ID)
+	from, err := note(ctx, r, func(n *invitationNotes) *loader[int] { return n.origin }, a.ID)
 	if err != nil {
 		return nil, err
 	}
-	return seenOrNil(related(ctx, invitations, from[a.ID]))
+	return seenOrNil(related(ctx, invitations, from))
 }
 
 // seenOrNil is nothing in the place of what the viewer may not see, or is gone.

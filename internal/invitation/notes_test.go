@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fleetgate/internal/invitation"
+	"fleetgate/internal/store"
 )
 
 func TestNotes(t *testing.T) {
@@ -108,4 +109,68 @@ func TestWatching(t *testing.T) {
 	if _, err := watch.Next(stopped); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %v", err)
 	}
+}
+
+// readings counts what is read of a store.
+type readings struct {
+	store.Store
+	one, many atomic.Int64
+}
+
+func (r *readings) Get(ctx context.Context, bucket, key string) ([]byte, error) {
+	r.one.Add(1)
+	return r.Store.Get(ctx, bucket, key)
+}
+
+func (r *readings) GetMany(ctx context.Context, bucket string, keys []string) ([][]byte, error) {
+	r.many.Add(1)
+	return r.Store.GetMany(ctx, bucket, keys)
+}
+
+// What is noted about a page of invitations is read in one go, however many there are: the store may be a network away.
+func TestNotesAreReadTogether(t *testing.T) {
+	c := &clock{now: noon}
+	counted := &readings{Store: openStore(t, "")}
+	d := newDesk(t, counted, c)
+	var ids []int
+	for id := 1; id <= 500; id++ {
+		ids = append(ids, id)
+	}
+	if err := d.MarkOpened(t.Context(), 300, 1); err != nil {
+		t.Fatal(err)
+	}
+	counted.one.Store(0)
+	counted.many.Store(0)
+	opened, err := d.Opened(t.Context(), ids...)
+	if err != nil || len(opened) != 1 || opened[300].IsZero() {
+		t.Errorf("got %v, %v", opened, err)
+	}
+	if one, many := counted.one.Load(), counted.many.Load(); one != 0 || many != 1 {
+		t.Errorf("%d single reads and %d of many", one, many)
+	}
+}
+
+// One enrolment at a time has an invitation; the others wait, and the lookout knows.
+func TestHoldingAnInvitation(t *testing.T) {
+	d, _ := newWorld(t)
+	release, err := d.Hold(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held, err := d.Held(t.Context(), 10, 11); err != nil || len(held) != 1 || !held[10] {
+		t.Errorf("held: %v, %v", held, err)
+	}
+	brief, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := d.Hold(brief, 10); !errors.Is(err, store.ErrTaken) {
+		t.Errorf("held twice: %v", err)
+	}
+	release()
+	if held, err := d.Held(t.Context(), 10); err != nil || len(held) != 0 {
+		t.Errorf("after it was let go: %v, %v", held, err)
+	}
+	if release, err = d.Hold(t.Context(), 10); err != nil {
+		t.Fatal(err)
+	}
+	release()
 }
