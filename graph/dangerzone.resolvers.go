@@ -7,9 +7,43 @@ package graph
 
 import (
 	"context"
+	"fleetgate/graph/generated"
 	"fleetgate/graph/model"
 )
+
+func (r *dangerZoneOperationResolver) RequestedBy(ctx context.Context, obj *model.DangerZoneOperation) (*model.User, error) {
+	return seenOrNil(userOf(ctx, obj.UserID))
+}
+
+func (r *dangerZoneTargetResolver) Agent(ctx context.Context, obj *model.DangerZoneTarget) (*model.Agent, error) {
+	return seenOrNil(related(ctx, agents, obj.AgentID))
+}
 
 func (r *mutationResolver) PlanDangerZone(ctx context.Context, input model.PlanDangerZoneInput) (*model.PlanDangerZonePayload, error) {
 	return r.planDangerZone(ctx, input)
 }
+
+func (r *mutationResolver) ExecuteDangerZone(ctx context.Context, input model.ExecuteDangerZoneInput) (*model.ExecuteDangerZonePayload, error) {
+	return r.executeDangerZone(ctx, input)
+}
+
+func (r *queryResolver) DangerZoneOperation(ctx context.Context, id string) (*model.DangerZoneOperation, error) {
+	return r.readOperation(ctx, id)
+}
+
+func (r *subscriptionResolver) DangerZoneProgress(ctx context.Context, operationID string) (<-chan *model.DangerZoneOperation, error) {
+	return r.dangerZoneProgress(ctx, operationID)
+}
+
+func (r *Resolver) DangerZoneOperation() generated.DangerZoneOperationResolver {
+	return &dangerZoneOperationResolver{r}
+}
+
+func (r *Resolver) DangerZoneTarget() generated.DangerZoneTargetResolver {
+	return &dangerZoneTargetResolver{r}
+}
+
+type (
+	dangerZoneOperationResolver struct{ *Resolver }
+	dangerZoneTargetResolver    struct{ *Resolver }
+)

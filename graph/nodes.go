@@ -69,22 +69,30 @@ func single[T glpiproxy.Item](ctx context.Context, id int) (T, error) {
 	return item, hidden(err)
 }
 
+// nodeReader is the reader of a type; nil where there are no nodes of it.
+func (r *Resolver) nodeReader(typename string) nodeReader {
+	if typename == "DangerZoneOperation" { // the gateway's own
+		return r.operationNodes
+	}
+	return nodeReaders[typename]
+}
+
 // readNode reads any node by its global id.
-func readNode(ctx context.Context, globalID string) (model.Node, error) {
+func (r *Resolver) readNode(ctx context.Context, globalID string) (model.Node, error) {
 	if _, err := session(ctx); err != nil {
 		return nil, err
 	}
-	typename, id, err := parseNodeID(globalID)
+	typename, id, err := r.parseNodeID(globalID)
 	if err != nil {
 		return nil, err
 	}
-	nodes, errs := nodeReaders[typename](ctx, []int{id})
+	nodes, errs := r.nodeReader(typename)(ctx, []int{id})
 	return nodes[0], errs[0]
 }
 
 // readNodes reads many nodes, in the order asked: a batch for each type, the types side by side. What can't be
 // read is null with an error at its place.
-func readNodes(ctx context.Context, globalIDs []string) ([]model.Node, error) {
+func (r *Resolver) readNodes(ctx context.Context, globalIDs []string) ([]model.Node, error) {
 	if len(globalIDs) > mostNodes {
 		return nil, badInput("ids: %d are too many; %d at most", len(globalIDs), mostNodes)
 	}
@@ -94,7 +102,7 @@ func readNodes(ctx context.Context, globalIDs []string) ([]model.Node, error) {
 	nodes := make([]model.Node, len(globalIDs))
 	ids, places := map[string][]int{}, map[string][]int{}
 	for place, globalID := range globalIDs {
-		typename, id, err := parseNodeID(globalID)
+		typename, id, err := r.parseNodeID(globalID)
 		if err != nil {
 			addErrorAt(ctx, place, err)
 			continue
@@ -104,7 +112,7 @@ func readNodes(ctx context.Context, globalIDs []string) ([]model.Node, error) {
 	var wg sync.WaitGroup
 	for typename := range ids {
 		wg.Go(func() {
-			found, errs := nodeReaders[typename](ctx, ids[typename])
+			found, errs := r.nodeReader(typename)(ctx, ids[typename])
 			for i, place := range places[typename] {
 				if nodes[place] = found[i]; errs[i] != nil {
 					addErrorAt(ctx, place, errs[i])
@@ -116,12 +124,12 @@ func readNodes(ctx context.Context, globalIDs []string) ([]model.Node, error) {
 	return nodes, nil
 }
 
-func parseNodeID(globalID string) (typename string, id int, err error) {
+func (r *Resolver) parseNodeID(globalID string) (typename string, id int, err error) {
 	typename, id, err = model.ParseGlobalID(globalID)
 	if err != nil {
 		return "", 0, badInput("id: %s", err)
 	}
-	if nodeReaders[typename] == nil {
+	if r.nodeReader(typename) == nil {
 		return "", 0, badInput("id: there are no nodes of the type %q", typename)
 	}
 	return typename, id, nil

@@ -61,6 +61,7 @@ type Resolver struct {
 
 	passwordReset, selfRegistration offer
 	eventStreams, rolloutStreams    streamPlaces
+	operationStreams                streamPlaces
 }
 
 // Schema makes the schema that the HTTP front executes.

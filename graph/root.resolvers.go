@@ -102,11 +102,11 @@ func (r *queryResolver) PolicyCategories(ctx context.Context) ([]*model.PolicyCa
 }
 
 func (r *queryResolver) Node(ctx context.Context, id string) (model.Node, error) {
-	return readNode(ctx, id)
+	return r.readNode(ctx, id)
 }
 
 func (r *queryResolver) Nodes(ctx context.Context, ids []string) ([]model.Node, error) {
-	return readNodes(ctx, ids)
+	return r.readNodes(ctx, ids)
 }
 
 func (r *subscriptionResolver) DeviceEvents(ctx context.Context, filter *model.DeviceEventFilter, after *string) (<-chan model.DeviceEvent, error) {

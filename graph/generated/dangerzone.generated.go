@@ -7,12 +7,20 @@ import (
 	"errors"
 	"fleetgate/graph/model"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // region    ************************** generated!.gotpl **************************
+
+type DangerZoneOperationResolver interface {
+	RequestedBy(ctx context.Context, obj *model.DangerZoneOperation) (*model.User, error)
+}
+type DangerZoneTargetResolver interface {
+	Agent(ctx context.Context, obj *model.DangerZoneTarget) (*model.Agent, error)
+}
 
 // endregion ************************** generated!.gotpl **************************
 
@@ -21,6 +29,126 @@ import (
 // endregion ***************************** args.gotpl *****************************
 
 // region    **************************** field.gotpl *****************************
+
+//go:noinline
+func (ec *executionContext) _DangerZoneOperation_id(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
+	return ec.marshalNID2string(ctx, field.Selections, obj.GlobalID())
+}
+func (ec *executionContext) fieldContext_DangerZoneOperation_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneOperation", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneOperation_action(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
+	return ec.marshalNDangerZoneAction2fleetgateᚋgraphᚋmodelᚐDangerZoneAction(ctx, field.Selections, obj.Action)
+}
+func (ec *executionContext) fieldContext_DangerZoneOperation_action(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneOperation", field, false, false, errors.New("field of type DangerZoneAction does not have child fields"))
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneOperation_deleteComputers(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
+	return ec.marshalNBoolean2bool(ctx, field.Selections, obj.DeleteComputers)
+}
+func (ec *executionContext) fieldContext_DangerZoneOperation_deleteComputers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneOperation", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _DangerZoneOperation_requestedBy(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DangerZoneOperation_requestedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.DangerZoneOperation().RequestedBy(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DangerZoneOperation_requestedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DangerZoneOperation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneOperation_requestedByName(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
+	return ec.marshalNString2string(ctx, field.Selections, obj.RequestedByName)
+}
+func (ec *executionContext) fieldContext_DangerZoneOperation_requestedByName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneOperation", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneOperation_requestedAt(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
+	return ec.marshalNDateTime2timeᚐTime(ctx, field.Selections, obj.RequestedAt)
+}
+func (ec *executionContext) fieldContext_DangerZoneOperation_requestedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneOperation", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneOperation_note(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
+	return ec.marshalOString2ᚖstring(ctx, field.Selections, obj.Note)
+}
+func (ec *executionContext) fieldContext_DangerZoneOperation_note(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneOperation", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _DangerZoneOperation_targets(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DangerZoneOperation_targets(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Targets, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.DangerZoneTarget) graphql.Marshaler {
+			return ec.marshalNDangerZoneTarget2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZoneTargetᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DangerZoneOperation_targets(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DangerZoneOperation",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DangerZoneTarget(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneOperation_done(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
+	return ec.marshalNBoolean2bool(ctx, field.Selections, obj.Done)
+}
+func (ec *executionContext) fieldContext_DangerZoneOperation_done(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneOperation", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
 
 //go:noinline
 func (ec *executionContext) _DangerZonePlan_confirmationToken(ctx context.Context, field graphql.CollectedField, obj *model.DangerZonePlan) (ret graphql.Marshaler) {
@@ -159,6 +287,86 @@ func (ec *executionContext) fieldContext_DangerZonePlanTarget_warnings(_ context
 }
 
 //go:noinline
+func (ec *executionContext) _DangerZoneTarget_agentId(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneTarget) (ret graphql.Marshaler) {
+	return ec.marshalNID2string(ctx, field.Selections, obj.AgentGlobalID())
+}
+func (ec *executionContext) fieldContext_DangerZoneTarget_agentId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneTarget", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _DangerZoneTarget_agent(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DangerZoneTarget_agent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.DangerZoneTarget().Agent(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
+			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DangerZoneTarget_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DangerZoneTarget",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Agent(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneTarget_name(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneTarget) (ret graphql.Marshaler) {
+	return ec.marshalNString2string(ctx, field.Selections, obj.Name)
+}
+func (ec *executionContext) fieldContext_DangerZoneTarget_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneTarget", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneTarget_serial(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneTarget) (ret graphql.Marshaler) {
+	return ec.marshalOString2ᚖstring(ctx, field.Selections, obj.Serial)
+}
+func (ec *executionContext) fieldContext_DangerZoneTarget_serial(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneTarget", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneTarget_state(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneTarget) (ret graphql.Marshaler) {
+	return ec.marshalNDangerZoneTargetState2fleetgateᚋgraphᚋmodelᚐDangerZoneTargetState(ctx, field.Selections, obj.State)
+}
+func (ec *executionContext) fieldContext_DangerZoneTarget_state(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneTarget", field, false, false, errors.New("field of type DangerZoneTargetState does not have child fields"))
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneTarget_message(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneTarget) (ret graphql.Marshaler) {
+	return ec.marshalNString2string(ctx, field.Selections, obj.Message)
+}
+func (ec *executionContext) fieldContext_DangerZoneTarget_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneTarget", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+//go:noinline
+func (ec *executionContext) _DangerZoneTarget_updatedAt(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneTarget) (ret graphql.Marshaler) {
+	return ec.marshalNDateTime2timeᚐTime(ctx, field.Selections, obj.UpdatedAt)
+}
+func (ec *executionContext) fieldContext_DangerZoneTarget_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DangerZoneTarget", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+//go:noinline
 func (ec *executionContext) _DangerZoneWarning_code(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneWarning) (ret graphql.Marshaler) {
 	return ec.marshalNDangerZoneWarningCode2fleetgateᚋgraphᚋmodelᚐDangerZoneWarningCode(ctx, field.Selections, obj.Code)
 }
@@ -172,6 +380,70 @@ func (ec *executionContext) _DangerZoneWarning_message(ctx context.Context, fiel
 }
 func (ec *executionContext) fieldContext_DangerZoneWarning_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DangerZoneWarning", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ExecuteDangerZonePayload_operation(ctx context.Context, field graphql.CollectedField, obj *model.ExecuteDangerZonePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecuteDangerZonePayload_operation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Operation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.DangerZoneOperation) graphql.Marshaler {
+			return ec.marshalODangerZoneOperation2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneOperation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ExecuteDangerZonePayload_operation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExecuteDangerZonePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DangerZoneOperation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ExecuteDangerZonePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.ExecuteDangerZonePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecuteDangerZonePayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecuteDangerZonePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExecuteDangerZonePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _PlanDangerZonePayload_plan(ctx context.Context, field graphql.CollectedField, obj *model.PlanDangerZonePayload) (ret graphql.Marshaler) {
@@ -242,6 +514,43 @@ func (ec *executionContext) fieldContext_PlanDangerZonePayload_userErrors(_ cont
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputExecuteDangerZoneInput(ctx context.Context, obj any) (model.ExecuteDangerZoneInput, error) {
+	var it model.ExecuteDangerZoneInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"confirmationToken", "password"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "confirmationToken":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("confirmationToken"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ConfirmationToken = data
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputPlanDangerZoneInput(ctx context.Context, obj any) (model.PlanDangerZoneInput, error) {
 	var it model.PlanDangerZoneInput
 	if obj == nil {
@@ -304,6 +613,72 @@ func (ec *executionContext) unmarshalInputPlanDangerZoneInput(ctx context.Contex
 // endregion ************************** interface.gotpl ***************************
 
 // region    **************************** object.gotpl ****************************
+
+var dangerZoneOperationImplementors = []string{"DangerZoneOperation", "Node"}
+
+func (ec *executionContext) _DangerZoneOperation(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZoneOperation) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZoneOperationImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DangerZoneOperation")
+		case "id":
+			out.Values[i] = ec._DangerZoneOperation_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "action":
+			out.Values[i] = ec._DangerZoneOperation_action(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "deleteComputers":
+			out.Values[i] = ec._DangerZoneOperation_deleteComputers(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "requestedBy":
+			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
+				return ec._DangerZoneOperation_requestedBy(ctx, field, obj)
+			})
+		case "requestedByName":
+			out.Values[i] = ec._DangerZoneOperation_requestedByName(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "requestedAt":
+			out.Values[i] = ec._DangerZoneOperation_requestedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "note":
+			out.Values[i] = ec._DangerZoneOperation_note(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "targets":
+			out.Values[i] = ec._DangerZoneOperation_targets(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "done":
+			out.Values[i] = ec._DangerZoneOperation_done(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	return &object{fields, out.Values}
+}
 
 var dangerZonePlanImplementors = []string{"DangerZonePlan"}
 
@@ -389,6 +764,62 @@ func (ec *executionContext) _DangerZonePlanTarget(ctx context.Context, sel ast.S
 	return &object{fields, out.Values}
 }
 
+var dangerZoneTargetImplementors = []string{"DangerZoneTarget"}
+
+func (ec *executionContext) _DangerZoneTarget(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZoneTarget) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZoneTargetImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DangerZoneTarget")
+		case "agentId":
+			out.Values[i] = ec._DangerZoneTarget_agentId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "agent":
+			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
+				return ec._DangerZoneTarget_agent(ctx, field, obj)
+			})
+		case "name":
+			out.Values[i] = ec._DangerZoneTarget_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "serial":
+			out.Values[i] = ec._DangerZoneTarget_serial(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "state":
+			out.Values[i] = ec._DangerZoneTarget_state(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "message":
+			out.Values[i] = ec._DangerZoneTarget_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = ec._DangerZoneTarget_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	return &object{fields, out.Values}
+}
+
 var dangerZoneWarningImplementors = []string{"DangerZoneWarning"}
 
 func (ec *executionContext) _DangerZoneWarning(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZoneWarning) graphql.Marshaler {
@@ -406,6 +837,38 @@ func (ec *executionContext) _DangerZoneWarning(ctx context.Context, sel ast.Sele
 			}
 		case "message":
 			out.Values[i] = ec._DangerZoneWarning_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	return &object{fields, out.Values}
+}
+
+var executeDangerZonePayloadImplementors = []string{"ExecuteDangerZonePayload"}
+
+func (ec *executionContext) _ExecuteDangerZonePayload(ctx context.Context, sel ast.SelectionSet, obj *model.ExecuteDangerZonePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, executeDangerZonePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ExecuteDangerZonePayload")
+		case "operation":
+			out.Values[i] = ec._ExecuteDangerZonePayload_operation(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._ExecuteDangerZonePayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -467,6 +930,16 @@ func (ec *executionContext) marshalNDangerZoneAction2fleetgateᚋgraphᚋmodel�
 	return v
 }
 
+func (ec *executionContext) marshalNDangerZoneOperation2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneOperation(ctx context.Context, sel ast.SelectionSet, v *model.DangerZoneOperation) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DangerZoneOperation(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNDangerZonePlanTarget2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZonePlanTargetᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DangerZonePlanTarget) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -491,6 +964,42 @@ func (ec *executionContext) marshalNDangerZonePlanTarget2ᚖfleetgateᚋgraphᚋ
 		return graphql.Null
 	}
 	return ec._DangerZonePlanTarget(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNDangerZoneTarget2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZoneTargetᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DangerZoneTarget) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDangerZoneTarget2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneTarget(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNDangerZoneTarget2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneTarget(ctx context.Context, sel ast.SelectionSet, v *model.DangerZoneTarget) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DangerZoneTarget(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNDangerZoneTargetState2fleetgateᚋgraphᚋmodelᚐDangerZoneTargetState(ctx context.Context, v any) (model.DangerZoneTargetState, error) {
+	var res model.DangerZoneTargetState
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDangerZoneTargetState2fleetgateᚋgraphᚋmodelᚐDangerZoneTargetState(ctx context.Context, sel ast.SelectionSet, v model.DangerZoneTargetState) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) marshalNDangerZoneWarning2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZoneWarningᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DangerZoneWarning) graphql.Marshaler {
@@ -529,6 +1038,21 @@ func (ec *executionContext) marshalNDangerZoneWarningCode2fleetgateᚋgraphᚋmo
 	return v
 }
 
+func (ec *executionContext) unmarshalNExecuteDangerZoneInput2fleetgateᚋgraphᚋmodelᚐExecuteDangerZoneInput(ctx context.Context, v any) (model.ExecuteDangerZoneInput, error) {
+	res, err := ec.unmarshalInputExecuteDangerZoneInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNExecuteDangerZonePayload2ᚖfleetgateᚋgraphᚋmodelᚐExecuteDangerZonePayload(ctx context.Context, sel ast.SelectionSet, v *model.ExecuteDangerZonePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ExecuteDangerZonePayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNPlanDangerZoneInput2fleetgateᚋgraphᚋmodelᚐPlanDangerZoneInput(ctx context.Context, v any) (model.PlanDangerZoneInput, error) {
 	res, err := ec.unmarshalInputPlanDangerZoneInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -542,6 +1066,13 @@ func (ec *executionContext) marshalNPlanDangerZonePayload2ᚖfleetgateᚋgraph�
 		return graphql.Null
 	}
 	return ec._PlanDangerZonePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalODangerZoneOperation2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneOperation(ctx context.Context, sel ast.SelectionSet, v *model.DangerZoneOperation) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._DangerZoneOperation(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalODangerZonePlan2ᚖfleetgateᚋgraphᚋmodelᚐDangerZonePlan(ctx context.Context, sel ast.SelectionSet, v *model.DangerZonePlan) graphql.Marshaler {

@@ -649,6 +649,23 @@ type EntityContactInput struct {
 	Country *string `json:"country,omitempty"`
 }
 
+// The confirmation of a plan.
+type ExecuteDangerZoneInput struct {
+	// The plan's `confirmationToken`.
+	ConfirmationToken string `json:"confirmationToken"`
+	// The viewer's password, where the operator wants it given again.
+	Password *string `json:"password,omitempty"`
+}
+
+// The operation that was begun, or why none was.
+type ExecuteDangerZonePayload struct {
+	// The operation as it was written down; null where it was refused.
+	Operation *DangerZoneOperation `json:"operation,omitempty"`
+	// Why it was refused. `CONFIRMATION_INVALID`: the token is not one, or is another viewer's or session's, was used before or
+	// is too old; which of these is not told.
+	UserErrors []*UserError `json:"userErrors"`
+}
+
 // A page of files.
 type FileConnection struct {
 	// The items with their cursors.
@@ -2495,6 +2512,76 @@ func (e DangerZoneAction) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What can have become of a device. The last four are final.
+type DangerZoneTargetState string
+
+const (
+	// It is written down, and GLPI was asked or is about to be.
+	DangerZoneTargetStateRequested DangerZoneTargetState = "REQUESTED"
+	// The command was seen on the broker: it runs as soon as the device hears it.
+	DangerZoneTargetStateDispatched DangerZoneTargetState = "DISPATCHED"
+	// It is done: the device said or showed it, its row is gone from GLPI, or the wipe is taken back on both sides.
+	DangerZoneTargetStateCompleted DangerZoneTargetState = "COMPLETED"
+	// It was not done, or was taken back: see the message.
+	DangerZoneTargetStateFailed DangerZoneTargetState = "FAILED"
+	// GLPI said yes, but nothing of it can be seen.
+	DangerZoneTargetStateUnverified DangerZoneTargetState = "UNVERIFIED"
+	// Nothing was heard of it for too long.
+	DangerZoneTargetStateExpired DangerZoneTargetState = "EXPIRED"
+)
+
+var AllDangerZoneTargetState = []DangerZoneTargetState{
+	DangerZoneTargetStateRequested,
+	DangerZoneTargetStateDispatched,
+	DangerZoneTargetStateCompleted,
+	DangerZoneTargetStateFailed,
+	DangerZoneTargetStateUnverified,
+	DangerZoneTargetStateExpired,
+}
+
+func (e DangerZoneTargetState) IsValid() bool {
+	switch e {
+	case DangerZoneTargetStateRequested, DangerZoneTargetStateDispatched, DangerZoneTargetStateCompleted, DangerZoneTargetStateFailed, DangerZoneTargetStateUnverified, DangerZoneTargetStateExpired:
+		return true
+	}
+	return false
+}
+
+func (e DangerZoneTargetState) String() string {
+	return string(e)
+}
+
+func (e *DangerZoneTargetState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DangerZoneTargetState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DangerZoneTargetState", str)
+	}
+	return nil
+}
+
+func (e DangerZoneTargetState) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DangerZoneTargetState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DangerZoneTargetState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // The kinds of warnings. There may be more one day.
 type DangerZoneWarningCode string
 
@@ -4076,6 +4163,8 @@ const (
 	UserErrorCodeQuietHours UserErrorCode = "QUIET_HOURS"
 	// The operator of the gateway wants the password given again.
 	UserErrorCodePasswordNeeded UserErrorCode = "PASSWORD_NEEDED"
+	// The confirmation can't be used: plan again.
+	UserErrorCodeConfirmationInvalid UserErrorCode = "CONFIRMATION_INVALID"
 )
 
 var AllUserErrorCode = []UserErrorCode{
@@ -4090,11 +4179,12 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeRateLimited,
 	UserErrorCodeQuietHours,
 	UserErrorCodePasswordNeeded,
+	UserErrorCodeConfirmationInvalid,
 }
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited, UserErrorCodeQuietHours, UserErrorCodePasswordNeeded:
+	case UserErrorCodeUnauthenticated, UserErrorCodeBadUserInput, UserErrorCodeNotFound, UserErrorCodeForbidden, UserErrorCodeConflict, UserErrorCodeUnchanged, UserErrorCodeUpstreamError, UserErrorCodeTooLarge, UserErrorCodeRateLimited, UserErrorCodeQuietHours, UserErrorCodePasswordNeeded, UserErrorCodeConfirmationInvalid:
 		return true
 	}
 	return false

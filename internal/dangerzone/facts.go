@@ -58,7 +58,6 @@ func (d *Desk) gather(ctx context.Context, s *glpiproxy.Session, r Request, seen
 
 // findNeighbours finds the other agents of the targets' computers.
 func (f *facts) findNeighbours(ctx context.Context, s *glpiproxy.Session, b *bridge.Bridge) error {
-	byComputer := map[int][]int{}
 	var computers []int
 	for id, agent := range f.agents {
 		if agent.ComputerID > 0 && !slices.Contains(computers, agent.ComputerID) {
@@ -70,16 +69,9 @@ func (f *facts) findNeighbours(ctx context.Context, s *glpiproxy.Session, b *bri
 		}
 	}
 	slices.Sort(computers)
-	for part := range slices.Chunk(computers, chain) {
-		rows, err := glpiproxy.Search[glpiproxy.Agent](ctx, s, glpiproxy.Query{
-			Criteria: either(agentOptionComputer, part), Columns: []int{agentOptionComputer}, Range: glpiproxy.Range{Count: window}, Fresh: true,
-		})
-		if err != nil {
-			return err
-		}
-		for _, row := range rows.Rows {
-			byComputer[row.Int(agentOptionComputer)] = append(byComputer[row.Int(agentOptionComputer)], row.ID())
-		}
+	byComputer, err := agentsOn(ctx, s, computers)
+	if err != nil {
+		return err
 	}
 	for id, agent := range f.agents {
 		for _, other := range byComputer[agent.ComputerID] {
@@ -87,6 +79,23 @@ func (f *facts) findNeighbours(ctx context.Context, s *glpiproxy.Session, b *bri
 		}
 	}
 	return nil
+}
+
+// agentsOn finds the agents of computers.
+func agentsOn(ctx context.Context, s *glpiproxy.Session, computers []int) (map[int][]int, error) {
+	byComputer := map[int][]int{}
+	for part := range slices.Chunk(computers, chain) {
+		rows, err := glpiproxy.Search[glpiproxy.Agent](ctx, s, glpiproxy.Query{
+			Criteria: either(agentOptionComputer, part), Columns: []int{agentOptionComputer}, Range: glpiproxy.Range{Count: window}, Fresh: true,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows.Rows {
+			byComputer[row.Int(agentOptionComputer)] = append(byComputer[row.Int(agentOptionComputer)], row.ID())
+		}
+	}
+	return byComputer, nil
 }
 
 func (f *facts) add(agentID, neighbour int) {

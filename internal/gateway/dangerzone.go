@@ -3,12 +3,25 @@ package gateway
 import (
 	"fmt"
 
+	"fleetgate/graph/model"
+	"fleetgate/internal/audit"
 	"fleetgate/internal/dangerzone"
+	"fleetgate/internal/settings"
 )
 
 // openDangerZone makes the desk for what can't be undone.
-func (g *Gateway) openDangerZone(secret string) (*dangerzone.Desk, error) {
-	desk, err := dangerzone.New(dangerzone.Options{Bridge: g.bridge, Secret: []byte(secret), Logger: g.log})
+func (g *Gateway) openDangerZone(s settings.Gateway, secret string, trail *audit.Trail) (*dangerzone.Desk, error) {
+	options := dangerzone.Options{
+		Bridge: g.bridge, Store: g.store, Audit: trail, GlobalID: model.GlobalID, Secret: []byte(secret),
+		Timeout: s.DangerZoneTimeout, Logger: g.log,
+	}
+	if g.service != nil {
+		options.Service = g.serviceSession
+	}
+	if g.leader != nil {
+		options.Leads = g.leader.Held
+	}
+	desk, err := dangerzone.New(options)
 	if err != nil {
 		return nil, fmt.Errorf("the danger zone: %w", err)
 	}

@@ -82,7 +82,8 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	if g.invitations, err = g.openInvitations(s, secret); err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
-	if g.dangerZone, err = g.openDangerZone(secret); err != nil {
+	trail := audit.NewTrail(g.store)
+	if g.dangerZone, err = g.openDangerZone(s, secret, trail); err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
 	rules, err := rulesOf(s)
@@ -98,7 +99,7 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		Invitations:     g.invitations,
 		DangerZone:      g.dangerZone,
 		DangerZoneRules: rules,
-		Audit:           audit.NewTrail(g.store),
+		Audit:           trail,
 		Mails:           graph.NewAllowance(),
 		Logger:          log,
 	}
@@ -241,6 +242,7 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
 		group.Go(func() error { return g.lookout.Run(background) })
 	}
 	group.Go(func() error { return g.desk.Run(background) })
+	group.Go(func() error { return g.dangerZone.Run(background) })
 	group.Go(func() error { return g.followDevices(background) })
 	group.Go(func() error {
 		defer stop()

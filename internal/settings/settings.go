@@ -40,6 +40,7 @@ type Gateway struct {
 	DangerZoneTargets   int           `name:"danger-zone-max-targets" default:"500" placeholder:"N" help:"How many devices may be wiped, unenrolled or deleted at once."`
 	DangerZoneQuiet     string        `name:"danger-zone-quiet-hours" placeholder:"HOURS" help:"When nobody may wipe, unenrol or delete, such as '22:00-06:00 Europe/Paris'; UTC without a zone."`
 	DangerZoneReauth    bool          `name:"danger-zone-reauth" help:"Ask for the password again before devices are wiped, unenrolled or deleted."`
+	DangerZoneTimeout   time.Duration `name:"danger-zone-timeout" default:"168h" help:"How long a device that was told to erase itself or to leave is waited for, until its operation counts as expired."`
 	AcceptSessionTokens bool          `name:"accept-session-tokens" default:"true" negatable:"" help:"Accept the plain Session-Token header of existing GLPI clients too."`
 	MaxUpload           int64         `name:"max-upload" default:"512" placeholder:"MIB" help:"The largest file that can be uploaded, in MiB; GLPI's PHP has limits of its own."`
 	MaxConnections      int           `name:"max-connections" default:"25000" help:"How many connections may be open for subscriptions."`
@@ -93,6 +94,9 @@ func (g *Gateway) Check(needBackends bool) error {
 	}
 	if err := g.checkDangerZone(); err != nil {
 		return err
+	}
+	if g.DangerZoneTimeout < time.Minute {
+		return fmt.Errorf("--danger-zone-timeout: %s is too short: a minute or more", g.DangerZoneTimeout)
 	}
 	if g.MaxUpload < 1 || g.MaxUpload > mostUpload {
 		return fmt.Errorf("--max-upload: %d is not between 1 and %d MiB", g.MaxUpload, mostUpload)

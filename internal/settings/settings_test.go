@@ -15,7 +15,7 @@ import (
 func valid() settings.Gateway {
 	return settings.Gateway{
 		GLPIURL: "https://glpi.example/apirest.php", MQTTURL: "mqtts://broker.example:8883",
-		SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, DangerZoneTargets: 500,
+		SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, DangerZoneTargets: 500, DangerZoneTimeout: time.Hour,
 		MaxConnections: 1, MaxPerClient: 1,
 	}
 }
@@ -36,6 +36,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"origin with a path":   {func(g *settings.Gateway) { g.AllowedOrigins = []string{"https://a.example/x"} }, "--allowed-origins: "},
 		"origin without host":  {func(g *settings.Gateway) { g.AllowedOrigins = []string{"fleet"} }, "--allowed-origins: "},
 		"no session lifetime":  {func(g *settings.Gateway) { g.SessionLifetime = 0 }, "--session-lifetime: "},
+		"short danger zone":    {func(g *settings.Gateway) { g.DangerZoneTimeout = time.Second }, "--danger-zone-timeout: "},
 		"negative stale after": {func(g *settings.Gateway) { g.StaleAfter = -time.Second }, "--stale-after: "},
 		"too many targets":     {func(g *settings.Gateway) { g.DangerZoneTargets = 501 }, "--danger-zone-max-targets: "},
 		"no targets":           {func(g *settings.Gateway) { g.DangerZoneTargets = 0 }, "--danger-zone-max-targets: "},
@@ -68,7 +69,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 }
 
 func TestTheDemoNeedsNoBackends(t *testing.T) {
-	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, DangerZoneTargets: 500, MaxConnections: 1, MaxPerClient: 1}
+	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, DangerZoneTargets: 500, DangerZoneTimeout: time.Hour, MaxConnections: 1, MaxPerClient: 1}
 	if err := g.Check(false); err != nil {
 		t.Fatal(err)
 	}

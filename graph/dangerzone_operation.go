@@ -1,0 +1,145 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"fleetgate/glpiproxy"
+	"fleetgate/graph/model"
+	"fleetgate/internal/dangerzone"
+	"fleetgate/internal/signin"
+)
+
+// executeDangerZone begins what a plan's token confirms.
+func (r *Resolver) executeDangerZone(ctx context.Context, in model.ExecuteDangerZoneInput) (*model.ExecuteDangerZonePayload, error) {
+	s, err := readable[glpiproxy.Agent](ctx)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
+	confirmed, err := r.DangerZone.Confirm(s, scope, in.ConfirmationToken)
+	if err == nil {
+		err = mayExecute(ctx, confirmed)
+	}
+	if err == nil {
+		if wrong := r.againstRules(scope, confirmed.Action, len(confirmed.AgentIDs)); wrong != nil {
+			wrong.Field = []string{"input"} // the devices are the token's
+			return &model.ExecuteDangerZonePayload{UserErrors: mistakes(wrong)}, nil
+		}
+	}
+	var op *dangerzone.Operation
+	if err == nil {
+		op, err = r.DangerZone.Execute(ctx, s, confirmed, signin.ClientAddress(ctx))
+	}
+	if err != nil {
+		wrong, err := executionRefusal(err)
+		return &model.ExecuteDangerZonePayload{UserErrors: mistakes(wrong)}, err
+	}
+	return &model.ExecuteDangerZonePayload{Operation: operationFor(ctx, scope, op), UserErrors: mistakes(nil)}, nil
+}
+
+// mayExecute refuses what the viewer's profile no longer allows, before anything is written down.
+func mayExecute(ctx context.Context, confirmed dangerzone.Confirmed) error {
+	_, err := allowed[glpiproxy.Agent](ctx, confirmed.Action.Right())
+	if err == nil && confirmed.DeleteComputers {
+		_, err = allowed[glpiproxy.Computer](ctx, glpiproxy.Read, glpiproxy.Purge)
+	}
+	return err
+}
+
+func executionRefusal(err error) (*model.UserError, error) {
+	if errors.Is(err, dangerzone.ErrConfirmation) {
+		message := "This confirmation can't be used: plan again, and confirm that plan once, within five minutes."
+		return userError(model.UserErrorCodeConfirmationInvalid, message, "input", "confirmationToken"), nil
+	}
+	return nil, err
+}
+
+// readOperation reads an operation by its global id.
+func (r *Resolver) readOperation(ctx context.Context, globalID string) (*model.DangerZoneOperation, error) {
+	id, err := parseID("id", "DangerZoneOperation", globalID)
+	if err != nil {
+		return nil, err
+	}
+	return r.dangerZoneOperation(ctx, id)
+}
+
+// dangerZoneOperation reads an operation as far as the viewer may see it.
+func (r *Resolver) dangerZoneOperation(ctx context.Context, id int) (*model.DangerZoneOperation, error) {
+	s, err := readable[glpiproxy.Agent](ctx)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
+	op, err := r.DangerZone.Operation(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	shown := operationFor(ctx, scope, op)
+	if shown == nil {
+		return nil, notFound()
+	}
+	r.DangerZone.Lend(id, s)
+	return shown, nil
+}
+
+// operationFor is an operation as one may see it: the devices of one's entities; nil for who sees none and did not ask for
+// it either.
+func operationFor(ctx context.Context, scope *glpiproxy.Scope, op *dangerzone.Operation) *model.DangerZoneOperation {
+	if op == nil {
+		return nil
+	}
+	shown := &model.DangerZoneOperation{
+		ID: op.ID, Action: model.DangerZoneAction(op.Action), DeleteComputers: op.DeleteComputers, UserID: op.UserID,
+		RequestedByName: op.Username, RequestedAt: op.RequestedAt, Targets: []*model.DangerZoneTarget{}, Done: op.Done(),
+	}
+	if op.Note != "" {
+		shown.Note = &op.Note
+	}
+	asked := op.UserID == scope.UserID
+	for _, t := range op.Targets {
+		unseen := t.EntityID == 0 && t.Name == "" // it was gone already
+		if scope.SeesEntity(t.EntityID) && !unseen || unseen && asked {
+			shown.Targets = append(shown.Targets, presentDangerTarget(t))
+		}
+	}
+	if len(shown.Targets) == 0 && !asked {
+		return nil
+	}
+	if l, err := load(ctx); err == nil {
+		for _, t := range shown.Targets {
+			l.agents.expect(t.AgentID)
+		}
+	}
+	return shown
+}
+
+func presentDangerTarget(t dangerzone.Target) *model.DangerZoneTarget {
+	shown := &model.DangerZoneTarget{
+		AgentID: t.AgentID, Name: t.Name, State: model.DangerZoneTargetState(t.State), Message: t.Message,
+		UpdatedAt: t.UpdatedAt.Truncate(time.Millisecond),
+	}
+	if t.Serial != "" {
+		shown.Serial = &t.Serial
+	}
+	return shown
+}
+
+// operationNodes reads operations as nodes.
+func (r *Resolver) operationNodes(ctx context.Context, ids []int) ([]model.Node, []error) {
+	nodes, errs := make([]model.Node, len(ids)), make([]error, len(ids))
+	for i, id := range ids {
+		op, err := r.dangerZoneOperation(ctx, id)
+		if errs[i] = err; err == nil {
+			nodes[i] = op
+		}
+	}
+	return nodes, errs
+}

@@ -1,0 +1,469 @@
+package graph_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"fleetgate/graph/model"
+	"fleetgate/internal/settings"
+	"fleetgate/internal/sim/broker"
+	"fleetgate/internal/sim/glpi"
+	"fleetgate/internal/sim/phone"
+)
+
+const operationFields = `id action deleteComputers note done requestedBy { username } requestedByName requestedAt
+	targets { agentId agent { id } name serial state message updatedAt }`
+
+const (
+	executeQuery   = `mutation ($in: ExecuteDangerZoneInput!) { executeDangerZone(input: $in) { userErrors { code message field } operation { ` + operationFields + ` } } }`
+	operationQuery = `query ($id: ID!) { dangerZoneOperation(id: $id) { ` + operationFields + ` } }`
+	progressQuery  = `subscription ($id: ID!) { dangerZoneProgress(operationId: $id) { ` + operationFields + ` } }`
+)
+
+// planned is the token of a plan.
+func (w *world) planned(token, action string, changes map[string]any, devices ...glpi.DemoDevice) string {
+	w.t.Helper()
+	a := w.must(token, planQuery, planFor(action, changes, devices...))
+	confirmation, _ := a.at("planDangerZone", "plan", "confirmationToken").(string)
+	if confirmation == "" {
+		w.t.Fatalf("no plan: %s", a.text)
+	}
+	return confirmation
+}
+
+func confirming(confirmation string) map[string]any {
+	return map[string]any{"in": map[string]any{"confirmationToken": confirmation}}
+}
+
+// done is the id of an operation that was planned and confirmed.
+func (w *world) done(token, action string, changes map[string]any, devices ...glpi.DemoDevice) string {
+	w.t.Helper()
+	a := w.must(token, executeQuery, confirming(w.planned(token, action, changes, devices...)))
+	id, _ := a.at("executeDangerZone", "operation", "id").(string)
+	if id == "" || len(a.at("executeDangerZone", "operation", "targets").([]any)) != len(devices) {
+		w.t.Fatalf("no operation: %s", a.text)
+	}
+	return id
+}
+
+// reaches polls an operation until all of its devices are in a state, and gives it.
+func (w *world) reaches(token, id, state string) answer {
+	w.t.Helper()
+	var last answer
+	for deadline := time.Now().Add(25 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		last = w.must(token, operationQuery, map[string]any{"id": id})
+		if states := statesOf(last.at("dangerZoneOperation")); len(states) > 0 && !slices.ContainsFunc(states, func(s string) bool { return s != state }) {
+			return last
+		}
+	}
+	w.t.Fatalf("the operation never was %s: %s", state, last.text)
+	return last
+}
+
+// statesOf are those of an operation's devices, in their order.
+func statesOf(operation any) (states []string) {
+	for _, target := range operation.(map[string]any)["targets"].([]any) {
+		states = append(states, target.(map[string]any)["state"].(string))
+	}
+	return states
+}
+
+// phoneFor is the phone of a device, off.
+func (w *world) phoneFor(d glpi.DemoDevice, generation phone.Generation) *phone.Phone {
+	w.t.Helper()
+	w.broker.SetAccount(d.MQTTUser, d.MQTTPassword,
+		broker.Access{Filter: d.Topic + "/Status/#", Write: true}, broker.Access{Filter: d.Topic + "/#", Read: true})
+	client := &http.Client{Timeout: 5 * time.Second}
+	w.t.Cleanup(client.CloseIdleConnections)
+	p := phone.New(phone.Account{
+		AgentID: d.AgentID, ComputerID: d.ComputerID, Serial: d.Serial, Topic: d.Topic,
+		MQTTUsername: d.MQTTUser, MQTTPassword: d.MQTTPassword, APIToken: d.APIToken, Generation: generation,
+	}, phone.Options{MQTTURL: w.broker.URL(), GLPIURL: w.rest, HTTP: client})
+	w.t.Cleanup(p.SwitchOff)
+	return p
+}
+
+// on is a phone that is online, as the gateway knows.
+func (w *world) on(token string, d glpi.DemoDevice, generation phone.Generation) *phone.Phone {
+	w.t.Helper()
+	p := w.phoneFor(d, generation)
+	if err := p.SwitchOn(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	if generation == phone.B { // which says nothing of itself
+		w.publish(d.Topic+"/Status/Online", `{"online":true}`)
+	}
+	w.becomes(token, model.GlobalID("Agent", d.AgentID), "ONLINE")
+	return p
+}
+
+// agentRow is a device as GLPI has it; nil when it is gone.
+func (w *world) agentRow(d glpi.DemoDevice) map[string]any {
+	w.t.Helper()
+	if !slices.Contains(w.operator().ids("PluginFlyvemdmAgent"), d.AgentID) {
+		return nil
+	}
+	var row map[string]any
+	w.operator().call(http.MethodGet, fmt.Sprintf("/PluginFlyvemdmAgent/%d", d.AgentID), nil, &row)
+	return row
+}
+
+// keeps says what commands and policies the broker keeps for a device: whoever listens next hears them.
+func (w *world) keeps(d glpi.DemoDevice) (topics []string) {
+	w.t.Helper()
+	const end = "nosy/end"
+	w.broker.SetAccount("nosy", "demo", broker.Access{Filter: "#", Read: true})
+	messages := make(chan mqtt.Message, 64)
+	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker(strings.Replace(w.broker.URL(), "mqtt", "tcp", 1)).SetUsername("nosy").SetPassword("demo").
+		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { messages <- m }))
+	for _, step := range []func() mqtt.Token{client.Connect, func() mqtt.Token {
+		return client.SubscribeMultiple(map[string]byte{d.Topic + "/Command/#": 0, d.Topic + "/Policy/#": 0, end: 0}, nil)
+	}} {
+		if token := step(); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
+			w.t.Fatalf("listening: %v", token.Error())
+		}
+	}
+	defer client.Disconnect(0)
+	w.publish(end, "x") // comes after what is kept
+	for m := range messages {
+		if m.Topic() == end {
+			break
+		}
+		if m.Retained() {
+			topics = append(topics, strings.TrimPrefix(m.Topic(), d.Topic+"/"))
+		}
+	}
+	slices.Sort(topics)
+	return topics
+}
+
+// withDataDir gives the gateway a folder to keep what must survive, and an account of its own.
+func withDataDir(w *world, s *settings.Gateway) {
+	withService(w, s)
+	s.DataDir = w.t.TempDir()
+}
+
+func comesTrue(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if holds() {
+			return
+		}
+	}
+	t.Fatalf("never: %s", what)
+}
+
+// What is done to a phone that is online is seen to be done, for both generations.
+func TestOnlinePhonesObey(t *testing.T) {
+	for _, generation := range []phone.Generation{phone.A, phone.B} {
+		t.Run(string(generation), func(t *testing.T) {
+			w := newPhoneShop(t, withService)
+			token := w.signIn("admin@acme.test")
+			mine := w.mine(token, 3)
+			wiped, left, deleted := w.on(token, mine[0], generation), w.on(token, mine[1], generation), w.on(token, mine[2], generation)
+
+			wipe := w.done(token, "WIPE", map[string]any{"note": "stolen"}, mine[0])
+			unenroll := w.done(token, "UNENROLL", nil, mine[1])
+			remove := w.done(token, "DELETE", nil, mine[2])
+			for what, p := range map[string]*phone.Phone{"wiped": wiped, "left": left, "deleted": deleted} {
+				comesTrue(t, "the phone is "+what, p.Gone)
+			}
+			a := w.reaches(token, wipe, "COMPLETED")
+			if a.at("dangerZoneOperation", "note") != "stolen" || a.at("dangerZoneOperation", "requestedBy", "username") != "admin@acme.test" ||
+				a.at("dangerZoneOperation", "done") != true || a.at("dangerZoneOperation", "targets", 0, "agent", "id") == nil {
+				t.Errorf("got %s", a.text)
+			}
+			a = w.reaches(token, remove, "COMPLETED")
+			if w.agentRow(mine[2]) != nil || a.at("dangerZoneOperation", "targets", 0, "agent") != nil || a.at("dangerZoneOperation", "targets", 0, "serial") != mine[2].Serial {
+				t.Errorf("the agent is still there: %s", a.text)
+			}
+			comesTrue(t, "the broker keeps nothing of a device that was deleted", func() bool { return len(w.keeps(mine[2])) == 0 })
+			if generation == phone.A {
+				w.reaches(token, unenroll, "COMPLETED")
+				comesTrue(t, "the broker keeps nothing of a device that has left", func() bool { return len(w.keeps(mine[1])) == 0 })
+			} else { // it never says that it has left: that takes its time
+				w.reaches(token, unenroll, "DISPATCHED")
+				if row := w.agentRow(mine[1]); row["enroll_status"] != "unenrolling" {
+					t.Errorf("got %v", row)
+				}
+			}
+		})
+	}
+}
+
+// What is said to a phone that is off runs when it returns.
+func TestOfflinePhonesObeyWhenTheyReturn(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	token := w.signIn("admin@acme.test")
+	mine := w.mine(token, 3)
+	id := w.done(token, "WIPE", nil, mine[0], mine[1])
+	a := w.reaches(token, id, "DISPATCHED")
+	if a.at("dangerZoneOperation", "done") != false {
+		t.Errorf("got %s", a.text)
+	}
+	for _, d := range mine[:2] {
+		p := w.phoneFor(d, phone.A)
+		if err := p.SwitchOn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		comesTrue(t, "the phone is wiped", p.Gone)
+	}
+	w.reaches(token, id, "COMPLETED")
+
+	leaving := w.done(token, "UNENROLL", nil, mine[2])
+	w.reaches(token, leaving, "DISPATCHED")
+	p := w.phoneFor(mine[2], phone.A)
+	if err := p.SwitchOn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.reaches(token, leaving, "COMPLETED")
+}
+
+// A wipe is taken back in GLPI and on the broker: the phone that returns is not wiped.
+func TestAWipeIsTakenBack(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	token := w.signIn("admin@acme.test")
+	d := w.mine(token, 1)[0]
+	wipe := w.done(token, "WIPE", nil, d)
+	w.reaches(token, wipe, "DISPATCHED")
+	if kept := w.keeps(d); !slices.Contains(kept, "Command/Wipe") {
+		t.Fatalf("the broker keeps %q", kept)
+	}
+	w.reaches(token, w.done(token, "CANCEL_WIPE", nil, d), "COMPLETED")
+	if kept, row := w.keeps(d), w.agentRow(d); slices.Contains(kept, "Command/Wipe") || row["wipe"] != 0.0 {
+		t.Errorf("the broker keeps %q, and GLPI has %v", kept, row["wipe"])
+	}
+	w.reaches(token, wipe, "FAILED")
+	p := w.on(token, d, phone.A)
+	if a := w.must(token, pingQuery, of(d, 5000)); a.at("pingAgent", "answered") != true || p.Gone() {
+		t.Errorf("the phone was wiped all the same: %s", a.text)
+	}
+	// Nothing is requested in GLPI, and yet the broker may hold one.
+	if err := w.broker.Publish(d.Topic+"/Command/Wipe", []byte(`{"wipe":"later"}`), true); err != nil {
+		t.Fatal(err)
+	}
+	w.reaches(token, w.done(token, "CANCEL_WIPE", nil, d), "COMPLETED")
+	if kept := w.keeps(d); slices.Contains(kept, "Command/Wipe") {
+		t.Errorf("the broker keeps %q", kept)
+	}
+}
+
+// GLPI tells a device only what changes: what it was told before is told again all the same.
+func TestCommandsAreSentAgain(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	token := w.signIn("admin@acme.test")
+	mine := w.mine(token, 2)
+	for i, c := range []struct{ action, command string }{{"WIPE", "Wipe"}, {"UNENROLL", "Unenroll"}} {
+		d := mine[i]
+		w.reaches(token, w.done(token, c.action, nil, d), "DISPATCHED")
+		if err := w.broker.Publish(d.Topic+"/Command/"+c.command, nil, true); err != nil { // somebody cleared it
+			t.Fatal(err)
+		}
+		if codes, _ := w.warned(token, planFor(c.action, nil, d)); !slices.ContainsFunc(codes, func(code string) bool { return strings.HasPrefix(code, "ALREADY") }) {
+			t.Errorf("%s: no warning in %q", c.action, codes)
+		}
+		w.reaches(token, w.done(token, c.action, nil, d), "DISPATCHED")
+		if kept := w.keeps(d); !slices.Contains(kept, "Command/"+c.command) {
+			t.Errorf("%s: the broker keeps %q", c.action, kept)
+		}
+	}
+}
+
+// A computer is kept or deleted as asked, and never while an agent that stays is on it.
+func TestComputersAreDeletedAsAsked(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	token := w.signIn("admin@acme.test")
+	mine := w.mine(token, 8)
+	share := func(d, with glpi.DemoDevice) { w.setAgent(d, map[string]any{"computers_id": with.ComputerID}) }
+	share(mine[3], mine[2])
+	share(mine[5], mine[4])
+	there := func(d glpi.DemoDevice) bool { return slices.Contains(w.operator().ids("Computer"), d.ComputerID) }
+	w.reaches(token, w.done(token, "DELETE", nil, mine[0]), "COMPLETED")
+	purge := map[string]any{"deleteComputers": true}
+	w.reaches(token, w.done(token, "DELETE", purge, mine[1], mine[2], mine[4], mine[5]), "COMPLETED")
+	for i, kept := range map[int]bool{0: true, 1: false, 2: true, 4: false} {
+		if there(mine[i]) != kept {
+			t.Errorf("the computer of device %d: there %t, want %t", i, there(mine[i]), kept)
+		}
+	}
+	if w.agentRow(mine[3]) == nil || w.agentRow(mine[6]) == nil {
+		t.Error("an agent is gone that nobody asked to delete")
+	}
+}
+
+// Confirmations that can't be used are refused with one and the same answer, and nothing is done.
+func TestAConfirmationIsGoodForOneOnly(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	ada, other, second := w.signIn("admin@acme.test"), w.signIn("admin@globex.test"), w.signIn("admin@acme.test")
+	d := w.mine(ada, 1)[0]
+	confirmation := w.planned(ada, "WIPE", nil, d)
+	used := w.planned(ada, "UNENROLL", nil, w.mine(ada, 2)[1])
+	w.must(ada, executeQuery, confirming(used))
+	var said []string
+	for title, c := range map[string]struct{ token, confirmation string }{
+		"another viewer": {other, confirmation}, "another session": {second, confirmation}, "replayed": {ada, used},
+		"garbled": {ada, confirmation[:len(confirmation)-2] + "AA"}, "cut": {ada, confirmation[:20]}, "none": {ada, ""},
+		"a sign-in token": {ada, ada}, "long": {ada, "dz1." + strings.Repeat("A", 70_000)},
+	} {
+		var a answer
+		calls := w.callsOf(func() { a = w.must(c.token, executeQuery, confirming(c.confirmation)) })
+		if a.at("executeDangerZone", "operation") != nil || a.at("executeDangerZone", "userErrors", 0, "code") != "CONFIRMATION_INVALID" {
+			t.Errorf("%s: %s", title, a.text)
+		}
+		if slices.ContainsFunc(calls, func(call string) bool { return strings.HasPrefix(call, "PUT") || strings.HasPrefix(call, "DELETE") }) {
+			t.Errorf("%s: GLPI was asked to write: %q", title, calls)
+		}
+		said = append(said, a.text)
+	}
+	if slices.Sort(said); len(slices.Compact(said)) != 1 {
+		t.Errorf("the refusals differ: %q", said)
+	}
+	if row := w.agentRow(d); row["wipe"] != 0.0 {
+		t.Errorf("the device is to be wiped: %v", row)
+	}
+	if strings.Contains(w.log.String(), confirmation) {
+		t.Error("the confirmation is logged")
+	}
+}
+
+// Who clicks twice gets one operation.
+func TestADoubleClickIsOneOperation(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	token := w.signIn("admin@acme.test")
+	d := w.mine(token, 1)[0]
+	confirmation := w.planned(token, "WIPE", nil, d)
+	answers := make([]answer, 8)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() { answers[i] = w.ask(token, executeQuery, confirming(confirmation)) })
+	}
+	wg.Wait()
+	begun := 0
+	for _, a := range answers {
+		switch {
+		case a.at("executeDangerZone", "operation", "id") != nil:
+			begun++
+		case a.at("executeDangerZone", "userErrors", 0, "code") != "CONFIRMATION_INVALID":
+			t.Errorf("got %s", a.text)
+		}
+	}
+	if begun != 1 {
+		t.Errorf("%d operations", begun)
+	}
+}
+
+// A device that has changed since it was planned is left alone; the others are not.
+func TestAChangedDeviceIsLeftAlone(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	token := w.signIn("admin@acme.test")
+	mine := w.mine(token, 4)
+	confirmation := w.planned(token, "WIPE", nil, mine...)
+	w.setAgent(mine[0], map[string]any{"lock": "1"})
+	var done []map[string]any
+	w.operator().call(http.MethodPut, fmt.Sprintf("/Computer/%d", mine[1].ComputerID), map[string]any{"serial": "OTHER-1"}, &done)
+	w.operator().call(http.MethodDelete, fmt.Sprintf("/PluginFlyvemdmAgent/%d", mine[2].AgentID), nil, &done)
+	a := w.must(token, executeQuery, confirming(confirmation))
+	for i, state := range []string{"FAILED", "FAILED", "FAILED", "REQUESTED"} {
+		if got := a.at("executeDangerZone", "operation", "targets", i, "state"); got != state {
+			t.Errorf("device %d is %v, want %s: %s", i, got, state, a.text)
+		}
+	}
+	if words := a.at("executeDangerZone", "operation", "targets", 0, "message").(string); !strings.Contains(words, "changed since it was planned") {
+		t.Errorf("got %q", words)
+	}
+	id := a.at("executeDangerZone", "operation", "id").(string)
+	comesTrue(t, "the fourth is wiped", func() bool {
+		return statesOf(w.must(token, operationQuery, map[string]any{"id": id}).at("dangerZoneOperation"))[3] == "DISPATCHED"
+	})
+	if w.agentRow(mine[0])["wipe"] != 0.0 || w.agentRow(mine[1])["wipe"] != 0.0 {
+		t.Error("a device that has changed is to be wiped")
+	}
+}
+
+// An operation is seen by those who see its devices, as far as they do; to everybody else it is one that never was.
+func TestAnOperationIsSeenAsItsDevicesAre(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	token := w.signIn("admin@acme.test")
+	mine := w.mine(token, 2)
+	id := w.done(token, "UNENROLL", nil, mine...)
+	for name, c := range map[string]struct {
+		code    string
+		targets int
+	}{"viewer@acme.test": {"", 2}, "admin@globex.test": {"NOT_FOUND", 0}, "sally@acme.test": {"FORBIDDEN", 0}} {
+		other := w.signIn(name)
+		a := w.ask(other, operationQuery, map[string]any{"id": id})
+		if a.code() != c.code || c.code == "" && len(statesOf(a.at("dangerZoneOperation"))) != c.targets {
+			t.Errorf("%s: %s", name, a.text)
+		}
+		missing := w.ask(other, operationQuery, map[string]any{"id": model.GlobalID("DangerZoneOperation", 4711)})
+		if c.code == "NOT_FOUND" && missing.text != a.text {
+			t.Errorf("%s: another company's answers %s, one of nothing %s", name, a.text, missing.text)
+		}
+		node := w.ask(other, `query ($id: ID!) { node(id: $id) { id ... on DangerZoneOperation { action } } }`, map[string]any{"id": id})
+		if node.code() != c.code || c.code == "" && node.at("node", "action") != "UNENROLL" {
+			t.Errorf("%s: node: %s", name, node.text)
+		}
+		if kind, said := w.subscribe(other, progressQuery, map[string]any{"id": id})(); c.code == "" && kind != "next" || c.code != "" && said.code() != c.code {
+			t.Errorf("%s: progress: %s %s", name, kind, said.text)
+		}
+	}
+}
+
+// Two hundred devices are told at a bounded rate, and how far that has come is shown as it goes.
+func TestProgressIsShown(t *testing.T) {
+	w := newPhoneShop(t, withService)
+	token := w.signIn("admin@acme.test")
+	mine := w.mine(token, 30)
+	began := time.Now()
+	next := w.subscribe(token, progressQuery, map[string]any{"id": w.done(token, "DELETE", nil, mine...)})
+	seen, shown := map[int]bool{}, 0
+	for {
+		kind, a := next()
+		if kind == "complete" {
+			break
+		}
+		if kind != "next" {
+			t.Fatalf("got %s %s", kind, a.text)
+		}
+		shown++
+		finished := 0
+		for _, state := range statesOf(a.at("dangerZoneProgress")) {
+			if state == "COMPLETED" {
+				finished++
+			}
+		}
+		seen[finished] = true
+	}
+	if !seen[30] || shown < 3 {
+		t.Errorf("%d messages, with %v done", shown, seen)
+	}
+	if took := time.Since(began); took < 700*time.Millisecond {
+		t.Errorf("30 devices took %s: that is more than 25 a second", took)
+	}
+}
+
+// An operation outlives the gateway.
+func TestAnOperationOutlivesTheGateway(t *testing.T) {
+	w := newPhoneShop(t, withDataDir)
+	token := w.signIn("admin@acme.test")
+	d := w.mine(token, 1)[0]
+	id := w.done(token, "WIPE", nil, d)
+	w.reaches(token, id, "DISPATCHED")
+	w.restart()
+	a := w.must(token, operationQuery, map[string]any{"id": id})
+	if states := statesOf(a.at("dangerZoneOperation")); states[0] != "DISPATCHED" {
+		t.Errorf("got %s", a.text)
+	}
+	p := w.phoneFor(d, phone.A)
+	if err := p.SwitchOn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.reaches(token, id, "COMPLETED")
+}
