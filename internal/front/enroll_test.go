@@ -317,6 +317,9 @@ func TestHostileHelpdesks(t *testing.T) {
 	}
 	if dir := os.Getenv("FLEETGATE_PAGES"); dir != "" { // to look at them
 		full := e.issue(11, fullHelp)
+		if err := e.desk.SetMessage(t.Context(), 11, "Hello Ann,\nplease enrol your phone before Friday. Room 5 helps."); err != nil {
+			t.Fatal(err)
+		}
 		_, en := e.visit(http.MethodGet, full.URL)
 		_, fr := e.visit(http.MethodGet, full.URL, "Accept-Language", "fr")
 		_, gone := e.visit(http.MethodGet, e.url+"/enroll/gone")
