@@ -33,18 +33,19 @@ type Line struct {
 	owner  Owner
 
 	mu      sync.Mutex
+	over    bool // nothing more is taken
+	cut     bool // nothing more is written
+	writing bool // a goroutine is about it; else nothing waits, while the lock is free
 	queue   queue
-	rest    []byte // of what was written in part
-	writing bool   // a goroutine is about it
-	trouble error  // what the owner is still to be told
-	over    bool   // nothing more is taken
-	cut     bool   // nothing more is written
-	linger  time.Duration
-	closeBy time.Time
-	timer   *time.Timer   // that closes the connection
+	rest    []byte        // of what was written in part
+	trouble error         // what the owner is still to be told
 	behind  time.Time     // since when results were dropped; zero: none since nothing waited
 	room    chan struct{} // closed when there may be room again; nil: nobody waits for it
 	writers sync.WaitGroup
+
+	linger  time.Duration // how long a connection that is over stays open
+	closeBy time.Time     // when what waits must be out then
+	timer   *time.Timer   // that closes it
 }
 
 // Open begins to send on a connection. It must be called before anything else.
@@ -143,26 +144,55 @@ func (l *Line) tooLongBehind() bool {
 
 // flush writes what waits without waiting itself. What the connection does not take is left to a goroutine.
 func (l *Line) flush() {
-	if l.writing || l.cut || len(l.queue.items) == 0 {
+	if l.writing || l.cut {
 		return
 	}
 	b := l.shared.borrow()
 	defer l.shared.giveBack(b)
 	for len(l.queue.items) > 0 {
 		b.bytes = l.fill(b.bytes[:0])
-		written, err := b.writeTo(l.raw)
-		if err != nil {
-			l.trouble = err
-			l.sever()
-			return
-		}
-		if written < len(b.bytes) {
-			l.rest = slices.Clone(b.bytes[written:])
-			l.writing = true
-			l.writers.Go(l.drain)
+		if !l.write(b) {
 			return
 		}
 	}
+}
+
+// straight writes results past the queue, as long as nothing waits. It returns those that are left.
+func (l *Line) straight(s *Stream, results []*Result) []*Result {
+	if l.writing || l.cut || len(results) == 0 {
+		return results
+	}
+	b := l.shared.borrow()
+	defer l.shared.giveBack(b)
+	b.bytes = b.bytes[:0]
+	for i, result := range results {
+		b.bytes = s.append(b.bytes, result)
+		if len(b.bytes) < longestWrite && i < len(results)-1 {
+			continue
+		}
+		if !l.write(b) {
+			return results[i+1:]
+		}
+		b.bytes = b.bytes[:0]
+	}
+	return nil
+}
+
+// write writes a buffer, and tells whether all of it went out at once; else a goroutine takes over.
+func (l *Line) write(b *buffer) bool {
+	written, err := b.writeTo(l.raw)
+	switch {
+	case err != nil:
+		l.trouble = err
+		l.sever()
+		return false
+	case written < len(b.bytes):
+		l.rest = slices.Clone(b.bytes[written:])
+		l.writing = true
+		l.writers.Go(l.drain)
+		return false
+	}
+	return true
 }
 
 // fill appends frames of what waits, as many as go out in one write.

@@ -20,7 +20,6 @@ func (w waiting) size() int {
 type queue struct {
 	items []waiting
 	bytes int
-	most  int // items at once since it was empty
 }
 
 // room tells whether something of a size fits in. What alone is over the byte limit goes through when nothing else waits: the limit is for readers that don't keep
@@ -32,21 +31,15 @@ func (q *queue) room(size, maxFrames, maxBytes int) bool {
 func (q *queue) push(w waiting) {
 	q.items = append(q.items, w)
 	q.bytes += w.size()
-	q.most = max(q.most, len(q.items))
 }
 
-// pop removes the oldest. The place of a single item is kept for the next: that is what most deliveries need.
+// pop removes the oldest.
 func (q *queue) pop() waiting {
 	w := q.items[0]
 	q.items[0] = waiting{}
 	q.bytes -= w.size()
-	switch {
-	case len(q.items) > 1:
-		q.items = q.items[1:]
-	case q.most > 1:
-		q.clear()
-	default:
-		q.items = q.items[:0]
+	if q.items = q.items[1:]; len(q.items) == 0 {
+		q.items = nil
 	}
 	return w
 }

@@ -34,23 +34,19 @@ func (s *Stream) Deliver(results ...*Result) bool {
 	l := s.line
 	l.mu.Lock()
 	defer l.unlock()
-	for _, result := range results {
-		if s.over || l.over {
-			return false
-		}
+	if s.over || l.over {
+		return false
+	}
+	for _, result := range l.straight(s, results) {
 		if l.tooLongBehind() {
 			l.trouble = ErrTooSlow
 			return false
 		}
-		if !l.writing && !l.queue.room(len(result.JSON), l.shared.o.QueueFrames, l.shared.o.QueueBytes) {
-			l.flush()
-		}
-		if !l.fits(len(result.JSON)) {
+		if l.over || !l.fits(len(result.JSON)) {
 			return false
 		}
 		l.queue.push(waiting{result: result, stream: s})
 	}
-	l.flush()
 	return !l.over
 }
 

@@ -2,7 +2,6 @@ package graphqlsse
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -76,9 +75,16 @@ func (s *response) serve(place *delivery.Place, head []byte, exec graphql.GraphE
 	s.wait.Wait()
 }
 
-// read notices that the client leaves. It has nothing more to say.
+// read notices that the client leaves. It has nothing more to say; io.Copy would hold a large buffer to find that out.
 func (s *response) read() {
-	_, _ = io.CopyBuffer(io.Discard, io.LimitReader(struct{ io.Reader }{s.conn}, longestUnread), make([]byte, 64))
+	unread := make([]byte, 64)
+	for left := longestUnread; left > 0; {
+		n, err := s.conn.Read(unread)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
 }
 
 // run executes the operation, unless it is run together with others.

@@ -61,6 +61,7 @@ func newConnection(t *Transport, ws *websocket.Conn, wire *wire, r *http.Request
 		t: t, ws: ws, dialect: dialects[ws.Subprotocol()], exec: exec,
 		ctx: ctx, cancel: cancel, pinged: time.Now(),
 	}
+	c.hear()
 	c.line.Open(t.o.Connections, wire.Conn, c)
 	wire.line = &c.line
 	return c
@@ -81,7 +82,7 @@ func (c *connection) serve(place *delivery.Place) {
 		c.close(CloseInitTimeout, "connection initialisation timeout")
 	})
 	c.read()
-	c.initTimer.Stop()
+	c.stopInitTimer()
 	c.stopAll()
 	c.line.Wait()
 	c.wait.Wait()
@@ -152,7 +153,6 @@ func (c *connection) read() {
 		c.hear()
 		return nil
 	})
-	c.hear()
 	for {
 		messageType, data, err := c.ws.ReadMessage()
 		c.hear()
@@ -218,7 +218,7 @@ func (c *connection) initialise(m message) {
 		return
 	}
 	c.initialised = true
-	c.initTimer.Stop()
+	c.stopInitTimer()
 	payload, err := m.object()
 	if err != nil {
 		c.close(CloseInvalidMessage, err.Error())
@@ -234,6 +234,14 @@ func (c *connection) initialise(m message) {
 	c.send(text("connection_ack", "", nil))
 	if c.dialect.keepAlive != nil {
 		c.send(c.dialect.keepAlive)
+	}
+}
+
+// stopInitTimer lets go of the timer, which nobody needs twice.
+func (c *connection) stopInitTimer() {
+	if c.initTimer != nil {
+		c.initTimer.Stop()
+		c.initTimer = nil
 	}
 }
 

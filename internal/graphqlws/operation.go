@@ -19,7 +19,7 @@ type operation struct {
 	c      *connection
 	id     string
 	quoted string          // the id in JSON
-	viewer context.Context // of the connection
+	ctx    context.Context // ends with the operation, or before, with the viewer's time
 	cancel context.CancelFunc
 
 	// The connection's lock is for these.
@@ -60,11 +60,11 @@ func (c *connection) subscribe(m message) {
 		return
 	}
 	ctx, cancel := context.WithCancel(c.viewer)
-	op := &operation{c: c, id: m.id, quoted: quote(m.id), viewer: c.viewer, cancel: cancel, active: true, running: true}
+	op := &operation{c: c, id: m.id, quoted: quote(m.id), ctx: ctx, cancel: cancel, active: true, running: true}
 	op.stream.Open(&c.line, op)
 	c.active = append(c.active, op)
 	c.running++
-	c.wait.Go(func() { op.run(ctx, params) })
+	c.wait.Go(func() { op.run(params) })
 }
 
 // find is the operation of an id that the client is still told about; nil when there is none. The lock is held.
@@ -147,7 +147,7 @@ func (op *operation) join(leave func()) {
 }
 
 // run executes an operation and tells the client of its responses and its end, unless others do that.
-func (op *operation) run(ctx context.Context, params *graphql.RawParams) {
+func (op *operation) run(params *graphql.RawParams) {
 	defer func() {
 		if r := recover(); r != nil {
 			op.c.t.o.Logger.Error("an operation panicked", "panic", r, "stack", string(debug.Stack()))
@@ -160,7 +160,7 @@ func (op *operation) run(ctx context.Context, params *graphql.RawParams) {
 			op.makeRoom()
 		}
 	}()
-	ctx = graphql.StartOperationTrace(ctx)
+	ctx := graphql.StartOperationTrace(op.ctx)
 	exec := op.c.exec
 	opCtx, errs := exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
@@ -179,12 +179,12 @@ func (op *operation) run(ctx context.Context, params *graphql.RawParams) {
 // Deliver is that of a Receiver. When the viewer's time is over it takes nothing: what happens because of that is no
 // result.
 func (op *operation) Deliver(results ...*delivery.Result) bool {
-	return op.viewer.Err() == nil && op.stream.Deliver(results...)
+	return op.ctx.Err() == nil && op.stream.Deliver(results...)
 }
 
 // Replay is that of a Receiver.
 func (op *operation) Replay(ctx context.Context, result *delivery.Result) bool {
-	return op.viewer.Err() == nil && op.stream.Replay(ctx, result)
+	return op.ctx.Err() == nil && op.stream.Replay(ctx, result)
 }
 
 // End is that of a Receiver. An error ends an operation without a complete after it.
@@ -195,10 +195,10 @@ func (op *operation) End(errs gqlerror.List) {
 		return
 	}
 	op.forget()
-	op.cancel()
-	if op.viewer.Err() == nil {
+	if op.ctx.Err() == nil {
 		op.stream.Last(errs, op.last)
 	}
+	op.cancel()
 }
 
 // last is the frame with which the operation ends.

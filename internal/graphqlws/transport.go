@@ -74,7 +74,7 @@ type Transport struct {
 var _ graphql.Transport = (*Transport)(nil)
 
 // readBuffer is what a connection holds in bytes: enough for the usual message of a client. Longer ones are read past it.
-const readBuffer = 512
+const readBuffer = 256
 
 // New makes a Transport. Its error is that of registering the metrics, or of a missing option.
 func New(o Options) (*Transport, error) {
