@@ -121,7 +121,6 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		Share:          resolver.Share,
 		AllowedOrigins: s.AllowedOrigins,
 		Limits:         front.Limits{Upload: s.MaxUpload << 20},
-		Share:          resolver.Share,
 		Connections: delivery.Options{
 			MaxConnections: s.MaxConnections, MaxConnectionsPerClient: s.MaxPerClient, SlowReader: delivery.SlowReader(s.SlowReader),
 		},
