@@ -311,6 +311,9 @@ func TestAnEnrolmentThatFailsHalfWay(t *testing.T) {
 			if a := w.hears(next); a.at("invitationEvents", "kind") != "FAILED" || a.at("invitationEvents", "invitationId") != id {
 				t.Errorf("the administrator hears %s", a.text)
 			}
+			if a := w.must("", enrollQuery, application(w.linkMailed(email), email, "SN-HALF", nil)); a.at("enroll", "userErrors", 0, "code") != "INVITATION_CONSUMED" {
+				t.Errorf("the second time: %s", a.text)
+			}
 			number := int(invited.(map[string]any)["databaseId"].(float64))
 			slot := slotOf(w.must(token, slotsQuery, map[string]any{"first": 500}), number)
 			message, _ := slot["message"].(string)

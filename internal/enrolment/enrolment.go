@@ -181,8 +181,11 @@ func (a *attempt) checkClaim(ctx context.Context) error {
 }
 
 // begin notes that the try is under way: should the gateway die in the middle of it, the note tells what became of the
-// invitation.
+// invitation. One that is used up already can't be by this try.
 func (a *attempt) begin(ctx context.Context) error {
+	if a.before.Status != "pending" {
+		return nil
+	}
 	return a.keep(ctx, a.before.ID, Note{Code: InvitationConsumed, Open: true, LogID: a.logged})
 }
 

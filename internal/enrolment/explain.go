@@ -81,7 +81,7 @@ func (a *attempt) explain(ctx context.Context, after glpiproxy.Invitation) Note 
 	case known && code != InvitationUsed:
 		why.Code = code
 	case after.Status == "done":
-		why.Code = ended(after)
+		return a.ended(ctx, after, why)
 	case invitation.StateOf(after.Status, after.ExpiresAt, a.o.Now()) == invitation.StateExpired:
 		why.Code = InvitationExpired
 	case !logged && a.tooMany(ctx):
@@ -94,12 +94,19 @@ func (a *attempt) explain(ctx context.Context, after glpiproxy.Invitation) Note 
 	return why
 }
 
-// ended tells a used invitation, which has lost its date, from one that somebody ended.
-func ended(i glpiproxy.Invitation) Code {
-	if i.ExpiresAt.IsZero() {
-		return InvitationUsed
+// ended tells a used invitation, which has lost its date, from one that somebody ended, and from one that was used up by a
+// try that failed half-way: that stays what the administrator has to know.
+func (a *attempt) ended(ctx context.Context, after glpiproxy.Invitation, why Note) Note {
+	if why.Code = InvitationDeactivated; !after.ExpiresAt.IsZero() {
+		return why
 	}
-	return InvitationDeactivated
+	notes, err := a.Notes(ctx, []int{after.ID})
+	if earlier := notes[after.ID]; err == nil && earlier.Failed(true, a.o.Now()) {
+		why.Code, why.Text = earlier.Code, earlier.Text
+		return why
+	}
+	why.Code = InvitationUsed
+	return why
 }
 
 // lastEntry is the newest of the invitation's log; the zero one where there is none, or it may not be read.
