@@ -6,6 +6,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"fleetgate/graph/generated"
 )
@@ -62,7 +63,7 @@ func TestWhatIsPersonal(t *testing.T) {
 		`{ deviceEvents { agent { tasks { task { value { ... on DeployedFile { fileId } } } } } } }`:                  false,
 		`{ deviceEvents { agent { tasks { task { value { ... on DeployedFile { file { id } } } } } } } }`:             true,
 	} {
-		document, errs := gqlparser.LoadQuery(schema, "subscription "+query)
+		document, errs := gqlparser.LoadQueryWithRules(schema, "subscription "+query, rules.NewDefaultRules())
 		if len(errs) > 0 {
 			t.Fatal(errs)
 		}
@@ -80,7 +81,7 @@ func TestTheKeyOfARequest(t *testing.T) {
 		variables map[string]any
 	}
 	keyOf := func(r request) string {
-		document, errs := gqlparser.LoadQuery(schema, r.query)
+		document, errs := gqlparser.LoadQueryWithRules(schema, r.query, rules.NewDefaultRules())
 		if len(errs) > 0 {
 			t.Fatal(errs)
 		}

@@ -159,16 +159,23 @@ func (w *shareWorld) another(like, name string) {
 func (w *shareWorld) subscribe(p *person, query string, variables map[string]any) *inbox {
 	w.t.Helper()
 	in := &inbox{}
+	in.leave = w.share(p, query, variables, in)
+	return in
+}
+
+// share shares a subscription out to a receiver.
+func (w *shareWorld) share(p *person, query string, variables map[string]any, to delivery.Receiver) (leave func()) {
+	w.t.Helper()
 	ctx := graphql.StartOperationTrace(p.ctx)
 	op, errs := w.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: query, Variables: variables})
 	if len(errs) > 0 {
 		w.t.Fatal(errs)
 	}
-	var ok bool
-	if in.leave, ok = w.shared.Share(p.ctx, w.exec, op, in); !ok {
+	leave, ok := w.shared.Share(p.ctx, w.exec, op, to)
+	if !ok {
 		w.t.Fatal("not shared")
 	}
-	return in
+	return leave
 }
 
 // locate has a device report its position, and answers the events up to that, as the bridge tells them.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"fleetgate/bridge"
@@ -45,6 +46,9 @@ func (r *Resolver) Share(ctx context.Context, exec graphql.GraphExecutor, op *gr
 	}
 	return leave, true
 }
+
+// Events are the metrics of subscriptions to device events; there are none before Schema.
+func (r *Resolver) Events() prometheus.Collector { return r.events }
 
 // eventRequest is what a subscription to device events asks for.
 type eventRequest struct {

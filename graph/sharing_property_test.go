@@ -53,12 +53,10 @@ func TestSharingIsInvisible(t *testing.T) {
 
 // crowd is a world with its viewers.
 type crowd struct {
-	w      *shareWorld
-	people []*person
-	pairs  []*pair
-	named  int // twins
-	// rights are those that the profile of the poor has beside reading agents.
-	rights  map[string]glpi.Rights
+	w       *shareWorld
+	people  []*person
+	pairs   []*pair
+	named   int      // twins
 	cursors []string // of events past
 
 	shared, alone int

@@ -2,6 +2,8 @@ package graph_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -268,5 +270,34 @@ func TestPlacesAreFreed(t *testing.T) {
 	eventually(t, func() bool { return graph.OpenStreams(w.shared) == 0 })
 	if stopped.code() == "" && refused.ctx.Err() == nil {
 		t.Error("a subscription goes on whose session has ended")
+	}
+}
+
+// The gateway shares what comes over its sockets.
+func TestSocketsShareExecutions(t *testing.T) {
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	mine, _ := w.deviceOf(token)
+	first, second := w.subscribe(token, plainEvents, nil), w.subscribe(w.signIn("admin@acme.test"), plainEvents, nil)
+	alone := w.subscribe(token, `subscription { deviceEvents { agent { owner { id } } } }`, nil)
+	w.chatter(func(i int) { w.publish(mine.Topic+"/Status/Online", fmt.Sprintf(`{"online": %v}`, i%2 == 0)) })
+	for name, next := range map[string]func() (string, answer){"first": first, "second": second, "alone": alone} {
+		if kind, a := next(); kind != "next" || len(a.Errors) > 0 {
+			t.Errorf("%s: %s %s", name, kind, a.text)
+		}
+	}
+	response, err := http.Get(w.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"fleetgate_event_groups 2", `fleetgate_event_subscriptions{state="in a group"} 3`, "fleetgate_event_sessions 2"} {
+		if !strings.Contains(string(text), "\n"+line+"\n") {
+			t.Errorf("the metrics lack %s", line)
+		}
 	}
 }

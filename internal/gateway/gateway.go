@@ -115,8 +115,10 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	if g.signup != nil {
 		resolver.Signups = graph.NewSignups(g.signupSession)
 	}
+	schema := resolver.Schema()
+	metrics.MustRegister(resolver.Events())
 	g.front, err = front.New(front.Options{
-		Schema: resolver.Schema(), SignIn: g.desk,
+		Schema: schema, SignIn: g.desk,
 		ErrorPresenter: resolver.PresentError, AroundResponses: graph.AroundResponse,
 		Share:          resolver.Share,
 		AllowedOrigins: s.AllowedOrigins,
