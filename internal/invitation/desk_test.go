@@ -38,8 +38,12 @@ func (c *clock) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.now
 
 func (c *clock) add(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.now = c.now.Add(d) }
 
+// openStore opens the store of a test; without a folder an empty one that is not seen again.
 func openStore(t *testing.T, dir string) store.Store {
 	t.Helper()
+	if dir == "" && redisHost != "" {
+		return emptyRedis(t)
+	}
 	s, err := store.OpenFile(dir)
 	if err != nil {
 		t.Fatal(err)
