@@ -95,6 +95,9 @@ func (r *Resolver) inviteUsers(ctx context.Context, in model.InviteUsersInput) (
 	if payload.UserErrors = v.check(); len(payload.UserErrors) > 0 {
 		return payload, nil
 	}
+	if err := v.checkSlots(ctx); err != nil {
+		return nil, err
+	}
 	mistake, err := v.begin(ctx)
 	if err != nil || mistake != nil {
 		payload.UserErrors = mistakes(mistake)
@@ -158,6 +161,30 @@ func (v *inviting) check() []*model.UserError {
 		v.invitees = append(v.invitees, i)
 	}
 	return wrong
+}
+
+// checkSlots refuses several devices for a person where nobody could arm the invitation again after the first: in GLPI an
+// invitation is for one, and only who may change it can have it used again.
+func (v *inviting) checkSlots(ctx context.Context) error {
+	if !slices.ContainsFunc(v.invitees, func(i *invitee) bool { return i.Slots > 1 }) {
+		return nil
+	}
+	if v.resolver.Service != nil {
+		service, err := v.resolver.Service(ctx)
+		if err != nil {
+			return err
+		}
+		scope, err := service.Scope(ctx)
+		if err != nil || glpiproxy.Can[glpiproxy.Invitation](scope, glpiproxy.Update) {
+			return err
+		}
+	}
+	for _, i := range v.invitees {
+		if i.Slots > 1 {
+			i.refuse(model.UserErrorCodeForbidden, "This gateway can't let several devices follow one another: invite the person once for each.", "slots")
+		}
+	}
+	return nil
 }
 
 // checkMessage refuses what can't be an inviter's words: they are shown as they are, on as many lines.
