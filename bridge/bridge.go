@@ -136,6 +136,15 @@ func (b *Bridge) Presence(key DeviceKey, record Record) Presence {
 	return b.registry.presence(key, record, b.now())
 }
 
+// PresenceHolds is until when a presence stays as it is while nothing is heard: a device that is online grows STALE.
+// Zero: for ever.
+func (b *Bridge) PresenceHolds(p Presence) time.Time {
+	if p.State != Online {
+		return time.Time{}
+	}
+	return p.LastContact.Add(b.registry.staleAfter)
+}
+
 // Subscribe hands out the events that the filter lets through. With a cursor, that of an event seen before,
 // those after it come first, in order, without a gap or a repetition; without one the stream starts now. The
 // error is ErrResync when the cursor is of another log or too old, ErrClosed when the bridge has ended.

@@ -42,6 +42,12 @@ func (k DeviceKey) canonical() DeviceKey {
 // Same says whether two keys name the same device, whichever way its serial is written.
 func (k DeviceKey) Same(other DeviceKey) bool { return k.canonical() == other.canonical() }
 
+// Tag names a device in a word, the same whichever way its serial is written.
+func (k DeviceKey) Tag() string {
+	k = k.canonical()
+	return "device:" + strconv.Itoa(k.EntityID) + "/" + k.Serial
+}
+
 // Device is what is known of a device.
 type Device struct {
 	Key      DeviceKey

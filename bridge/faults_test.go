@@ -225,7 +225,7 @@ func FuzzMessages(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	r := newRegistry(Options{MaxDevices: 100, StaleAfter: time.Hour}, m)
+	r := newRegistry(Options{MaxDevices: 100, StaleAfter: time.Hour, Changed: func(string) {}}, m)
 	f.Fuzz(func(t *testing.T, topic string, payload []byte, retained bool) {
 		message, err := parseMessage(topic, payload, retained, noon, 1024)
 		if err != nil {

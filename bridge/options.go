@@ -50,6 +50,9 @@ type Options struct {
 	// Lookup asks GLPI for the agents whose computers have a device's serial, in whatever entity. It is called, a
 	// few times a second at most, for devices that Learn has not told of; nil: those are refused after LearnedAll.
 	Lookup func(context.Context, DeviceKey) ([]Enrolled, error)
+	// Changed is told of a device's Tag after something else became known of it, of its presence or position too, and
+	// before an event says so. It must not call the Bridge; nil: nobody is told.
+	Changed func(tag string)
 	// Log keeps the events; nil: they end with the process.
 	Log Log
 	// Leads says whether this replica is the one that writes the Log; nil: it is alone, and does.
@@ -92,6 +95,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Changed == nil {
+		o.Changed = func(string) {}
 	}
 	if o.Leads == nil {
 		o.Leads = func() bool { return true }

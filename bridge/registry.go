@@ -12,6 +12,7 @@ type registry struct {
 	metrics    *metrics
 	most       int
 	staleAfter time.Duration
+	changed    func(tag string)
 
 	mu      sync.RWMutex
 	devices map[DeviceKey]*record // by canonical key
@@ -22,7 +23,7 @@ type registry struct {
 
 func newRegistry(o Options, metrics *metrics) *registry {
 	return &registry{
-		metrics: metrics, most: o.MaxDevices, staleAfter: o.StaleAfter,
+		metrics: metrics, most: o.MaxDevices, staleAfter: o.StaleAfter, changed: o.Changed,
 		devices: map[DeviceKey]*record{}, agents: map[int]DeviceKey{},
 	}
 }
@@ -98,6 +99,7 @@ func (r *registry) apply(m message) ([]Event, error) {
 	} else {
 		events = append(known.settle(m.at, r.staleAfter, !m.retained), events...)
 	}
+	r.changed(key.Tag())
 	r.metrics.devices.Set(float64(len(r.devices)))
 	for i := range events {
 		events[i].At, events[i].Device = m.at, m.device
@@ -131,6 +133,7 @@ func (r *registry) grow(now time.Time) (events []Event) {
 			event.Device = known.key
 			events = append(events, event)
 		}
+		r.changed(known.key.Tag())
 	}
 	return events
 }
@@ -141,6 +144,7 @@ func (r *registry) restore(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := e.Device.canonical()
+	defer r.changed(key.Tag())
 	if e.Kind == AgentUnenrolled {
 		r.unenroll(key)
 	}
@@ -179,6 +183,7 @@ func (r *registry) learnOne(agent Enrolled, fresh bool, now time.Time) (events [
 	if enrolled && former != key { // it went to another entity, or got another serial
 		r.dissolve(former, agent.AgentID)
 	}
+	defer r.changed(key.Tag())
 	known, ok := r.devices[key]
 	if !ok {
 		if len(r.devices) >= r.most {
@@ -207,6 +212,7 @@ func (r *registry) learnOne(agent Enrolled, fresh bool, now time.Time) (events [
 
 // dissolve takes an agent off a device, and forgets the device when it has none left.
 func (r *registry) dissolve(key DeviceKey, agentID int) {
+	defer r.changed(key.Tag())
 	delete(r.agents, agentID)
 	known, ok := r.devices[key]
 	if !ok {
@@ -255,6 +261,7 @@ func (r *registry) close() {
 	for key, known := range r.devices {
 		if len(known.agents) == 0 {
 			delete(r.devices, key)
+			r.changed(key.Tag())
 		}
 	}
 	r.metrics.devices.Set(float64(len(r.devices)))

@@ -13,7 +13,7 @@ func newTestRegistry(t *testing.T, most int) *registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRegistry(Options{MaxDevices: most, StaleAfter: time.Hour}, m)
+	return newRegistry(Options{MaxDevices: most, StaleAfter: time.Hour, Changed: func(string) {}}, m)
 }
 
 // said are messages of one device, a second apart: the topic below its own, and the payload. A leading "kept "

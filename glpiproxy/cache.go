@@ -79,11 +79,17 @@ func (c *cache) begin() uint64 {
 
 // get gives a value that is neither old nor void.
 func (c *cache) get(key string) (any, bool) {
-	e, ok := c.valid(key)
-	if !ok || !c.now().Before(e.until) {
+	e, ok := c.fresh(key)
+	if !ok {
 		return nil, false
 	}
 	return e.value, true
+}
+
+// fresh gives the entry of a value that is neither old nor void.
+func (c *cache) fresh(key string) (*cacheEntry, bool) {
+	e, ok := c.valid(key)
+	return e, ok && c.now().Before(e.until)
 }
 
 // stale gives a value that may be old, but was not invalidated, and the time at
@@ -110,17 +116,19 @@ func (c *cache) valid(key string) (*cacheEntry, bool) {
 }
 
 // put keeps a value that is fresh for ttl, unless one of its tags was invalidated
-// since. No entry may push out more than a quarter of the others.
-func (c *cache) put(key string, value any, size int, ttl time.Duration, since uint64, tags ...string) {
+// since. No entry may push out more than a quarter of the others. The entry of a value
+// that is not kept has no until.
+func (c *cache) put(key string, value any, size int, ttl time.Duration, since uint64, tags ...string) *cacheEntry {
 	size += len(key) + entrySize
 	if ttl <= 0 || size > c.maxBytes/4 || c.lastVoided(tags) > since {
-		return
+		return &cacheEntry{value: value}
 	}
 	now := c.now()
 	e := &cacheEntry{key: key, value: value, size: size, at: now, until: now.Add(ttl), tags: tags, since: since}
 	for _, old := range c.keep(e, ttl+c.staleFor) {
 		c.entries.Delete(old)
 	}
+	return e
 }
 
 // keep stores an entry and tells which ones are beyond the bounds now.

@@ -93,7 +93,7 @@ func (c *Client) Invalidate(tags ...string) {
 	for _, tag := range tags {
 		all = append(all, withCascade(tag)...)
 	}
-	c.rows.void(all...)
+	c.void(all...)
 }
 
 // DeviceChanged forgets what the cache holds of what a device may have changed.
@@ -102,7 +102,7 @@ func (c *Client) DeviceChanged(changes ...DeviceChange) {
 	for _, change := range changes {
 		all = append(all, deviceChanges[change]...)
 	}
-	c.rows.void(all...)
+	c.void(all...)
 }
 
 // listTag is carried by lists and counts, which any change of an item may touch.

@@ -63,6 +63,10 @@ type Options struct {
 	HTTPClient *http.Client
 	// Logger; nil: silent.
 	Logger *slog.Logger
+	// OnInvalidate is told, after the cache has forgotten what tags name and before the
+	// write or whatever else did it returns, so that it can be forgotten elsewhere too. It
+	// must not call the Client; nil: nobody is told.
+	OnInvalidate func(tags ...string)
 	// Registerer gets the metrics; nil: none are kept.
 	Registerer prometheus.Registerer
 	// Now is the clock; nil: time.Now.
@@ -100,6 +104,8 @@ type Client struct {
 	health  healthRecord
 	uploads sync.Map // names of the files under way
 	metrics *metrics
+
+	onInvalidate func(tags ...string)
 
 	base  context.Context // ends with Close
 	close context.CancelFunc
@@ -154,6 +160,8 @@ func New(o Options) (*Client, error) {
 		log:         o.Logger,
 		now:         o.Now,
 		metrics:     m,
+
+		onInvalidate: o.OnInvalidate,
 	}
 	c.openQueues(o)
 	c.breaker = newBreaker(cmp.Or(o.CircuitPause, defaultPause), c.circuitChanged)

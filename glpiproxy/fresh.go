@@ -56,11 +56,13 @@ func freshItems[T Item](ctx context.Context, s *Session, ids []int) (map[int]Res
 	if len(ids) == 0 {
 		return found, nil
 	}
-	results, err := fetchAndKeep[T](ctx, s, ids)
+	spoil(ctx)
+	entries, err := fetchAndKeep[T](ctx, s, ids)
 	if err != nil {
 		return nil, err
 	}
-	for id, result := range results {
+	for id, entry := range entries {
+		result := entry.value.(Result[T])
 		found[id] = Result[Item]{result.Item, result.Err}
 	}
 	return found, nil

@@ -111,29 +111,30 @@ func GetMany[T Item](ctx context.Context, s *Session, ids []int) ([]Result[T], e
 		} else {
 			s.client.metrics.cached("miss", len(missing))
 		}
-		maps.Copy(known, found.(map[int]Result[T]))
+		maps.Copy(known, found.(map[int]*cacheEntry))
 	}
 	results := make([]Result[T], len(ids))
 	for i, id := range ids {
-		results[i] = known[id]
+		observe(ctx, known[id])
+		results[i] = known[id].value.(Result[T])
 	}
 	return results, nil
 }
 
 // lookUp finds the ids that need no call, those that can't be read included, and
 // gives the others once each.
-func lookUp[T Item](s *Session, scope *Scope, ids []int) (known map[int]Result[T], missing []int) {
+func lookUp[T Item](s *Session, scope *Scope, ids []int) (known map[int]*cacheEntry, missing []int) {
 	var kind T
-	known = make(map[int]Result[T], len(ids))
+	known = make(map[int]*cacheEntry, len(ids))
 	prefix := scopeKey(scope, kind.itemtype()) + "|"
 	for _, id := range ids {
 		if _, seen := known[id]; seen {
 			continue
 		}
 		if err := checkReadable("getMultipleItems", kind.itemtype(), id); err != nil {
-			known[id] = Result[T]{Err: err}
-		} else if found, ok := s.client.rows.get(prefix + itemKey(kind.itemtype(), id)); ok {
-			known[id] = found.(Result[T])
+			known[id] = &cacheEntry{value: Result[T]{Err: err}}
+		} else if found, ok := s.client.rows.fresh(prefix + itemKey(kind.itemtype(), id)); ok {
+			known[id] = found
 			s.client.metrics.cached("hit", 1)
 		} else {
 			missing = append(missing, id)
@@ -145,12 +146,12 @@ func lookUp[T Item](s *Session, scope *Scope, ids []int) (known map[int]Result[T
 
 // staleItems are what the cache still has of items that could not be read because
 // GLPI was away: all of them, or none.
-func staleItems[T Item](ctx context.Context, s *Session, scope *Scope, ids []int, err error) (map[int]Result[T], bool) {
+func staleItems[T Item](ctx context.Context, s *Session, scope *Scope, ids []int, err error) (map[int]*cacheEntry, bool) {
 	if !s.client.away(ctx, err) {
 		return nil, false
 	}
 	var kind T
-	items := make(map[int]Result[T], len(ids))
+	items := make(map[int]*cacheEntry, len(ids))
 	var oldest time.Time
 	for i, id := range ids {
 		old, at, ok := s.client.rows.stale(scopeKey(scope, kind.itemtype()) + "|" + itemKey(kind.itemtype(), id))
@@ -160,14 +161,14 @@ func staleItems[T Item](ctx context.Context, s *Session, scope *Scope, ids []int
 		if i == 0 || at.Before(oldest) {
 			oldest = at
 		}
-		items[id] = old.(Result[T])
+		items[id] = &cacheEntry{value: old}
 	}
 	s.client.reportStale(ctx, oldest, len(ids))
 	return items, true
 }
 
 // fetchAndKeep reads the ids in a batch and caches each result by itself.
-func fetchAndKeep[T Item](ctx context.Context, s *Session, ids []int) (map[int]Result[T], error) {
+func fetchAndKeep[T Item](ctx context.Context, s *Session, ids []int) (map[int]*cacheEntry, error) {
 	var kind T
 	c := s.client
 	since := c.rows.begin()
@@ -188,11 +189,12 @@ func fetchAndKeep[T Item](ctx context.Context, s *Session, ids []int) (map[int]R
 	if err != nil {
 		return nil, err
 	}
+	entries := make(map[int]*cacheEntry, len(results))
 	for id, result := range results {
-		c.rows.put(scopeKey(scope, itemtype)+"|"+itemKey(itemtype, id), result, items[want{itemtype, id}].size,
+		entries[id] = c.rows.put(scopeKey(scope, itemtype)+"|"+itemKey(itemtype, id), result, items[want{itemtype, id}].size,
 			c.ttlOf(traitsOf(itemtype)), since, everything, itemtype, itemTag(itemtype, id), s.tag)
 	}
-	return results, nil
+	return entries, nil
 }
 
 // decodeFetched picks its own items out of a batch. The error is that of any item

@@ -24,6 +24,7 @@ type ProfileEntity struct {
 // Profiles lists the profiles that the viewer may take. As with Scope the answer is
 // kept for 30 seconds.
 func (s *Session) Profiles(ctx context.Context) ([]Profile, error) {
+	spoil(ctx)
 	c, key := s.client, "profiles|"+s.tag
 	if found, ok := c.scopes.get(key); ok {
 		return slices.Clone(found.([]Profile)), nil

@@ -48,24 +48,24 @@ func cachedRead[V any](ctx context.Context, s *Session, r reading, fetch func(co
 	run := func(ctx context.Context) (any, error) {
 		ctx, size := withMeter(ctx)
 		v, err := fetch(ctx, scope)
-		if err == nil {
-			c.rows.put(key, v, size(), c.ttlOf(traitsOf(r.itemtype)), since, tags...)
+		if err != nil {
+			return nil, err
 		}
-		return v, err
+		return c.rows.put(key, v, size(), c.ttlOf(traitsOf(r.itemtype)), since, tags...), nil
 	}
 	if r.fresh {
 		c.metrics.cached("fresh", 1)
-		return valueOf[V](run(ctx))
+		return valueOf[V](ctx)(run(ctx))
 	}
-	if found, ok := c.rows.get(key); ok {
+	if found, ok := c.rows.fresh(key); ok {
 		c.metrics.cached("hit", 1)
-		return found.(V), nil
+		return valueOf[V](ctx)(found, nil)
 	}
 	// The moment keeps a read that follows an invalidation from joining one that
 	// began before it.
 	flightKey := fmt.Sprint(s.tag, "|", key, "|", c.rows.lastVoided(tags))
 	found, shared, err := c.flights.do(ctx, flightKey, r.operation, func(ctx context.Context) (any, error) {
-		if found, ok := c.rows.get(key); ok { // an equal read has ended just now
+		if found, ok := c.rows.fresh(key); ok { // an equal read has ended just now
 			return found, nil
 		}
 		return run(ctx)
@@ -78,15 +78,20 @@ func cachedRead[V any](ctx context.Context, s *Session, r reading, fetch func(co
 	} else {
 		c.metrics.cached("miss", 1)
 	}
-	return valueOf[V](found, err)
+	return valueOf[V](ctx)(found, err)
 }
 
-func valueOf[V any](found any, err error) (V, error) {
-	if err != nil {
-		var none V
-		return none, err
+// valueOf picks the value out of a read's entry, and tells who observes the reads.
+func valueOf[V any](ctx context.Context) func(found any, err error) (V, error) {
+	return func(found any, err error) (V, error) {
+		if err != nil {
+			var none V
+			return none, err
+		}
+		e := found.(*cacheEntry)
+		observe(ctx, e)
+		return e.value.(V), nil
 	}
-	return found.(V), nil
 }
 
 type meterKey struct{}

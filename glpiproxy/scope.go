@@ -90,6 +90,16 @@ func (s *Scope) isGuest() bool { return s.GuestProfileID > 0 && s.Profile.ID == 
 // Scope tells who is asking. The answer is kept for 30 seconds, and longer while
 // GLPI is away; Unauthenticated means that the session has ended.
 func (s *Session) Scope(ctx context.Context) (*Scope, error) {
+	scope, err := s.scope(ctx)
+	if o, ok := observer(ctx); ok && err == nil {
+		o.Same(s.tag, scope.fingerprint)
+		o.Rests(s.client.now().Add(scopeTTL), s.tag)
+
+	}
+	return scope, err
+}
+
+func (s *Session) scope(ctx context.Context) (*Scope, error) {
 	c := s.client
 	if found, ok := c.scopes.get(s.tag); ok {
 		return found.(*Scope), nil
@@ -208,6 +218,9 @@ func decodeScope(r row) (*Scope, error) {
 // they are, it is their profile, their rights, their entities, their language and their time zone that decide. shared is
 // false for a viewer whose rights are of the kind that only hold for their own: there is nobody like them.
 func (s *Scope) Visibility() (key string, shared bool) { return s.visibility, !s.hasRightsToOwn() }
+
+// Sight is the same text for sessions of one person to which GLPI shows the same, and for no others.
+func (s *Scope) Sight() string { return s.fingerprint }
 
 // print is the key of everything that decides what GLPI shows to this viewer.
 func (s *Scope) print() string {

@@ -113,6 +113,7 @@ func (s *Session) callWith(ctx context.Context, token string, k call) (*answer, 
 	if token == "" || !printable(token) {
 		return nil, &Error{Kind: Unauthenticated, Operation: k.operation, Message: "this can't be a session token"}
 	}
+	spoil(ctx)
 	k.session, k.caller = token, s.caller()
 	a, err := s.client.do(ctx, k)
 	if err == nil {
@@ -136,7 +137,7 @@ func (s *Session) caller() string {
 // forget drops what is cached of the session: who it is, and what it has read.
 func (s *Session) forget() {
 	s.client.scopes.void(s.tag)
-	s.client.rows.void(s.tag)
+	s.client.void(s.tag)
 }
 
 // End closes the session in GLPI and forgets everything cached for it. A session
@@ -186,6 +187,7 @@ func (s *Session) change(ctx context.Context, operation string, body any) error 
 	}
 	s.client.scopes.hold(s.tag)
 	s.client.rows.hold(s.tag)
+	s.client.tell([]string{s.tag})
 	defer s.forget()
 	a, err := s.call(ctx, call{operation: operation, method: http.MethodPost, path: "/" + operation, body: body, once: true})
 	var e *Error

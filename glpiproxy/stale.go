@@ -53,6 +53,7 @@ func (c *Client) insteadOf(ctx context.Context, err error, key string) (any, boo
 // reportStale counts answers that were old, the oldest true at a moment.
 func (c *Client) reportStale(ctx context.Context, at time.Time, answers int) {
 	c.metrics.cached("stale", answers)
+	spoil(ctx)
 	if r, ok := ctx.Value(staleKey{}).(*StaleReport); ok {
 		r.add(at)
 	}

@@ -126,7 +126,7 @@ func (r *Resolver) choose(ctx context.Context, s *glpiproxy.Session, d agentDema
 	}
 	agents = slices.DeleteFunc(agents, func(a glpiproxy.Agent) bool {
 		return !d.meetsRecord(a) || !d.meetsText(a, named) || d.owners != nil && !owned[a.ComputerID] ||
-			d.systems != nil && !d.meetsSystem(known[a.ComputerID]) || d.ofPresence() && !d.meetsPresence(r.weigh(a, known[a.ComputerID].serial))
+			d.systems != nil && !d.meetsSystem(known[a.ComputerID]) || d.ofPresence() && !d.meetsPresence(r.weigh(ctx, a, known[a.ComputerID].serial))
 	})
 	slices.SortFunc(agents, agentOrders[order.Field].ordered(order.Direction))
 	return agents, nil

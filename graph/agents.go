@@ -101,12 +101,15 @@ func (r *Resolver) presenceOf(ctx context.Context, a *model.Agent) (*model.Prese
 	if err != nil && !isUnreadable(err) {
 		return nil, err
 	}
-	return presentPresence(r.weigh(a.Agent, serial)), nil
+	return presentPresence(r.weigh(ctx, a.Agent, serial)), nil
 }
 
 // weigh decides what a device's presence is.
-func (r *Resolver) weigh(a glpiproxy.Agent, serial string) bridge.Presence {
-	return r.Bridge.Presence(bridge.DeviceKey{EntityID: a.EntityID, Serial: serial}, bridge.Record{Online: a.Online, LastContact: a.LastContact})
+func (r *Resolver) weigh(ctx context.Context, a glpiproxy.Agent, serial string) bridge.Presence {
+	device := bridge.DeviceKey{EntityID: a.EntityID, Serial: serial}
+	presence := r.Bridge.Presence(device, bridge.Record{Online: a.Online, LastContact: a.LastContact})
+	r.showsDevice(ctx, device, r.Bridge.PresenceHolds(presence))
+	return presence
 }
 
 func presentPresence(p bridge.Presence) *model.Presence {

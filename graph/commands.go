@@ -273,7 +273,7 @@ func (i *inquiry) presence(ctx context.Context) *model.Presence {
 	if err != nil {
 		agent = i.agent
 	}
-	return presentPresence(i.resolver.weigh(agent, i.serial))
+	return presentPresence(i.resolver.weigh(ctx, agent, i.serial))
 }
 
 func (r *Resolver) pingAgent(ctx context.Context, input model.PingAgentInput) (*model.PingAgentPayload, error) {

@@ -115,7 +115,7 @@ func (r *Resolver) enrolledSlots(ctx context.Context, s *glpiproxy.Session, d sl
 	wanted := agentDemands{text: d.text, entities: d.entities}
 	for _, a := range agents {
 		if wanted.meetsRecord(a) && wanted.meetsText(a, named) && (d.people == nil || owned[a.ComputerID]) {
-			state := deviceState(a, r.weigh(a, known[a.ComputerID].serial).State)
+			state := deviceState(a, r.weigh(ctx, a, known[a.ComputerID].serial).State)
 			slots = append(slots, &model.DeviceSlot{State: state, Agent: &model.Agent{Agent: a}})
 		}
 	}

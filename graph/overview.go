@@ -93,7 +93,7 @@ func (r *Resolver) devicesByPresence(ctx context.Context) ([]*model.PresenceCoun
 	if err != nil {
 		return nil, err
 	}
-	n := tally(agents, func(a glpiproxy.Agent) bridge.PresenceState { return r.weigh(a, known[a.ComputerID].serial).State })
+	n := tally(agents, func(a glpiproxy.Agent) bridge.PresenceState { return r.weigh(ctx, a, known[a.ComputerID].serial).State })
 	counts := []*model.PresenceCount{}
 	for _, state := range model.AllPresenceState {
 		counts = append(counts, &model.PresenceCount{State: state, Count: n[bridge.PresenceState(state)]})

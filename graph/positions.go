@@ -44,7 +44,9 @@ func (r *Resolver) lastPositionOf(ctx context.Context, a *model.Agent) (*model.P
 	if err != nil {
 		return nil, err
 	}
-	heard, _ := r.Bridge.Device(bridge.DeviceKey{EntityID: a.EntityID, Serial: serial})
+	device := bridge.DeviceKey{EntityID: a.EntityID, Serial: serial}
+	heard, _ := r.Bridge.Device(device)
+	r.showsDevice(ctx, device, time.Time{})
 	if said := heard.Position; said != nil && said.Available && (stored == nil || said.At.After(stored.At)) {
 		return presentPosition(said), nil
 	}

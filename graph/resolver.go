@@ -84,7 +84,7 @@ func (r *Resolver) Schema() graphql.ExecutableSchema {
 // event of a subscription never sees what an earlier one read. A response from the memory of a time before GLPI
 // went away says so in its extensions: stale.since is when the oldest of what it shows was true.
 func AroundResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	ctx, stale := glpiproxy.WithStaleReport(ctx)
+	ctx, stale := glpiproxy.WithStaleReport(observed(ctx))
 	ctx = withLoaders(ctx)
 	response := next(ctx)
 	ready(ctx)

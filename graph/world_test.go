@@ -81,7 +81,7 @@ func newWorldOf(t *testing.T, o glpi.Options, adjust func(*world, *settings.Gate
 
 	chosen := settings.Gateway{
 		GLPIURL: w.rest, MQTTURL: w.broker.URL(), MQTTUsername: "fleetgate", MQTTPassword: "demo",
-		SessionLifetime: time.Hour, StaleAfter: 15 * time.Minute, MaxUpload: 4, AcceptSessionTokens: true, Secret: "sixteen characters",
+		SessionLifetime: time.Hour, StaleAfter: 15 * time.Minute, MaxUpload: 4, AcceptSessionTokens: true, Secret: "sixteen characters", ResponseCacheMB: 16,
 	}
 	if adjust != nil {
 		adjust(w, &chosen)

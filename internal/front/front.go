@@ -27,6 +27,7 @@ import (
 	"fleetgate/internal/graphqlsse"
 	"fleetgate/internal/graphqlws"
 	"fleetgate/internal/invitation"
+	"fleetgate/internal/responsecache"
 	"fleetgate/internal/signin"
 )
 
@@ -39,6 +40,10 @@ type Options struct {
 	ErrorPresenter graphql.ErrorPresenterFunc
 	// AroundResponses wraps the making of every response, the events of subscriptions too; nil: nothing.
 	AroundResponses graphql.ResponseMiddleware
+	// Responses keeps responses for those who ask the same and may see the same; nil: none are kept. Keepable tells of which
+	// operations they can be: of those whose answers rest on nothing but what the response's recording is told of.
+	Responses *responsecache.Cache
+	Keepable  func(*graphql.OperationContext) bool
 	// DisableIntrospection hides the schema; GraphiQL is of little use then.
 	DisableIntrospection bool
 
@@ -174,7 +179,7 @@ func (c shortQueries) Add(ctx context.Context, query string, document *ast.Query
 func newExecutor(o Options, sockets *graphqlws.Transport, events *graphqlsse.Transport) http.Handler {
 	server := handler.New(o.Schema)
 	server.AddTransport(sockets)
-	posted := overHTTP{maxBody: o.Limits.Body, events: events}
+	posted := overHTTP{maxBody: o.Limits.Body, events: events, responses: responses{o.Responses, o.Keepable}}
 	server.AddTransport(overMultipart{overHTTP: posted, maxFile: o.Limits.Upload, preface: longestPreface, rest: longestRest})
 	server.AddTransport(posted)
 	server.SetParserTokenLimit(o.Limits.Tokens)

@@ -25,8 +25,9 @@ import (
 // gqlgen's own transports read without a limit, repeat the body in errors, and answer a request that was not executed
 // with data.
 type overHTTP struct {
-	maxBody int64
-	events  *graphqlsse.Transport
+	maxBody   int64
+	events    *graphqlsse.Transport
+	responses responses
 }
 
 var _ graphql.Transport = overHTTP{}
@@ -42,16 +43,26 @@ func (overHTTP) Supports(*http.Request) bool { return true }
 // Do answers one request.
 func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	start := graphql.Now()
-	params, refused := t.parameters(w, r)
+	request, refused := t.read(w, r)
 	if refused != nil {
 		refused.write(w, r)
 		return
 	}
-	t.execute(w, r, exec, params, start)
+	wish := t.responses.wish(r, request)
+	if wish.grant(w, r) {
+		return
+	}
+	params, refused := parameters(r.Method, request)
+	if refused != nil {
+		refused.write(w, r)
+		return
+	}
+	t.execute(w, r, exec, params, start, wish)
 }
 
-// execute answers an operation whose parameters were read since start.
-func (t overHTTP) execute(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, start time.Time) {
+// execute answers an operation whose parameters were read since start. Its response is kept, where wish is not nil and
+// others may have it.
+func (t overHTTP) execute(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor, params *graphql.RawParams, start time.Time, wish *wish) {
 	params.Headers = r.Header
 	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 
@@ -70,6 +81,8 @@ func (t overHTTP) execute(w http.ResponseWriter, r *http.Request, exec graphql.G
 		t.events.Execute(w, r, exec, operation)
 		return
 	}
+	ctx, taking := wish.begin(ctx, w, operation)
+	defer taking.end()
 	responses, ctx := exec.DispatchOperation(ctx, operation)
 	response := responses(ctx)
 	if response == nil {
@@ -79,7 +92,14 @@ func (t overHTTP) execute(w http.ResponseWriter, r *http.Request, exec graphql.G
 		t.writeErrors(w, r, response.Errors)
 		return
 	}
-	writeResponse(w, contentType(r), response)
+	if !isMereData(response) {
+		writeJSON(w, contentType(r), http.StatusOK, response)
+		return
+	}
+	// Mere data goes out as it is: encoding/json would look through it once more.
+	text := slices.Concat([]byte(`{"data":`), response.Data, []byte(`}`))
+	taking.keep(text)
+	writeBytes(w, contentType(r), http.StatusOK, text)
 }
 
 // writeErrors answers an operation that was not executed.
@@ -102,15 +122,6 @@ func takesEvents(r *http.Request, operation ast.Operation) bool {
 	return false
 }
 
-// writeResponse writes what was executed. Mere data goes out as it is: encoding/json would look through it once more.
-func writeResponse(w http.ResponseWriter, contentType string, response *graphql.Response) {
-	if !isMereData(response) {
-		writeJSON(w, contentType, http.StatusOK, response)
-		return
-	}
-	writeBytes(w, contentType, http.StatusOK, slices.Concat([]byte(`{"data":`), response.Data, []byte(`}`)))
-}
-
 func isMereData(r *graphql.Response) bool {
 	return r.Data != nil && len(r.Errors) == 0 && len(r.Extensions) == 0 && r.HasNext == nil && r.Label == "" && r.Path == nil
 }
@@ -128,19 +139,27 @@ func fits(method string, operation ast.Operation, events bool) *refusal {
 	return nil
 }
 
-// parameters reads the query and what goes with it.
-func (t overHTTP) parameters(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *refusal) {
+// read gives the text that says what is asked for: a POST's body, a GET's query string.
+func (t overHTTP) read(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	switch r.Method {
 	case http.MethodGet:
-		return fromURL(r.URL)
+		return []byte(r.URL.RawQuery), nil
 	case http.MethodPost:
-		return t.fromBody(w, r)
+		return t.readBody(w, r)
 	}
 	return nil, refuse(http.StatusMethodNotAllowed, "send a POST, or a GET for a query").allowing("GET, POST, OPTIONS")
 }
 
-func fromURL(u *url.URL) (*graphql.RawParams, *refusal) {
-	values, err := url.ParseQuery(u.RawQuery)
+// parameters are the query and what goes with it.
+func parameters(method string, request []byte) (*graphql.RawParams, *refusal) {
+	if method == http.MethodGet {
+		return fromQuery(string(request))
+	}
+	return fromJSON(request)
+}
+
+func fromQuery(text string) (*graphql.RawParams, *refusal) {
+	values, err := url.ParseQuery(text)
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "the URL's parameters can't be read")
 	}
@@ -158,7 +177,7 @@ func fromURL(u *url.URL) (*graphql.RawParams, *refusal) {
 	return params, nil
 }
 
-func (t overHTTP) fromBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *refusal) {
+func (t overHTTP) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	mediaType, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := parameters["charset"]
 	if err != nil || mediaType != plainJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
@@ -172,7 +191,7 @@ func (t overHTTP) fromBody(w http.ResponseWriter, r *http.Request) (*graphql.Raw
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "the request can't be read")
 	}
-	return fromJSON(body)
+	return body, nil
 }
 
 // fromJSON reads the query and what goes with it out of a JSON object.

@@ -53,7 +53,7 @@ func (t overMultipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		refused.write(w, r)
 	} else {
 		body.within(longestTransfer)
-		t.execute(w, r, exec, params, start)
+		t.execute(w, r, exec, params, start, nil)
 	}
 	_ = control.Flush()
 	body.within(t.rest)

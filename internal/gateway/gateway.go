@@ -26,6 +26,7 @@ import (
 	"fleetgate/internal/front"
 	"fleetgate/internal/invitation"
 	"fleetgate/internal/lookout"
+	"fleetgate/internal/responsecache"
 	"fleetgate/internal/roster"
 	"fleetgate/internal/settings"
 	"fleetgate/internal/signin"
@@ -50,6 +51,7 @@ type Gateway struct {
 	bridge      *bridge.Bridge
 	roster      *roster.Roster // nil without a service token
 	desk        *signin.Desk
+	responses   *responsecache.Cache // nil: none are kept
 	invitations *invitation.Desk
 	dangerZone  *dangerzone.Desk
 	lookout     *lookout.Lookout // nil without a service token
@@ -62,6 +64,9 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	g := &Gateway{log: log}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := g.openResponses(s, metrics); err != nil {
+		return nil, err
+	}
 	if err := g.connectGLPI(s, version, metrics); err != nil {
 		return nil, err
 	}
@@ -120,7 +125,8 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	g.front, err = front.New(front.Options{
 		Schema: schema, SignIn: g.desk,
 		ErrorPresenter: resolver.PresentError, AroundResponses: graph.AroundResponse,
-		Share:          resolver.Share,
+		Share:     resolver.Share,
+		Responses: g.responses, Keepable: graph.Keepable,
 		AllowedOrigins: s.AllowedOrigins,
 		Limits:         front.Limits{Upload: s.MaxUpload << 20},
 		Connections: delivery.Options{
@@ -138,6 +144,21 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	return g, nil
 }
 
+// openResponses makes the cache of responses.
+func (g *Gateway) openResponses(s settings.Gateway, metrics prometheus.Registerer) (err error) {
+	if s.ResponseCacheMB > 0 {
+		g.responses, err = responsecache.New(responsecache.Options{Bytes: s.ResponseCacheMB << 20, Registerer: metrics})
+	}
+	return err
+}
+
+// forgetResponses drops the responses that show what tags name.
+func (g *Gateway) forgetResponses(tags ...string) {
+	if g.responses != nil {
+		g.responses.Void(tags...)
+	}
+}
+
 func (g *Gateway) connectGLPI(s settings.Gateway, version string, metrics prometheus.Registerer) error {
 	location, err := s.Location()
 	if err != nil {
@@ -145,6 +166,7 @@ func (g *Gateway) connectGLPI(s settings.Gateway, version string, metrics promet
 	}
 	g.glpi, err = glpiproxy.New(glpiproxy.Options{
 		URL: s.GLPIURL, AppToken: s.GLPIAppToken, Version: version, Location: location, Logger: g.log, Registerer: metrics,
+		OnInvalidate: g.forgetResponses,
 	})
 	if err != nil {
 		return fmt.Errorf("--glpi-url: %w", err)
@@ -165,7 +187,7 @@ func (g *Gateway) connectBroker(s settings.Gateway, secret string, metrics prome
 	}
 	options := bridge.Options{
 		URL: s.MQTTURL, TLS: secure, Username: s.MQTTUsername, Password: s.MQTTPassword,
-		StaleAfter: s.StaleAfter, Log: eventLog{g.store}, LogSize: eventsKept, LogAge: eventsKeptFor, CursorSecret: []byte(secret),
+		StaleAfter: s.StaleAfter, Changed: func(tag string) { g.forgetResponses(tag) }, Log: eventLog{g.store}, LogSize: eventsKept, LogAge: eventsKeptFor, CursorSecret: []byte(secret),
 		Logger: g.log, Registerer: metrics,
 	}
 	if g.leader != nil {

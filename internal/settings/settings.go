@@ -46,6 +46,7 @@ type Gateway struct {
 	MaxConnections      int           `name:"max-connections" default:"25000" help:"How many connections may be open for subscriptions."`
 	MaxPerClient        int           `name:"max-connections-per-client" default:"1000" help:"How many of them one IP address may have: behind a reverse proxy all clients have the proxy's."`
 	SlowReader          string        `name:"slow-reader" default:"latest" enum:"latest,close" help:"What becomes of a client that reads more slowly than events come: it gets the latest presence of each device and is told to ask again for the rest (latest), or is closed (close)."`
+	ResponseCacheMB     int           `name:"response-cache-mb" default:"64" placeholder:"MIB" help:"Memory for whole responses that are kept until something that they show changes, in MiB; 0: none are kept."`
 	LogLevel            string        `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"The least serious messages to log: ${enum}."`
 	LogFormat           string        `name:"log-format" default:"text" enum:"text,json" help:"How log lines look: ${enum}."`
 }
@@ -65,6 +66,9 @@ const mostUpload = 2047
 
 // mostTargets is the most devices that one operation may have.
 const mostTargets = 500
+
+// mostResponses is the most MiB of responses that are kept.
+const mostResponses = 64 << 10
 
 // Check refuses what can't work. needBackends says whether GLPI and the broker must be named.
 func (g *Gateway) Check(needBackends bool) error {
@@ -106,6 +110,9 @@ func (g *Gateway) Check(needBackends bool) error {
 	}
 	if g.MaxPerClient < 1 {
 		return fmt.Errorf("--max-connections-per-client: %d is not a number of connections", g.MaxPerClient)
+	}
+	if g.ResponseCacheMB < 0 || g.ResponseCacheMB > mostResponses {
+		return fmt.Errorf("--response-cache-mb: %d is not between 0 and %d MiB", g.ResponseCacheMB, mostResponses)
 	}
 	if err := checkBackend("public-url", g.PublicURL, false, "https", "http"); err != nil {
 		return err
