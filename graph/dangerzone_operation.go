@@ -25,21 +25,36 @@ func (r *Resolver) executeDangerZone(ctx context.Context, in model.ExecuteDanger
 	if err == nil {
 		err = mayExecute(ctx, confirmed)
 	}
-	if err == nil {
-		if wrong := r.againstRules(scope, confirmed.Action, len(confirmed.AgentIDs)); wrong != nil {
-			wrong.Field = []string{"input"} // the devices are the token's
-			return &model.ExecuteDangerZonePayload{UserErrors: mistakes(wrong)}, nil
-		}
-	}
-	var op *dangerzone.Operation
-	if err == nil {
-		op, err = r.DangerZone.Execute(ctx, s, confirmed, signin.ClientAddress(ctx))
-	}
 	if err != nil {
-		wrong, err := executionRefusal(err)
-		return &model.ExecuteDangerZonePayload{UserErrors: mistakes(wrong)}, err
+		return refuseExecution(executionRefusal(err))
+	}
+	if wrong, err := r.strictly(ctx, scope, confirmed, in.Password); wrong != nil || err != nil {
+		return refuseExecution(wrong, err)
+	}
+	op, err := r.DangerZone.Execute(ctx, s, confirmed, signin.ClientAddress(ctx))
+	if err != nil {
+		return refuseExecution(executionRefusal(err))
 	}
 	return &model.ExecuteDangerZonePayload{Operation: operationFor(ctx, scope, op), UserErrors: mistakes(nil)}, nil
+}
+
+func refuseExecution(wrong *model.UserError, err error) (*model.ExecuteDangerZonePayload, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &model.ExecuteDangerZonePayload{UserErrors: mistakes(wrong)}, nil
+}
+
+// strictly refuses what the operator's rules forbid, and who can't give the password again where they want that.
+func (r *Resolver) strictly(ctx context.Context, scope *glpiproxy.Scope, confirmed dangerzone.Confirmed, password *string) (*model.UserError, error) {
+	if wrong := r.againstRules(scope, confirmed.Action, len(confirmed.AgentIDs)); wrong != nil {
+		wrong.Field = []string{"input"} // the devices are the token's
+		return wrong, nil
+	}
+	if !r.DangerZoneRules.Wants(confirmed.Action) {
+		return nil, nil
+	}
+	return r.reauthenticate(ctx, scope, password)
 }
 
 // mayExecute refuses what the viewer's profile no longer allows, before anything is written down.

@@ -467,3 +467,95 @@ func TestAnOperationOutlivesTheGateway(t *testing.T) {
 	}
 	w.reaches(token, id, "COMPLETED")
 }
+
+// A phone that is enrolled again under its serial is not hit by the wipe of its earlier life, whether that life's agent was
+// deleted or was told to leave and is still there.
+func TestAWipeDoesNotOutliveItsDevice(t *testing.T) {
+	for title, deleted := range map[string]bool{"the agent is deleted": true, "the agent was told to leave": false} {
+		t.Run(title, func(t *testing.T) {
+			w := newPhoneShop(t, withService)
+			token := w.signIn("admin@acme.test")
+			all, acme := w.mine(token, 20), w.operator().idOf("Entity", "ACME") // to which people are invited here
+			d := all[slices.IndexFunc(all, func(d glpi.DemoDevice) bool { return d.EntityID == acme })]
+			wipe := w.done(token, "WIPE", nil, d)
+			w.reaches(token, wipe, "DISPATCHED")
+			if !slices.Contains(w.keeps(d), "Command/Wipe") {
+				t.Fatal("no wipe is kept")
+			}
+			leaving := ""
+			if deleted {
+				w.reaches(token, w.done(token, "DELETE", nil, d), "COMPLETED")
+				comesTrue(t, "the broker keeps nothing", func() bool { return len(w.keeps(d)) == 0 })
+			} else {
+				leaving = w.done(token, "UNENROLL", nil, d)
+				w.reaches(token, leaving, "DISPATCHED")
+			}
+			_, link := w.invited("again@acme.test")
+			enrolled := w.must("", enrollQuery, application(link, "again@acme.test", d.Serial, nil))
+			if enrolled.at("enroll", "agent", "topic") == nil {
+				t.Fatalf("it could not enrol: %s", enrolled.text)
+			}
+			p := w.switchOn(enrolled)
+			w.becomes(token, enrolled.at("enroll", "agent", "agentId"), "ONLINE")
+			if a := w.must(token, pingQuery, map[string]any{"id": enrolled.at("enroll", "agent", "agentId"), "wait": 5000}); a.at("pingAgent", "answered") != true || p.Gone() {
+				t.Errorf("the phone was hit by the wipe of its earlier life: %s", a.text)
+			}
+			w.reaches(token, wipe, "EXPIRED")
+			if leaving != "" {
+				w.reaches(token, leaving, "COMPLETED")
+			}
+		})
+	}
+}
+
+// The operator may want the password again: with none, a wrong one or another one's nothing is done, and the confirmation
+// stays good.
+func TestThePasswordIsWantedAgain(t *testing.T) {
+	w := newPhoneShop(t, func(w *world, s *settings.Gateway) { withService(w, s); s.DangerZoneReauth = true })
+	token := w.signIn("admin@acme.test")
+	d := w.mine(token, 1)[0]
+	confirmation := w.planned(token, "WIPE", nil, d)
+	execute := func(password any) answer {
+		return w.must(token, executeQuery, map[string]any{"in": map[string]any{"confirmationToken": confirmation, "password": password}})
+	}
+	for _, password := range []any{nil, "", "wrong", "demo2"} {
+		if a := execute(password); a.at("executeDangerZone", "operation") != nil || a.at("executeDangerZone", "userErrors", 0, "code") != "PASSWORD_NEEDED" {
+			t.Errorf("%v: %s", password, a.text)
+		}
+	}
+	if w.agentRow(d)["wipe"] != 0.0 {
+		t.Fatal("it is to be wiped")
+	}
+	a := execute("demo")
+	if a.at("executeDangerZone", "operation", "id") == nil {
+		t.Fatalf("got %s", a.text)
+	}
+	w.reaches(token, a.at("executeDangerZone", "operation", "id").(string), "DISPATCHED")
+	confirmation = w.planned(token, "UNENROLL", nil, w.mine(token, 2)[1])
+	refused := false
+	for range 20 {
+		refused = refused || execute("guess").at("executeDangerZone", "userErrors", 0, "code") == "RATE_LIMITED"
+	}
+	if !refused {
+		t.Error("passwords can be guessed")
+	}
+	confirmation = w.planned(token, "CANCEL_WIPE", nil, d) // which saves a device
+	if a := execute(nil); a.at("executeDangerZone", "operation", "id") == nil {
+		t.Errorf("got %s", a.text)
+	}
+}
+
+// What the operator's rules forbid by the time that a plan is confirmed is not done.
+func TestTheRulesHoldWhenAPlanIsConfirmed(t *testing.T) {
+	w := newPhoneShop(t, withDataDir)
+	token := w.signIn("admin@acme.test")
+	d := w.mine(token, 1)[0]
+	confirmation := w.planned(token, "WIPE", nil, d)
+	w.end()
+	w.chosen.DangerZoneProfiles = []string{"Nobody"}
+	w.serve()
+	a := w.must(token, executeQuery, confirming(confirmation))
+	if a.at("executeDangerZone", "operation") != nil || a.at("executeDangerZone", "userErrors", 0, "code") != "FORBIDDEN" || w.agentRow(d)["wipe"] != 0.0 {
+		t.Errorf("got %s", a.text)
+	}
+}

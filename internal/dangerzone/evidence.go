@@ -114,8 +114,25 @@ func hear(action Action, t *Target, e bridge.Event) {
 			t.become(Completed, e.At, "The device said that it has left.")
 			t.Leftovers = true
 		}
+	case bridge.AgentEnrolled:
+		if e.AgentID != t.AgentID {
+			succeeded(action, t, e.At)
+		}
 	case bridge.PresenceChanged:
 		hearPresence(t, e)
+	}
+}
+
+// succeeded concludes from another agent's having the device's name from now on: what is heard of it is no longer heard of
+// this one, and what was said to this one must not reach the other.
+func succeeded(action Action, t *Target, at time.Time) {
+	switch action {
+	case Wipe:
+		t.become(Expired, at, "A device was enrolled anew under its serial number: nobody can tell any more whether it was wiped. The command is taken off the broker.")
+		t.Leftovers = true
+	case Unenroll:
+		t.become(Completed, at, "A device was enrolled anew under its serial number: it must have left.")
+		t.Leftovers = true
 	}
 }
 

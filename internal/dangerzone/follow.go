@@ -88,7 +88,7 @@ func (d *Desk) readChanges(ctx context.Context, changed chan<- int) {
 
 // followed are the events that say something about an operation.
 var followed = bridge.Filter{AllEntities: true, Kinds: map[bridge.Kind]struct{}{
-	bridge.CommandSent: {}, bridge.PresenceChanged: {}, bridge.AgentUnenrolled: {}, bridge.AgentDeleted: {},
+	bridge.CommandSent: {}, bridge.PresenceChanged: {}, bridge.AgentUnenrolled: {}, bridge.AgentDeleted: {}, bridge.AgentEnrolled: {},
 }}
 
 // readEvents hands on what happens to devices, from where it was left off before the gateway was started.
@@ -170,12 +170,16 @@ func (f *follower) keep(id int, op *Operation) {
 
 // alter changes an operation that is followed. A store that can't be reached is tried again at the next occasion.
 func (f *follower) alter(ctx context.Context, id int, do func(*Operation)) {
+	before := f.open[id]
 	op, err := f.change(ctx, id, do)
 	if err != nil {
 		f.log.WarnContext(ctx, "an operation can't be changed", "operation", id, "error", err)
 		return
 	}
 	f.keep(id, op)
+	if before != nil && op.leftovers() > before.leftovers() { // the broker is to be cleared at once
+		f.lookAt[id] = f.now()
+	}
 }
 
 // hear takes in what happened to a device.
@@ -191,7 +195,7 @@ func (f *follower) hear(ctx context.Context, e bridge.Event) {
 		if !concerns(op, e) {
 			continue
 		}
-		if e.Kind == bridge.AgentDeleted {
+		if e.Kind == bridge.AgentDeleted || e.Kind == bridge.AgentEnrolled {
 			f.lookAt[id] = f.now()
 		}
 		if f.o.Leads() {

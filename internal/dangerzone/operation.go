@@ -77,7 +77,17 @@ func (o *Operation) Done() bool {
 
 // open says whether there is anything left to do or to write down.
 func (o *Operation) open() bool {
-	return !o.Recorded || slices.ContainsFunc(o.Targets, func(t Target) bool { return t.Leftovers })
+	return !o.Recorded || o.leftovers() > 0
+}
+
+// leftovers is the number of devices that are done with, and of which the broker may still keep something.
+func (o *Operation) leftovers() (n int) {
+	for _, t := range o.Targets {
+		if t.Leftovers {
+			n++
+		}
+	}
+	return n
 }
 
 // unasked says whether there is something that only the gateway that began it can do.

@@ -153,8 +153,8 @@ func (d *Desk) clear(ctx context.Context, eyes *glpiproxy.Session, action Action
 	}
 	clearing := bridge.Clearing{Device: t.device(), Occasion: bridge.WipeCanceled}
 	if !canceled {
-		occasion, wanted, err := occasionFor(ctx, eyes, action, t)
-		if err != nil || !wanted {
+		occasion, may, err := occasionFor(ctx, eyes, action, t)
+		if err != nil || !may {
 			return "", err
 		}
 		clearing.Occasion = occasion
@@ -170,9 +170,9 @@ func (d *Desk) clear(ctx context.Context, eyes *glpiproxy.Session, action Action
 	return "", nil
 }
 
-// occasionFor is why a device's leftovers may go. wanted is false where they are meant for another agent that has its name
-// by now and is to be wiped.
-func occasionFor(ctx context.Context, eyes *glpiproxy.Session, action Action, t Target) (occasion bridge.Occasion, wanted bool, err error) {
+// occasionFor is why a device's leftovers may go. They may not where they are meant for another agent that has its name by
+// now and is to be wiped, nor a wipe that nobody else is in danger of.
+func occasionFor(ctx context.Context, eyes *glpiproxy.Session, action Action, t Target) (occasion bridge.Occasion, may bool, err error) {
 	if eyes == nil {
 		return "", false, errNobody
 	}
@@ -193,7 +193,7 @@ func occasionFor(ctx context.Context, eyes *glpiproxy.Session, action Action, t 
 			occasion = bridge.Succeeded
 		}
 	}
-	return occasion, true, nil
+	return occasion, action != Wipe || occasion == bridge.Succeeded, nil
 }
 
 // noteCleared notes what had to stay on the broker, in words; "": nothing.
