@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"fleetgate/graph/model"
+	"fleetgate/internal/invitation"
 	"fleetgate/internal/settings"
 	"fleetgate/internal/sim/broker"
 	"fleetgate/internal/sim/glpi"
@@ -183,7 +184,14 @@ func TestAPhoneEnrols(t *testing.T) {
 	if state.at("node", "state") != "ENROLLED" {
 		t.Errorf("the invitation is %s", state.text)
 	}
-	for _, secret := range []any{a.at("enroll", "agent", "apiToken"), a.at("enroll", "agent", "mqtt", "password"), strings.SplitAfter(link, "data=")[1]} {
+	opened, err := invitation.ParseDeeplink(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []any{
+		a.at("enroll", "agent", "apiToken"), a.at("enroll", "agent", "mqtt", "password"), strings.SplitAfter(link, "data=")[1],
+		opened.UserToken, opened.InvitationToken,
+	} {
 		if text, _ := secret.(string); text == "" || strings.Contains(w.log.String(), text) {
 			t.Errorf("a secret is missing or was logged")
 		}

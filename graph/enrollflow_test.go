@@ -2,6 +2,8 @@ package graph_test
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +53,11 @@ func TestFromAnAddressToAPhoneOnline(t *testing.T) {
 				t.Fatalf("no credentials: %s", issued.text)
 			}
 			w.restart()
+			_, code, _ := strings.Cut(credentials["enrollmentUrl"].(string), "/enroll/")
+			if status, _ := w.visit(w.url + "/enroll/" + code); status != http.StatusOK {
+				t.Errorf("the invitation's page answers %d", status)
+			}
+			w.slotIs(acme, id, "OPENED")
 			a := w.must("", enrollQuery, application(c.link(answer{Data: credentials}, c.email), c.email, c.serial, nil))
 			if a.at("enroll", "agent") == nil {
 				t.Fatalf("not enrolled: %s", a.text)
@@ -75,10 +82,21 @@ func TestFromAnAddressToAPhoneOnline(t *testing.T) {
 	}
 }
 
+// A device of which nothing is heard any more is no longer shown as online.
+func TestASlotGoesStale(t *testing.T) {
+	w := newPhoneShop(t, func(w *world, s *settings.Gateway) {
+		withService(w, s)
+		s.StaleAfter = time.Second
+	})
+	id, link := w.invited("ann@acme.test")
+	w.switchOn(w.must("", enrollQuery, application(link, "ann@acme.test", "SN-7", nil)))
+	w.slotIs(w.signIn("admin@acme.test"), id, "STALE")
+}
+
 // slotIs waits until the slot of an invitation is in a state.
 func (w *world) slotIs(token string, invitationID int, state string) (slot map[string]any) {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if slot = slotOf(w.must(token, slotsQuery, map[string]any{"first": 500}), invitationID); slot != nil && slot["state"] == state {
 			return slot
 		}

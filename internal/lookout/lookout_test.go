@@ -95,7 +95,7 @@ func newScene(t *testing.T) *scene {
 
 func (s *scene) waitForBaseline() {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if _, all, err := s.desk.Seen(s.t.Context()); err != nil || all {
 			if err != nil {
 				s.t.Fatal(err)
@@ -131,7 +131,7 @@ func (s *scene) call(method, path, body string) {
 func (s *scene) expect(kind invitation.Kind, id int) invitation.Event {
 	s.t.Helper()
 	if len(s.come) == 0 {
-		ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 		defer cancel()
 		var err error
 		if s.come, err = s.watch.Next(ctx); err != nil || len(s.come) == 0 {
