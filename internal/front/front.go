@@ -54,7 +54,7 @@ type Options struct {
 	Limits Limits
 	// Connections bound those that stay open for subscriptions. Registerer is set by New.
 	Connections delivery.Options
-	// Sockets bound WebSockets. Init, CheckOrigin, Connections, Share, Logger and Registerer are set by New.
+	// Sockets bound WebSockets. Detach, Init, CheckOrigin, Connections, Share, Logger and Registerer are set by New.
 	Sockets graphqlws.Options
 	// Share runs subscriptions together, over whichever transport they come; nil: each is run alone.
 	Share delivery.Share
@@ -114,6 +114,7 @@ func New(o Options) (*Front, error) {
 	}
 	o.Sockets.Connections = connections
 	o.Sockets.Share = o.Share
+	o.Sockets.Detach = signin.Detach
 	o.Sockets.Init = o.SignIn.AuthenticateSocket
 	o.Sockets.CheckOrigin = callers.allow
 	o.Sockets.Logger = o.Logger
@@ -124,7 +125,8 @@ func New(o Options) (*Front, error) {
 	}
 
 	events, err := graphqlsse.New(graphqlsse.Options{
-		Connections: connections, Share: o.Share, Hold: o.SignIn.Hold, Ended: signInEnded, Logger: o.Logger, Registerer: registerer,
+		Connections: connections, Share: o.Share, Detach: signin.Detach, Hold: o.SignIn.Hold, Ended: signInEnded,
+		Logger: o.Logger, Registerer: registerer,
 	})
 	if err != nil {
 		return nil, err

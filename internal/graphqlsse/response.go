@@ -29,7 +29,7 @@ type response struct {
 	chunks bool
 	// ctx ends with the response, viewer with the sign-in too.
 	ctx, viewer context.Context
-	cancel      context.CancelFunc
+	cancel      context.CancelCauseFunc
 	visited     time.Time // belongs to Visit
 
 	mu    sync.Mutex
@@ -47,8 +47,8 @@ var (
 
 func newResponse(t *Transport, conn net.Conn, r *http.Request) *response {
 	s := &response{t: t, conn: conn, chunks: inChunks(r), visited: time.Now()}
-	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
-	s.viewer = t.o.Hold(s.ctx)
+	s.ctx, s.cancel = context.WithCancelCause(t.o.Detach(r.Context()))
+	s.viewer = t.o.Hold(delivery.WithEnd(s.ctx, s.endFor))
 	s.line.Open(t.o.Connections, conn, s)
 	s.stream.Open(&s.line, s)
 	return s
@@ -62,11 +62,7 @@ func (s *response) serve(place *delivery.Place, head []byte, exec graphql.GraphE
 	s.line.Send(head)
 	place.Track(s)
 	defer place.Untrack(s)
-	context.AfterFunc(s.viewer, func() {
-		if s.ctx.Err() == nil {
-			s.end(gqlerror.List{s.t.o.Ended(context.Cause(s.viewer))})
-		}
-	})
+	delivery.OnEnd(s.viewer, s.ctx, s.endFor)
 	s.wait.Go(func() { s.run(exec, op) })
 	s.read()
 	s.line.Cut()
@@ -118,7 +114,7 @@ func (s *response) join(leave func()) {
 // abandon stops the operation: its client is gone.
 func (s *response) abandon() {
 	s.stream.Stop()
-	s.cancel()
+	s.cancel(nil)
 	s.mu.Lock()
 	s.gone = true
 	leave := s.leave
@@ -144,6 +140,12 @@ func (s *response) End(errs gqlerror.List) {
 	if s.viewer.Err() == nil {
 		s.end(errs)
 	}
+}
+
+// endFor ends a response whose viewer's time is over.
+func (s *response) endFor(cause error) {
+	s.cancel(cause)
+	s.end(gqlerror.List{s.t.o.Ended(cause)})
 }
 
 func (s *response) end(errs gqlerror.List) {

@@ -29,9 +29,11 @@ type Options struct {
 	Connections *delivery.Connections
 	// Share runs subscriptions together; nil: each is run alone.
 	Share delivery.Share
+	// Detach gives a context that outlives a request's, with what is to be kept of that; nil: all its values.
+	Detach func(ctx context.Context) context.Context
 	// Hold gives a context that ends with the sign-in of who asks in ctx; nil: it does not end by itself.
 	Hold func(ctx context.Context) context.Context
-	// Ended makes of the cause with which such a context ended what the client is told; nil: no more than that.
+	// Ended makes of the cause with which such a context, or delivery.Endable's way, ended the response what the client is told; nil: no more than that.
 	Ended func(cause error) *gqlerror.Error
 
 	Logger     *slog.Logger          // nil: silent
@@ -48,6 +50,9 @@ type Transport struct {
 func New(o Options) (*Transport, error) {
 	if o.Connections == nil {
 		return nil, errors.New("a transport for Server-Sent Events needs its connections looked after")
+	}
+	if o.Detach == nil {
+		o.Detach = context.WithoutCancel
 	}
 	if o.Hold == nil {
 		o.Hold = func(ctx context.Context) context.Context { return ctx }

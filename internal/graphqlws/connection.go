@@ -53,14 +53,11 @@ var (
 	_ delivery.Owner      = (*connection)(nil)
 )
 
-// newConnection takes over a connection that has been upgraded. Nothing of the request stays but its context's values:
+// newConnection takes over a connection that has been upgraded. Nothing of the request stays but what Detach keeps:
 // net/http's buffers are free when its handler has returned.
 func newConnection(t *Transport, ws *websocket.Conn, wire *wire, r *http.Request, exec graphql.GraphExecutor) *connection {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	c := &connection{
-		t: t, ws: ws, dialect: dialects[ws.Subprotocol()], exec: exec,
-		ctx: ctx, cancel: cancel, pinged: time.Now(),
-	}
+	c := &connection{t: t, ws: ws, dialect: dialects[ws.Subprotocol()], exec: exec, pinged: time.Now()}
+	c.ctx, c.cancel = context.WithCancelCause(t.o.Detach(r.Context()))
 	c.hear()
 	c.line.Open(t.o.Connections, wire.Conn, c)
 	wire.line = &c.line
@@ -224,13 +221,13 @@ func (c *connection) initialise(m message) {
 		c.close(CloseInvalidMessage, err.Error())
 		return
 	}
-	viewer, err := c.t.o.Init(c.ctx, payload)
+	viewer, err := c.t.o.Init(delivery.WithEnd(c.ctx, c.closeFor), payload)
 	if err != nil {
 		c.refuse(err)
 		return
 	}
 	c.viewer = viewer
-	context.AfterFunc(viewer, func() { c.closeFor(context.Cause(viewer)) })
+	delivery.OnEnd(viewer, c.ctx, c.closeFor)
 	c.send(text("connection_ack", "", nil))
 	if c.dialect.keepAlive != nil {
 		c.send(c.dialect.keepAlive)
@@ -256,7 +253,7 @@ func (c *connection) refuse(err error) {
 	c.close(why.Code, why.Reason)
 }
 
-// closeFor ends a connection whose viewer's context has ended, when that was not by the connection's own end.
+// closeFor ends a connection whose viewer's time is over.
 func (c *connection) closeFor(cause error) {
 	why := &CloseError{Code: websocket.CloseGoingAway, Reason: "going away"}
 	errors.As(cause, &why)

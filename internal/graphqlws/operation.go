@@ -160,20 +160,20 @@ func (op *operation) run(params *graphql.RawParams) {
 			op.makeRoom()
 		}
 	}()
-	ctx := graphql.StartOperationTrace(op.ctx)
+	traced := graphql.StartOperationTrace(op.ctx)
 	exec := op.c.exec
-	opCtx, errs := exec.CreateOperationContext(ctx, params)
+	opCtx, errs := exec.CreateOperationContext(traced, params)
 	if len(errs) > 0 {
-		op.End(exec.DispatchError(graphql.WithOperationContext(ctx, opCtx), errs).Errors)
+		op.End(exec.DispatchError(graphql.WithOperationContext(traced, opCtx), errs).Errors)
 		return
 	}
 	if opCtx.Operation.Operation == ast.Subscription && op.c.t.o.Share != nil {
-		if leave, ok := op.c.t.o.Share(ctx, exec, opCtx, op); ok {
+		if leave, ok := op.c.t.o.Share(op.ctx, exec, opCtx, op); ok {
 			op.join(leave)
 			return
 		}
 	}
-	delivery.Run(ctx, exec, opCtx, op)
+	delivery.Run(traced, exec, opCtx, op)
 }
 
 // Deliver is that of a Receiver. When the viewer's time is over it takes nothing: what happens because of that is no

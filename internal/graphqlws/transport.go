@@ -27,8 +27,11 @@ type Options struct {
 	// Init looks at the payload of connection_init (nil when there was none) and returns the context of the
 	// connection's operations, derived from ctx. Its error closes the socket: a *CloseError with its own
 	// code and reason, any other with 4403 and no detail. When the returned context is cancelled with a
-	// *CloseError as its cause, the socket is closed with that. nil: everybody is let in.
+	// *CloseError as its cause, or delivery.Endable's way is used with one, the socket is closed with that. nil:
+	// everybody is let in.
 	Init func(ctx context.Context, payload map[string]any) (context.Context, error)
+	// Detach gives a context that outlives a request's, with what is to be kept of that; nil: all its values.
+	Detach func(ctx context.Context) context.Context
 	// CheckOrigin tells whether the page that opens the socket may; nil: pages of the same host, and
 	// clients that send no Origin.
 	CheckOrigin func(r *http.Request) bool
@@ -52,6 +55,9 @@ func (o *Options) setDefaults() {
 	orDefault(&o.InitTimeout, 5*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Detach == nil {
+		o.Detach = context.WithoutCancel
 	}
 	if o.Init == nil {
 		o.Init = func(ctx context.Context, _ map[string]any) (context.Context, error) { return ctx, nil }

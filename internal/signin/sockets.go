@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fleetgate/glpiproxy"
+	"fleetgate/internal/delivery"
 )
 
 // sockets are the contexts handed out for WebSockets, by the session that they belong to.
@@ -25,7 +26,7 @@ func newSockets() *sockets { return &sockets{bySession: map[string]*session{}} }
 // add gives a socket's context. It is cancelled when the viewer's sign-in expires or the session ends, with
 // what the client is to be told as its cause; and it is forgotten when ctx, that of the connection, is done.
 func (s *sockets) add(ctx context.Context, viewer *Viewer, now time.Time) context.Context {
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := delivery.Endable(ctx)
 	token := viewer.Session.Token()
 
 	s.mu.Lock()

@@ -99,3 +99,13 @@ func Origin(ctx context.Context) string {
 	origin, _ := ctx.Value(originKey{}).(string)
 	return origin
 }
+
+// Detach gives a context for what goes on when the request is over: it knows what is known here of a request and who is
+// asking, and holds nothing else of it.
+func Detach(ctx context.Context) context.Context {
+	kept := WithOrigin(WithClientAddress(context.Background(), ClientAddress(ctx)), Origin(ctx))
+	if c, known := ctx.Value(viewerKey{}).(caller); known {
+		kept = context.WithValue(kept, viewerKey{}, c)
+	}
+	return kept
+}
