@@ -46,7 +46,7 @@ func New(o Options) (*Connections, error) {
 	c := &Connections{
 		o:        o,
 		metrics:  newMetrics(),
-		buffers:  sync.Pool{New: newBuffer},
+		buffers:  sync.Pool{New: func() any { return &buffer{} }},
 		byClient: map[string]int{},
 		drained:  make(chan struct{}),
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -28,14 +27,14 @@ const (
 // buffer for writing.
 type Line struct {
 	shared *Connections
-	conn   net.Conn
-	raw    syscall.RawConn // nil: conn can't be written to without waiting
+	conn   net.Conn // closed by sever only
 	owner  Owner
 
 	mu      sync.Mutex
-	over    bool // nothing more is taken
-	cut     bool // nothing more is written
-	writing bool // a goroutine is about it; else nothing waits, while the lock is free
+	socket  socket // of conn, to be used with the lock while it is not cut
+	over    bool   // nothing more is taken
+	cut     bool   // nothing more is written
+	writing bool   // a goroutine is about it; else nothing waits, while the lock is free
 	queue   queue
 	rest    []byte        // of what was written in part
 	trouble error         // what the owner is still to be told
@@ -48,9 +47,10 @@ type Line struct {
 	timer   *time.Timer   // that closes it
 }
 
-// Open begins to send on a connection. It must be called before anything else.
+// Open begins to send on a connection, which nobody else may write to or close from then on. It must be called before
+// anything else.
 func (l *Line) Open(shared *Connections, conn net.Conn, owner Owner) {
-	l.shared, l.conn, l.raw, l.owner = shared, conn, rawConn(conn), owner
+	l.shared, l.conn, l.socket, l.owner = shared, conn, socketOf(conn), owner
 }
 
 // Send sends a frame that is never dropped. What does not fit ends the connection as too slow. false: the
@@ -180,7 +180,7 @@ func (l *Line) straight(s *Stream, results []*Result) []*Result {
 
 // write writes a buffer, and tells whether all of it went out at once; else a goroutine takes over.
 func (l *Line) write(b *buffer) bool {
-	written, err := b.writeTo(l.raw)
+	written, err := l.socket.write(b.bytes)
 	switch {
 	case err != nil:
 		l.trouble = err
@@ -220,7 +220,9 @@ func (l *Line) drain() {
 			l.announceRoom()
 		}
 		if len(chunk) == 0 {
-			l.rested()
+			l.writing = false
+			l.behind = time.Time{}
+			l.endIfEmpty()
 			l.unlock()
 			return
 		}
@@ -235,14 +237,6 @@ func (l *Line) drain() {
 			return
 		}
 	}
-}
-
-// rested goes back to straight writes, which a deadline that has passed would stop.
-func (l *Line) rested() {
-	l.writing = false
-	l.behind = time.Time{}
-	_ = l.conn.SetWriteDeadline(time.Time{})
-	l.endIfEmpty()
 }
 
 // lose ends a connection that did not take what was written to it.

@@ -30,7 +30,8 @@ type response struct {
 	// ctx ends with the response, viewer with the sign-in too.
 	ctx, viewer context.Context
 	cancel      context.CancelCauseFunc
-	visited     time.Time // belongs to Visit
+	stop        context.CancelFunc // of viewer
+	visited     time.Time          // belongs to Visit
 
 	mu    sync.Mutex
 	gone  bool   // the client is
@@ -45,24 +46,25 @@ var (
 	_ delivery.Framer     = (*response)(nil)
 )
 
-func newResponse(t *Transport, conn net.Conn, r *http.Request) *response {
+func newResponse(t *Transport, conn net.Conn, r *http.Request, head []byte) *response {
 	s := &response{t: t, conn: conn, chunks: inChunks(r), visited: time.Now()}
 	s.ctx, s.cancel = context.WithCancelCause(t.o.Detach(r.Context()))
-	s.viewer = t.o.Hold(delivery.WithEnd(s.ctx, s.endFor))
 	s.line.Open(t.o.Connections, conn, s)
 	s.stream.Open(&s.line, s)
+	s.line.Send(head) // before the sign-in can end
+	held := t.o.Hold(delivery.WithEnd(s.ctx, s.endFor))
+	delivery.OnEnd(held, s.ctx, s.endFor)
+	s.viewer, s.stop = context.WithCancel(held)
 	return s
 }
 
 // serve runs the response until nothing of it is left.
-func (s *response) serve(place *delivery.Place, head []byte, exec graphql.GraphExecutor, op *graphql.OperationContext) {
+func (s *response) serve(place *delivery.Place, exec graphql.GraphExecutor, op *graphql.OperationContext) {
 	defer place.Leave()
 	s.t.open.Inc()
 	defer s.t.open.Dec()
-	s.line.Send(head)
 	place.Track(s)
 	defer place.Untrack(s)
-	delivery.OnEnd(s.viewer, s.ctx, s.endFor)
 	s.wait.Go(func() { s.run(exec, op) })
 	s.read()
 	s.line.Cut()
@@ -115,6 +117,7 @@ func (s *response) join(leave func()) {
 func (s *response) abandon() {
 	s.stream.Stop()
 	s.cancel(nil)
+	s.stop()
 	s.mu.Lock()
 	s.gone = true
 	leave := s.leave

@@ -89,8 +89,7 @@ func (t *Transport) Execute(w http.ResponseWriter, r *http.Request, exec graphql
 		http.Error(w, "events go over HTTP/1.1 here", http.StatusHTTPVersionNotSupported)
 		return
 	}
-	s := newResponse(t, conn, r)
-	go s.serve(place, head, exec, op)
+	go newResponse(t, conn, r, head).serve(place, exec, op)
 }
 
 // Refuse answers with the errors of an operation that is not executed, as an event: many clients see nothing of a

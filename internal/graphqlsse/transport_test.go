@@ -274,17 +274,18 @@ func TestAReaderThatReadsNothingIsCut(t *testing.T) {
 
 func TestASignInThatEnds(t *testing.T) {
 	for _, share := range []delivery.Share{nil, (&group{}).share} {
-		var end context.CancelCauseFunc
+		ends := make(chan context.CancelCauseFunc, 1)
 		w := serve(t, delivery.Options{}, graphqlsse.Options{
 			Share: share,
 			Hold: func(ctx context.Context) context.Context {
-				ctx, end = context.WithCancelCause(ctx)
+				ctx, end := context.WithCancelCause(ctx)
+				ends <- end
 				return ctx
 			},
 			Ended: func(cause error) *gqlerror.Error { return &gqlerror.Error{Message: cause.Error()} },
 		})
 		response := w.ask(t, `subscription{forever}`)
-		end(errors.New("session ended"))
+		(<-ends)(errors.New("session ended"))
 		want := "event: next\ndata: {\"errors\":[{\"message\":\"session ended\"}]}\n\n" + complete
 		if got := text(t, response); !strings.HasSuffix(got, want) {
 			t.Errorf("got %q, want %q", got, want)
