@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -26,8 +25,8 @@ func fanout(ctx context.Context, b *bench) (section, error) {
 	s := section{title: "Fan-out", text: fmt.Sprintf("%d subscribers of one document. Each event is let out when everybody has the one "+
 		"before, so that no server can put two into one write; %d events a round, the median of %d rounds. Then %d events at once, after "+
 		"which memory is read again. At Fleetgate they are %d viewers who signed in, all of one company, who see some of the devices and "+
-		"want some kinds of events; %d more subscribers are of another company, who must get nothing of this (but do hear of their own devices), and count for memory. Nobody signs "+
-		"in at the peers. Every message is held to be the right one, in order and JSON.",
+		"want some kinds of events; %d more subscribers are of another company, who must get nothing of this (but do hear of their own "+
+		"devices), and count for memory. Nobody signs in at the peers. Every message is held to be the right one, in order and JSON.",
 		b.subscribers, b.events, b.rounds, b.burst, b.viewers, b.strangers)}
 	t := table{head: []string{"", "CPU a delivery", "of Mosquitto's", "To all of them", "Memory a subscriber", "after a burst"}}
 	row := func(name string, c cost) {
@@ -35,10 +34,6 @@ func fanout(ctx context.Context, b *bench) (section, error) {
 	}
 	for _, protocol := range []load.Protocol{load.GraphQLTransportWS, load.GraphQLWS, load.SSE} {
 		c, err := b.gatewayFanout(ctx, protocol)
-		if errors.Is(err, load.ErrRefused) {
-			s.notes = append(s.notes, fmt.Sprintf("Fleetgate does not serve %s.", protocol.Name))
-			continue
-		}
 		if err != nil {
 			return section{}, err
 		}

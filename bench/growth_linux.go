@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -38,12 +37,8 @@ func growth(ctx context.Context, b *bench) (section, error) {
 
 func (b *bench) growthTable(servers []string, byServer map[string][]cost) table {
 	t := table{head: []string{"Subscribers", "", "CPU a delivery", "To all of them", "Memory", "a subscriber"}}
-	for i, size := range b.crowds {
+	for i := range b.crowds {
 		for _, name := range servers {
-			if i >= len(byServer[name]) {
-				t.add(fmt.Sprint(size), name, "lets in no more", "", "", "")
-				continue
-			}
 			c := byServer[name][i]
 			t.add(fmt.Sprint(c.subscribers), name, micro(c.delivery), milli(c.wall), mib(c.idle), kib(c.each(c.idle)))
 		}
@@ -68,8 +63,7 @@ func growthPictures(servers []string, byServer map[string][]cost) []picture {
 // inMicroseconds is a time for a chart, which has no 0.
 func inMicroseconds(d time.Duration) float64 { return max(0.01, float64(d)/float64(time.Microsecond)) }
 
-// grow measures a server with one crowd after another, each made of the last one and those who came, as far as it
-// lets them in.
+// grow measures a server with one crowd after another, each made of the last one and those who came.
 func (b *bench) grow(ctx context.Context, name string) ([]cost, error) {
 	s, group, who, err := b.startWithGroup(ctx, name)
 	if err != nil {
@@ -84,11 +78,7 @@ func (b *bench) grow(ctx context.Context, name string) ([]cost, error) {
 	var costs []cost
 	for _, size := range b.crowds {
 		size = min(size, b.mostSubscribers)
-		err := a.join(ctx, group, size-a.hears, who)
-		if errors.Is(err, load.ErrRefused) && len(costs) > 0 {
-			return costs, nil
-		}
-		if err != nil {
+		if err := a.join(ctx, group, size-a.hears, who); err != nil {
 			return nil, err
 		}
 		if err := a.settle(ctx); err != nil {

@@ -78,16 +78,13 @@ func (w *wire) fill() error {
 	return nil
 }
 
-// ErrRefused is in errors when a server does not let a subscriber in.
-var ErrRefused = errors.New("the server answered")
-
 // headers reads the head of an HTTP response, which must have a status.
 func (w *wire) headers(status string) error {
 	for {
 		if end := bytes.Index(w.read, []byte("\r\n\r\n")); end >= 0 {
 			head := w.read[:end]
 			if !bytes.HasPrefix(head, []byte("HTTP/1.1 "+status)) {
-				return fmt.Errorf("%w with %q", ErrRefused, w.read)
+				return fmt.Errorf("the server answered %q, not %s", w.read, status)
 			}
 			w.read = w.read[end+4:]
 			return nil
