@@ -84,8 +84,8 @@ func (b *bench) grow(ctx context.Context, name string) ([]cost, error) {
 		if err := a.settle(ctx); err != nil {
 			return nil, err
 		}
-		const deliveries = 40_000 // about as many in each round
-		c, err := b.measure(ctx, a, max(2, min(b.events, deliveries/size)), max(2, min(b.burst, deliveries/size)))
+		const deliveries = 20_000 // about as many in each round
+		c, err := b.measure(ctx, a, max(1, min(b.events, deliveries/size)), max(1, min(b.burst, deliveries/size)))
 		if err != nil {
 			return nil, err
 		}

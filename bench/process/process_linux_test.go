@@ -35,6 +35,12 @@ func TestWhatAProcessCosts(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	worked, err := busy.CPU()
+	busy.Stop()
+	ended := busy.command.ProcessState
+	if total := ended.UserTime() + ended.SystemTime(); err != nil || total < worked-20*time.Millisecond || total > worked+time.Second {
+		t.Errorf("Linux says at the end that it took %s, and said %s just before: %v", total, worked, err)
+	}
 	if waited, err := idle.CPU(); err != nil || waited > 20*time.Millisecond {
 		t.Errorf("one that sleeps has taken %s: %v", waited, err)
 	}
