@@ -72,7 +72,7 @@ func (a *audience) joinApart(ctx context.Context, group *load.Group, number int,
 }
 
 // quiet is after what time without an event none is under way any more.
-const quiet = 2 * time.Second
+const quiet = 5 * time.Second
 
 // settle waits until every subscription has begun, which no protocol tells: until an event reaches all. Then all counts
 // begin anew.

@@ -49,6 +49,7 @@ type sizes struct {
 	burst       int   // events at once
 	rounds      int   // of which the median counts
 	crowds      []int // subscribers
+	peerCrowd   int   // subscribers of a peer at most
 	fleets      []int // devices
 	documents   []int // different ones, among the subscribers
 	readers     int   // connections
@@ -61,12 +62,12 @@ type sizes struct {
 var (
 	fullSizes = sizes{
 		subscribers: 5000, strangers: 500, viewers: 1000, events: 20, burst: 20, rounds: 3,
-		crowds: []int{1000, 5000, 10_000, 20_000}, fleets: []int{100, 1000, 10_000, 100_000}, documents: []int{1, 10, 100, 1000},
+		crowds: []int{1000, 5000, 10_000, 20_000}, peerCrowd: 10_000, fleets: []int{100, 1000, 10_000, 100_000}, documents: []int{1, 10, 100, 1000},
 		readers: 16, reading: 3 * time.Second, pause: 3 * time.Second, devices: 400, earlier: true,
 	}
 	quickSizes = sizes{
 		subscribers: 40, strangers: 5, viewers: 10, events: 5, burst: 5, rounds: 1,
-		crowds: []int{10, 40}, fleets: []int{100}, documents: []int{10},
+		crowds: []int{10, 40}, peerCrowd: 10, fleets: []int{100}, documents: []int{10},
 		readers: 2, reading: 100 * time.Millisecond, pause: 100 * time.Millisecond, devices: 100,
 	}
 )

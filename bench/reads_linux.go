@@ -37,7 +37,7 @@ type readable struct {
 
 // reads compares how fast a page of devices is answered.
 func reads(ctx context.Context, b *bench) (section, error) {
-	servers, notes, err := b.startReadables(ctx)
+	servers, err := b.startReadables(ctx)
 	for _, r := range servers {
 		defer r.stop()
 	}
@@ -54,7 +54,7 @@ func reads(ctx context.Context, b *bench) (section, error) {
 	s := section{title: "Reads", text: fmt.Sprintf("The first page of 50 devices (the screen `deviceList` of `bench/screens`), asked over %d "+
 		"connections, one request after another on each; all servers run, one is asked at a time, in turn, %s each; medians of %d rounds. "+
 		"Fleetgate checks the sign-in each time; nobody signs in at the peers. What counts is the CPU of the server process, since the clients "+
-		"run on the same cores.", b.readers, b.reading, b.rounds), notes: notes}
+		"run on the same cores.", b.readers, b.reading, b.rounds)}
 	of := map[string]*readable{}
 	for _, r := range servers {
 		of[r.name] = r
@@ -103,7 +103,7 @@ func (r *readable) spends() time.Duration { return median(r.cpu) }
 func (r *readable) capacity() float64 { return float64(time.Second) / float64(max(r.spends(), 1)) }
 
 // startReadables starts all servers that answer with a page.
-func (b *bench) startReadables(ctx context.Context) (all []*readable, notes []string, err error) {
+func (b *bench) startReadables(ctx context.Context) (all []*readable, err error) {
 	add := func(name, binary string, flags ...string) error {
 		f, err := b.startFleet(ctx, binary, b.devices, 1, flags...)
 		if err == nil {
@@ -113,11 +113,10 @@ func (b *bench) startReadables(ctx context.Context) (all []*readable, notes []st
 		return err
 	}
 	if err := add(gatewayName, b.gateway); err != nil {
-		return all, nil, err
+		return all, err
 	}
-	const off = "--response-cache-mb=0"
-	if err := add(uncachedName, b.gateway, off); err != nil {
-		notes = append(notes, "Fleetgate has no response cache to turn off.")
+	if err := add(uncachedName, b.gateway, "--response-cache-mb=0"); err != nil {
+		return all, err
 	}
 	if b.earlier {
 		binary, err := b.buildEarlier(ctx)
@@ -125,17 +124,17 @@ func (b *bench) startReadables(ctx context.Context) (all []*readable, notes []st
 			err = add(earlierName, binary)
 		}
 		if err != nil {
-			return all, nil, err
+			return all, err
 		}
 	}
 	for _, name := range []string{bareName, yogaName, yogaCacheName, gqlgenPageName} {
 		s, err := b.startPeer(ctx, name)
 		if err != nil {
-			return all, nil, err
+			return all, err
 		}
 		all = append(all, &readable{server: s})
 	}
-	return all, notes, nil
+	return all, nil
 }
 
 // buildEarlier builds the gateway as it was, where the source has its history.

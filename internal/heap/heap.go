@@ -1,7 +1,8 @@
 // Package heap sets Go's garbage collector for a gateway: a small heap may grow to a size that costs nobody anything before
 // it is collected, and a container's memory is not outgrown. As shipped, Go collects whenever the heap has doubled; the
 // heap of a gateway for some thousand devices is 10 MiB, so that under load it is collected 50 times a second, which is a
-// third of the work. GOGC and GOMEMLIMIT still win where an operator has set them.
+// third of the work. And what a heap that has come to rest does not use goes back to the system. GOGC and GOMEMLIMIT still
+// win where an operator has set them.
 package heap
 
 import (
@@ -35,7 +36,7 @@ func Tune() (restore func()) {
 	if os.Getenv("GOGC") == "" {
 		g := &governor{percent: standard}
 		g.watch()
-		restorers = append(restorers, g.stop)
+		restorers = append(restorers, g.stop, keep())
 	}
 	return func() {
 		for _, restore := range restorers {
