@@ -140,6 +140,13 @@ func (s *Session) forget() {
 	s.client.void(s.tag)
 }
 
+// Epoch is another one whenever what the session sees was changed by this client, or it was found to have ended: between
+// two equal ones everything was read with the same eyes. settled is false while a change is under way.
+func (s *Session) Epoch() (epoch uint64, settled bool) {
+	last := s.client.scopes.lastVoided([]string{s.tag})
+	return last, last != held
+}
+
 // End closes the session in GLPI and forgets everything cached for it. A session
 // that had already ended is no error.
 func (s *Session) End(ctx context.Context) error {

@@ -3,6 +3,7 @@ package fanout_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,38 @@ func TestASwitchWhileGLPIIsAwayEndsTheStream(t *testing.T) {
 	w.eventually(func() bool { return len(other.results()) > 0 })
 	if len(r.results()) > 0 {
 		t.Error("something came after the switch")
+	}
+}
+
+// What was looked up while the viewer whose rights it was done with switched to others is not for the group: it is looked
+// up again with the rights of somebody who is still in it.
+func TestASwitchAmidAnExecution(t *testing.T) {
+	w := newWorld(t, time.Hour, bridge.Options{})
+	leading, staying := w.signIn("admin@acme.test"), w.signIn("admin@acme.test")
+	amid := false
+	o := everything{key: "all", write: func(ctx context.Context) string {
+		s := ctx.Value(viewerKey{})
+		if s == leading && amid {
+			if err := leading.SwitchEntity(ctx, w.demo.Devices[0].EntityID, false); err != nil {
+				t.Error(err)
+			}
+			return "with other rights"
+		}
+		return fmt.Sprint(s)
+	}}
+	first := w.join(leading, o, "")
+	w.say(0, 1)
+	w.eventually(func() bool { return len(first.results()) > 0 })
+	seen := len(first.results())
+	second := w.join(staying, o, "")
+	amid = true
+	w.say(0, 1)
+	w.eventually(func() bool { return len(second.results()) > 0 && len(first.results()) > seen })
+	if got := second.results()[0]; got != fmt.Sprint(staying) {
+		t.Errorf("who stays got %s", got)
+	}
+	if got := first.results()[seen]; got != "with other rights" { // which are theirs
+		t.Errorf("who switched got %s", got)
 	}
 }
 

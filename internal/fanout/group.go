@@ -142,7 +142,7 @@ func (g *group) respond(events []bridge.Event) (*batch, error) {
 }
 
 // execute executes an event with the rights of a member, and with those of another one where the first turns out to have
-// none any more.
+// none, or others, by now: what was read meanwhile may be what the group must not see.
 func (g *group) execute(event bridge.Event) (*delivery.Result, error) {
 	for {
 		m := g.exchange.present(g)
@@ -152,12 +152,18 @@ func (g *group) execute(event bridge.Event) (*delivery.Result, error) {
 		if m != g.lead {
 			g.follow(m)
 		}
+		before, settled := m.watch.session.Epoch()
 		result, err := respond(g.leading, g.execution, event)
-		if !errors.Is(err, ErrSessionEnded) {
+		after, _ := m.watch.session.Epoch()
+		ended := errors.Is(err, ErrSessionEnded)
+		if settled && after == before && !ended {
 			return result, err
 		}
+		if g.ctx.Err() != nil {
+			return nil, g.ctx.Err()
+		}
 		g.exchange.look(m.watch, true)
-		if m.home.Load() == g { // it may go on: that is what there is to say about the event
+		if ended && m.home.Load() == g { // it may go on: that is what there is to say about the event
 			return result, nil
 		}
 	}

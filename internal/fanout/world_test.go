@@ -156,6 +156,7 @@ func (w *world) eventually(holds func() bool) {
 type everything struct {
 	key     string
 	respond func(bridge.Event) error
+	write   func(context.Context) string // the response; nil: see above
 }
 
 func (e everything) Key() string { return e.key }
@@ -175,13 +176,17 @@ func (e everything) View(ctx context.Context, s *glpiproxy.Session) (fanout.View
 
 func (e everything) Begin(context.Context) fanout.Execution { return e }
 
-func (e everything) Respond(_ context.Context, event bridge.Event) (*delivery.Result, error) {
+func (e everything) Respond(ctx context.Context, event bridge.Event) (*delivery.Result, error) {
 	if e.respond != nil {
 		if err := e.respond(event); err != nil {
 			return nil, err
 		}
 	}
-	return &delivery.Result{JSON: fmt.Append(nil, event.Number), Cursor: event.Cursor}, nil
+	text := fmt.Sprint(event.Number)
+	if e.write != nil {
+		text = e.write(ctx)
+	}
+	return &delivery.Result{JSON: []byte(text), Cursor: event.Cursor}, nil
 }
 
 func (e everything) Present(_ context.Context, err error) gqlerror.List {
@@ -241,6 +246,9 @@ func (r *reader) ended() (cause string, ended bool) {
 	return cause, r.end
 }
 
+// viewerKey is that of the session that a context is of.
+type viewerKey struct{}
+
 func (w *world) join(s *glpiproxy.Session, o fanout.Operation, after string) *reader {
 	w.t.Helper()
 	r := &reader{}
@@ -250,7 +258,8 @@ func (w *world) join(s *glpiproxy.Session, o fanout.Operation, after string) *re
 
 func (w *world) joinAs(r *reader, s *glpiproxy.Session, o fanout.Operation, after string) {
 	w.t.Helper()
-	leave, err := w.exchange.Join(context.Background(), fanout.Wish{
+	ctx := context.WithValue(context.Background(), viewerKey{}, s)
+	leave, err := w.exchange.Join(ctx, fanout.Wish{
 		Operation: o, Session: s, After: after, To: r, Left: func() { r.left.Add(1) },
 	})
 	if err != nil {
