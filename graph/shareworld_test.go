@@ -167,7 +167,10 @@ func (w *shareWorld) subscribe(p *person, query string, variables map[string]any
 func (w *shareWorld) share(p *person, query string, variables map[string]any, to delivery.Receiver) (leave func()) {
 	w.t.Helper()
 	ctx := graphql.StartOperationTrace(p.ctx)
-	op, errs := w.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: query, Variables: variables})
+	params := &graphql.RawParams{Query: query}
+	text := must(json.Marshal(variables))(w.t) // each subscriber sends their own, which gqlgen changes
+	must(0, json.Unmarshal(text, &params.Variables))(w.t)
+	op, errs := w.exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
 		w.t.Fatal(errs)
 	}
