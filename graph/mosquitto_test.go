@@ -108,7 +108,7 @@ func (m *mosquitto) give(user, password, access string) {
 func (m *mosquitto) connect(user, password string) mqtt.Client {
 	m.t.Helper()
 	o := mqtt.NewClientOptions().AddBroker("mqtt://" + m.address).SetUsername(user).SetPassword(password).
-		SetClientID("test-" + user).SetAutoReconnect(false)
+		SetClientID(fmt.Sprintf("test-%s-%d", user, time.Now().UnixNano())).SetAutoReconnect(false)
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		client := mqtt.NewClient(o)
 		token := client.Connect()
