@@ -3,17 +3,14 @@ package graph
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
-	"fleetgate/internal/audit"
 	"fleetgate/internal/invitation"
 	"fleetgate/internal/signin"
 )
 
-// issueCredentials gives the credentials of an invitation to somebody who may invite. That is recorded before it is
-// answered: what can't be recorded is not given.
+// issueCredentials gives the credentials of an invitation to somebody who may invite. What can't be recorded is not given.
 func (r *Resolver) issueCredentials(ctx context.Context, globalID string) (*model.IssueInvitationCredentialsPayload, error) {
 	s, err := allowed[glpiproxy.Invitation](ctx, glpiproxy.Read, glpiproxy.Create)
 	if err != nil {
@@ -21,16 +18,6 @@ func (r *Resolver) issueCredentials(ctx context.Context, globalID string) (*mode
 	}
 	credentials, wrong, err := r.credentials(ctx, s, globalID)
 	if err != nil {
-		return nil, err
-	}
-	if _, _, err := model.ParseGlobalID(globalID); err != nil { // it may hold anything
-		globalID = ""
-	}
-	outcome := "done"
-	if wrong != nil {
-		outcome = string(wrong.Code)
-	}
-	if err := r.record(ctx, s, "issueInvitationCredentials", outcome, globalID); err != nil {
 		return nil, err
 	}
 	return &model.IssueInvitationCredentialsPayload{Credentials: credentials, UserErrors: mistakes(wrong)}, nil
@@ -42,6 +29,7 @@ func (r *Resolver) credentials(ctx context.Context, s *glpiproxy.Session, global
 	if wrong != nil || err != nil {
 		return nil, wrong, err
 	}
+	recordEntity(ctx, invited.EntityID)
 	grant, err := r.grantFor(ctx, s, invited)
 	if err != nil {
 		wrong, err := refusal(err, field...)
@@ -161,23 +149,7 @@ func (r *Resolver) redeemPin(ctx context.Context, in model.RedeemPinInput) (*mod
 	if err := r.Invitations.MarkOpened(ctx, found.InvitationID, found.EntityID); err != nil {
 		return nil, err
 	}
-	if err := r.record(ctx, nil, "redeemPin", "done", model.GlobalID("Invitation", found.InvitationID)); err != nil {
-		return nil, err
-	}
+	recordTarget(ctx, model.GlobalID("Invitation", found.InvitationID))
+	recordEntity(ctx, found.EntityID)
 	return &model.RedeemPinPayload{Deeplink: &found.Deeplink, UserErrors: []*model.UserError{}}, nil
-}
-
-// record writes what somebody did to the audit trail; without a session it was somebody who is not signed in.
-func (r *Resolver) record(ctx context.Context, s *glpiproxy.Session, what, outcome string, targets ...string) error {
-	who := "anonymous"
-	if s != nil {
-		scope, err := s.Scope(ctx)
-		if err != nil {
-			return err
-		}
-		who = fmt.Sprintf("%s (%d)", scope.Username, scope.UserID)
-	}
-	return r.Audit.Append(ctx, audit.Entry{
-		At: r.Now(), Who: who, From: signin.ClientAddress(ctx), What: what, Targets: targets, Outcome: outcome,
-	})
 }

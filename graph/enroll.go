@@ -30,6 +30,7 @@ func (r *Resolver) enroll(ctx context.Context, in model.EnrollInput) (*model.Enr
 	case err != nil:
 		return nil, err
 	}
+	recordEntity(ctx, done.Credentials.EntityID)
 	return &model.EnrollPayload{Agent: enrolledAgent(done), Warnings: done.Warnings, UserErrors: []*model.EnrollError{}}, nil
 }
 

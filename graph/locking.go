@@ -88,6 +88,7 @@ func (l *locking) look(ctx context.Context, globalIDs []string) error {
 			l.refuse(places[id], itemRefusal(hidden(agent.Err)))
 		} else {
 			l.targets = append(l.targets, &lockTarget{place: places[id], agent: agent.Item})
+			recordEntity(ctx, agent.Item.EntityID)
 		}
 	}
 	return l.learnSerials(ctx)

@@ -77,7 +77,7 @@ func (r *Resolver) Schema() graphql.ExecutableSchema {
 			Bridge: r.Bridge, WatchScope: r.SignIn.WatchScope, End: r.SignIn.End, LookEvery: scopeCheck, Logger: r.Logger,
 		})
 	}
-	return generated.NewExecutableSchema(generated.Config{Resolvers: r})
+	return generated.NewExecutableSchema(generated.Config{Resolvers: r, Directives: generated.DirectiveRoot{Audited: r.audited}})
 }
 
 // AroundResponse gives each response its own data loaders: those of a query share every read, and an

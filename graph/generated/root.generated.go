@@ -42,7 +42,6 @@ type MutationResolver interface {
 	IssueInvitationCredentials(ctx context.Context, input model.IssueInvitationCredentialsInput) (*model.IssueInvitationCredentialsPayload, error)
 	RedeemPin(ctx context.Context, input model.RedeemPinInput) (*model.RedeemPinPayload, error)
 	PlanDangerZone(ctx context.Context, input model.PlanDangerZoneInput) (*model.PlanDangerZonePayload, error)
-	ExecuteDangerZone(ctx context.Context, input model.ExecuteDangerZoneInput) (*model.ExecuteDangerZonePayload, error)
 	Enroll(ctx context.Context, input model.EnrollInput) (*model.EnrollPayload, error)
 	UploadFile(ctx context.Context, input model.UploadFileInput) (*model.UploadFilePayload, error)
 	UpdateFile(ctx context.Context, input model.UpdateFileInput) (*model.UpdateFilePayload, error)
@@ -83,7 +82,7 @@ type QueryResolver interface {
 	Nodes(ctx context.Context, ids []string) ([]model.Node, error)
 	Applications(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) (*model.ApplicationConnection, error)
 	Application(ctx context.Context, id string) (*model.Application, error)
-	DangerZoneOperation(ctx context.Context, id string) (*model.DangerZoneOperation, error)
+	AuditTrail(ctx context.Context, filter *model.AuditFilter, first *int, after *string, last *int, before *string) (*model.AuditEntryConnection, error)
 	DeviceSlots(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.DeviceSlotFilter) (*model.DeviceSlotConnection, error)
 	Files(ctx context.Context, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) (*model.FileConnection, error)
 	File(ctx context.Context, id string) (*model.File, error)
@@ -95,7 +94,6 @@ type QueryResolver interface {
 }
 type SubscriptionResolver interface {
 	DeviceEvents(ctx context.Context, filter *model.DeviceEventFilter, after *string) (<-chan model.DeviceEvent, error)
-	DangerZoneProgress(ctx context.Context, operationID string) (<-chan *model.DangerZoneOperation, error)
 	InvitationEvents(ctx context.Context, after *string) (<-chan *model.InvitationEvent, error)
 	RolloutProgress(ctx context.Context, fleetID string) (<-chan *model.Rollout, error)
 }
@@ -278,20 +276,6 @@ func (ec *executionContext) field_Mutation_enroll_args(ctx context.Context, rawA
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (model.EnrollInput, error) {
 			return ec.unmarshalNEnrollInput2fleetgateᚋgraphᚋmodelᚐEnrollInput(ctx, v)
-		})
-	if err != nil {
-		return nil, err
-	}
-	args["input"] = arg0
-	return args, nil
-}
-
-func (ec *executionContext) field_Mutation_executeDangerZone_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
-	var err error
-	args := map[string]any{}
-	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (model.ExecuteDangerZoneInput, error) {
-			return ec.unmarshalNExecuteDangerZoneInput2fleetgateᚋgraphᚋmodelᚐExecuteDangerZoneInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -884,17 +868,49 @@ func (ec *executionContext) field_Query_applications_args(ctx context.Context, r
 	return args, nil
 }
 
-func (ec *executionContext) field_Query_dangerZoneOperation_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+func (ec *executionContext) field_Query_auditTrail_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
-	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
-		func(ctx context.Context, v any) (string, error) {
-			return ec.unmarshalNID2string(ctx, v)
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*model.AuditFilter, error) {
+			return ec.unmarshalOAuditFilter2ᚖfleetgateᚋgraphᚋmodelᚐAuditFilter(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["id"] = arg0
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
 	return args, nil
 }
 
@@ -1258,20 +1274,6 @@ func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs 
 	return args, nil
 }
 
-func (ec *executionContext) field_Subscription_dangerZoneProgress_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
-	var err error
-	args := map[string]any{}
-	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "operationId",
-		func(ctx context.Context, v any) (string, error) {
-			return ec.unmarshalNID2string(ctx, v)
-		})
-	if err != nil {
-		return nil, err
-	}
-	args["operationId"] = arg0
-	return args, nil
-}
-
 func (ec *executionContext) field_Subscription_deviceEvents_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1338,7 +1340,20 @@ func (ec *executionContext) _Mutation_login(ctx context.Context, field graphql.C
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().Login(ctx, fc.Args["input"].(model.LoginInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.LoginPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.LoginPayload) graphql.Marshaler {
 			return ec.marshalNLoginPayload2ᚖfleetgateᚋgraphᚋmodelᚐLoginPayload(ctx, selections, v)
 		},
@@ -1382,7 +1397,20 @@ func (ec *executionContext) _Mutation_loginWithUserToken(ctx context.Context, fi
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().LoginWithUserToken(ctx, fc.Args["input"].(model.LoginWithUserTokenInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.LoginWithUserTokenPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.LoginWithUserTokenPayload) graphql.Marshaler {
 			return ec.marshalNLoginWithUserTokenPayload2ᚖfleetgateᚋgraphᚋmodelᚐLoginWithUserTokenPayload(ctx, selections, v)
 		},
@@ -1425,7 +1453,20 @@ func (ec *executionContext) _Mutation_logout(ctx context.Context, field graphql.
 		func(ctx context.Context) (any, error) {
 			return ec.Resolvers.Mutation().Logout(ctx)
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.LogoutPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.LogoutPayload) graphql.Marshaler {
 			return ec.marshalNLogoutPayload2ᚖfleetgateᚋgraphᚋmodelᚐLogoutPayload(ctx, selections, v)
 		},
@@ -1546,7 +1587,20 @@ func (ec *executionContext) _Mutation_requestPasswordReset(ctx context.Context, 
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().RequestPasswordReset(ctx, fc.Args["input"].(model.RequestPasswordResetInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.RequestPasswordResetPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.RequestPasswordResetPayload) graphql.Marshaler {
 			return ec.marshalNRequestPasswordResetPayload2ᚖfleetgateᚋgraphᚋmodelᚐRequestPasswordResetPayload(ctx, selections, v)
 		},
@@ -1590,7 +1644,20 @@ func (ec *executionContext) _Mutation_resetPassword(ctx context.Context, field g
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().ResetPassword(ctx, fc.Args["input"].(model.ResetPasswordInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.ResetPasswordPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.ResetPasswordPayload) graphql.Marshaler {
 			return ec.marshalNResetPasswordPayload2ᚖfleetgateᚋgraphᚋmodelᚐResetPasswordPayload(ctx, selections, v)
 		},
@@ -1666,7 +1733,20 @@ func (ec *executionContext) _Mutation_createAccount(ctx context.Context, field g
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().CreateAccount(ctx, fc.Args["input"].(model.CreateAccountInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.CreateAccountPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateAccountPayload) graphql.Marshaler {
 			return ec.marshalNCreateAccountPayload2ᚖfleetgateᚋgraphᚋmodelᚐCreateAccountPayload(ctx, selections, v)
 		},
@@ -1710,7 +1790,20 @@ func (ec *executionContext) _Mutation_validateAccount(ctx context.Context, field
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().ValidateAccount(ctx, fc.Args["input"].(model.ValidateAccountInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.ValidateAccountPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.ValidateAccountPayload) graphql.Marshaler {
 			return ec.marshalNValidateAccountPayload2ᚖfleetgateᚋgraphᚋmodelᚐValidateAccountPayload(ctx, selections, v)
 		},
@@ -1754,7 +1847,20 @@ func (ec *executionContext) _Mutation_updateAgent(ctx context.Context, field gra
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UpdateAgent(ctx, fc.Args["input"].(model.UpdateAgentInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UpdateAgentPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateAgentPayload) graphql.Marshaler {
 			return ec.marshalNUpdateAgentPayload2ᚖfleetgateᚋgraphᚋmodelᚐUpdateAgentPayload(ctx, selections, v)
 		},
@@ -1798,7 +1904,20 @@ func (ec *executionContext) _Mutation_moveAgents(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().MoveAgents(ctx, fc.Args["input"].(model.MoveAgentsInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.MoveAgentsPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.MoveAgentsPayload) graphql.Marshaler {
 			return ec.marshalNMoveAgentsPayload2ᚖfleetgateᚋgraphᚋmodelᚐMoveAgentsPayload(ctx, selections, v)
 		},
@@ -1842,7 +1961,20 @@ func (ec *executionContext) _Mutation_uploadApplication(ctx context.Context, fie
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UploadApplication(ctx, fc.Args["input"].(model.UploadApplicationInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UploadApplicationPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UploadApplicationPayload) graphql.Marshaler {
 			return ec.marshalNUploadApplicationPayload2ᚖfleetgateᚋgraphᚋmodelᚐUploadApplicationPayload(ctx, selections, v)
 		},
@@ -1886,7 +2018,20 @@ func (ec *executionContext) _Mutation_updateApplication(ctx context.Context, fie
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UpdateApplication(ctx, fc.Args["input"].(model.UpdateApplicationInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UpdateApplicationPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateApplicationPayload) graphql.Marshaler {
 			return ec.marshalNUpdateApplicationPayload2ᚖfleetgateᚋgraphᚋmodelᚐUpdateApplicationPayload(ctx, selections, v)
 		},
@@ -1930,7 +2075,20 @@ func (ec *executionContext) _Mutation_deleteApplication(ctx context.Context, fie
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().DeleteApplication(ctx, fc.Args["input"].(model.DeleteApplicationInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.DeleteApplicationPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.DeleteApplicationPayload) graphql.Marshaler {
 			return ec.marshalNDeleteApplicationPayload2ᚖfleetgateᚋgraphᚋmodelᚐDeleteApplicationPayload(ctx, selections, v)
 		},
@@ -1974,7 +2132,20 @@ func (ec *executionContext) _Mutation_deployApplication(ctx context.Context, fie
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().DeployApplication(ctx, fc.Args["input"].(model.DeployApplicationInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.DeployApplicationPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.DeployApplicationPayload) graphql.Marshaler {
 			return ec.marshalNDeployApplicationPayload2ᚖfleetgateᚋgraphᚋmodelᚐDeployApplicationPayload(ctx, selections, v)
 		},
@@ -2018,7 +2189,20 @@ func (ec *executionContext) _Mutation_removeApplication(ctx context.Context, fie
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().RemoveApplication(ctx, fc.Args["input"].(model.RemoveApplicationInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.RemoveApplicationPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.RemoveApplicationPayload) graphql.Marshaler {
 			return ec.marshalNRemoveApplicationPayload2ᚖfleetgateᚋgraphᚋmodelᚐRemoveApplicationPayload(ctx, selections, v)
 		},
@@ -2106,7 +2290,20 @@ func (ec *executionContext) _Mutation_locateAgent(ctx context.Context, field gra
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().LocateAgent(ctx, fc.Args["input"].(model.LocateAgentInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.LocateAgentPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.LocateAgentPayload) graphql.Marshaler {
 			return ec.marshalNLocateAgentPayload2ᚖfleetgateᚋgraphᚋmodelᚐLocateAgentPayload(ctx, selections, v)
 		},
@@ -2194,7 +2391,20 @@ func (ec *executionContext) _Mutation_issueInvitationCredentials(ctx context.Con
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().IssueInvitationCredentials(ctx, fc.Args["input"].(model.IssueInvitationCredentialsInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.IssueInvitationCredentialsPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.IssueInvitationCredentialsPayload) graphql.Marshaler {
 			return ec.marshalNIssueInvitationCredentialsPayload2ᚖfleetgateᚋgraphᚋmodelᚐIssueInvitationCredentialsPayload(ctx, selections, v)
 		},
@@ -2238,7 +2448,20 @@ func (ec *executionContext) _Mutation_redeemPin(ctx context.Context, field graph
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().RedeemPin(ctx, fc.Args["input"].(model.RedeemPinInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.RedeemPinPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.RedeemPinPayload) graphql.Marshaler {
 			return ec.marshalNRedeemPinPayload2ᚖfleetgateᚋgraphᚋmodelᚐRedeemPinPayload(ctx, selections, v)
 		},
@@ -2314,50 +2537,6 @@ func (ec *executionContext) fieldContext_Mutation_planDangerZone(ctx context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _Mutation_executeDangerZone(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Mutation_executeDangerZone(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ExecuteDangerZone(ctx, fc.Args["input"].(model.ExecuteDangerZoneInput))
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.ExecuteDangerZonePayload) graphql.Marshaler {
-			return ec.marshalNExecuteDangerZonePayload2ᚖfleetgateᚋgraphᚋmodelᚐExecuteDangerZonePayload(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Mutation_executeDangerZone(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Mutation",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_ExecuteDangerZonePayload(ctx, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = ec.field_Mutation_executeDangerZone_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
 func (ec *executionContext) _Mutation_enroll(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2370,7 +2549,20 @@ func (ec *executionContext) _Mutation_enroll(ctx context.Context, field graphql.
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().Enroll(ctx, fc.Args["input"].(model.EnrollInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.EnrollPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.EnrollPayload) graphql.Marshaler {
 			return ec.marshalNEnrollPayload2ᚖfleetgateᚋgraphᚋmodelᚐEnrollPayload(ctx, selections, v)
 		},
@@ -2414,7 +2606,20 @@ func (ec *executionContext) _Mutation_uploadFile(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UploadFile(ctx, fc.Args["input"].(model.UploadFileInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UploadFilePayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UploadFilePayload) graphql.Marshaler {
 			return ec.marshalNUploadFilePayload2ᚖfleetgateᚋgraphᚋmodelᚐUploadFilePayload(ctx, selections, v)
 		},
@@ -2458,7 +2663,20 @@ func (ec *executionContext) _Mutation_updateFile(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UpdateFile(ctx, fc.Args["input"].(model.UpdateFileInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UpdateFilePayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateFilePayload) graphql.Marshaler {
 			return ec.marshalNUpdateFilePayload2ᚖfleetgateᚋgraphᚋmodelᚐUpdateFilePayload(ctx, selections, v)
 		},
@@ -2502,7 +2720,20 @@ func (ec *executionContext) _Mutation_deleteFile(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().DeleteFile(ctx, fc.Args["input"].(model.DeleteFileInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.DeleteFilePayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.DeleteFilePayload) graphql.Marshaler {
 			return ec.marshalNDeleteFilePayload2ᚖfleetgateᚋgraphᚋmodelᚐDeleteFilePayload(ctx, selections, v)
 		},
@@ -2546,7 +2777,20 @@ func (ec *executionContext) _Mutation_deployFile(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().DeployFile(ctx, fc.Args["input"].(model.DeployFileInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.DeployFilePayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.DeployFilePayload) graphql.Marshaler {
 			return ec.marshalNDeployFilePayload2ᚖfleetgateᚋgraphᚋmodelᚐDeployFilePayload(ctx, selections, v)
 		},
@@ -2590,7 +2834,20 @@ func (ec *executionContext) _Mutation_removeFile(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().RemoveFile(ctx, fc.Args["input"].(model.RemoveFileInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.RemoveFilePayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.RemoveFilePayload) graphql.Marshaler {
 			return ec.marshalNRemoveFilePayload2ᚖfleetgateᚋgraphᚋmodelᚐRemoveFilePayload(ctx, selections, v)
 		},
@@ -2634,7 +2891,20 @@ func (ec *executionContext) _Mutation_createFleet(ctx context.Context, field gra
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().CreateFleet(ctx, fc.Args["input"].(model.CreateFleetInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.CreateFleetPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateFleetPayload) graphql.Marshaler {
 			return ec.marshalNCreateFleetPayload2ᚖfleetgateᚋgraphᚋmodelᚐCreateFleetPayload(ctx, selections, v)
 		},
@@ -2678,7 +2948,20 @@ func (ec *executionContext) _Mutation_updateFleet(ctx context.Context, field gra
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UpdateFleet(ctx, fc.Args["input"].(model.UpdateFleetInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UpdateFleetPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateFleetPayload) graphql.Marshaler {
 			return ec.marshalNUpdateFleetPayload2ᚖfleetgateᚋgraphᚋmodelᚐUpdateFleetPayload(ctx, selections, v)
 		},
@@ -2722,7 +3005,20 @@ func (ec *executionContext) _Mutation_deleteFleet(ctx context.Context, field gra
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().DeleteFleet(ctx, fc.Args["input"].(model.DeleteFleetInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.DeleteFleetPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.DeleteFleetPayload) graphql.Marshaler {
 			return ec.marshalNDeleteFleetPayload2ᚖfleetgateᚋgraphᚋmodelᚐDeleteFleetPayload(ctx, selections, v)
 		},
@@ -2766,7 +3062,20 @@ func (ec *executionContext) _Mutation_inviteUsers(ctx context.Context, field gra
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().InviteUsers(ctx, fc.Args["input"].(model.InviteUsersInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.InviteUsersPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.InviteUsersPayload) graphql.Marshaler {
 			return ec.marshalNInviteUsersPayload2ᚖfleetgateᚋgraphᚋmodelᚐInviteUsersPayload(ctx, selections, v)
 		},
@@ -2810,7 +3119,20 @@ func (ec *executionContext) _Mutation_renewInvitation(ctx context.Context, field
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().RenewInvitation(ctx, fc.Args["input"].(model.RenewInvitationInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.RenewInvitationPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.RenewInvitationPayload) graphql.Marshaler {
 			return ec.marshalNRenewInvitationPayload2ᚖfleetgateᚋgraphᚋmodelᚐRenewInvitationPayload(ctx, selections, v)
 		},
@@ -2854,7 +3176,20 @@ func (ec *executionContext) _Mutation_deactivateInvitations(ctx context.Context,
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().DeactivateInvitations(ctx, fc.Args["input"].(model.DeactivateInvitationsInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.DeactivateInvitationsPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.DeactivateInvitationsPayload) graphql.Marshaler {
 			return ec.marshalNDeactivateInvitationsPayload2ᚖfleetgateᚋgraphᚋmodelᚐDeactivateInvitationsPayload(ctx, selections, v)
 		},
@@ -2898,7 +3233,20 @@ func (ec *executionContext) _Mutation_deleteInvitations(ctx context.Context, fie
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().DeleteInvitations(ctx, fc.Args["input"].(model.DeleteInvitationsInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.DeleteInvitationsPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.DeleteInvitationsPayload) graphql.Marshaler {
 			return ec.marshalNDeleteInvitationsPayload2ᚖfleetgateᚋgraphᚋmodelᚐDeleteInvitationsPayload(ctx, selections, v)
 		},
@@ -2942,7 +3290,20 @@ func (ec *executionContext) _Mutation_lockAgents(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().LockAgents(ctx, fc.Args["input"].(model.LockAgentsInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.LockAgentsPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.LockAgentsPayload) graphql.Marshaler {
 			return ec.marshalNLockAgentsPayload2ᚖfleetgateᚋgraphᚋmodelᚐLockAgentsPayload(ctx, selections, v)
 		},
@@ -2986,7 +3347,20 @@ func (ec *executionContext) _Mutation_unlockAgents(ctx context.Context, field gr
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UnlockAgents(ctx, fc.Args["input"].(model.UnlockAgentsInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UnlockAgentsPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UnlockAgentsPayload) graphql.Marshaler {
 			return ec.marshalNUnlockAgentsPayload2ᚖfleetgateᚋgraphᚋmodelᚐUnlockAgentsPayload(ctx, selections, v)
 		},
@@ -3030,7 +3404,20 @@ func (ec *executionContext) _Mutation_updateMyProfile(ctx context.Context, field
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UpdateMyProfile(ctx, fc.Args["input"].(model.UpdateMyProfileInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UpdateMyProfilePayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateMyProfilePayload) graphql.Marshaler {
 			return ec.marshalNUpdateMyProfilePayload2ᚖfleetgateᚋgraphᚋmodelᚐUpdateMyProfilePayload(ctx, selections, v)
 		},
@@ -3074,7 +3461,20 @@ func (ec *executionContext) _Mutation_updateEntitySettings(ctx context.Context, 
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UpdateEntitySettings(ctx, fc.Args["input"].(model.UpdateEntitySettingsInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UpdateEntitySettingsPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateEntitySettingsPayload) graphql.Marshaler {
 			return ec.marshalNUpdateEntitySettingsPayload2ᚖfleetgateᚋgraphᚋmodelᚐUpdateEntitySettingsPayload(ctx, selections, v)
 		},
@@ -3118,7 +3518,20 @@ func (ec *executionContext) _Mutation_applyPolicies(ctx context.Context, field g
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().ApplyPolicies(ctx, fc.Args["input"].(model.ApplyPoliciesInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.ApplyPoliciesPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.ApplyPoliciesPayload) graphql.Marshaler {
 			return ec.marshalNApplyPoliciesPayload2ᚖfleetgateᚋgraphᚋmodelᚐApplyPoliciesPayload(ctx, selections, v)
 		},
@@ -3162,7 +3575,20 @@ func (ec *executionContext) _Mutation_updateTask(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UpdateTask(ctx, fc.Args["input"].(model.UpdateTaskInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UpdateTaskPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateTaskPayload) graphql.Marshaler {
 			return ec.marshalNUpdateTaskPayload2ᚖfleetgateᚋgraphᚋmodelᚐUpdateTaskPayload(ctx, selections, v)
 		},
@@ -3206,7 +3632,20 @@ func (ec *executionContext) _Mutation_removeTasks(ctx context.Context, field gra
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().RemoveTasks(ctx, fc.Args["input"].(model.RemoveTasksInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.RemoveTasksPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.RemoveTasksPayload) graphql.Marshaler {
 			return ec.marshalNRemoveTasksPayload2ᚖfleetgateᚋgraphᚋmodelᚐRemoveTasksPayload(ctx, selections, v)
 		},
@@ -3250,7 +3689,20 @@ func (ec *executionContext) _Mutation_createUser(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().CreateUser(ctx, fc.Args["input"].(model.CreateUserInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.CreateUserPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.CreateUserPayload) graphql.Marshaler {
 			return ec.marshalNCreateUserPayload2ᚖfleetgateᚋgraphᚋmodelᚐCreateUserPayload(ctx, selections, v)
 		},
@@ -3294,7 +3746,20 @@ func (ec *executionContext) _Mutation_updateUser(ctx context.Context, field grap
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().UpdateUser(ctx, fc.Args["input"].(model.UpdateUserInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.UpdateUserPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.UpdateUserPayload) graphql.Marshaler {
 			return ec.marshalNUpdateUserPayload2ᚖfleetgateᚋgraphᚋmodelᚐUpdateUserPayload(ctx, selections, v)
 		},
@@ -3338,7 +3803,20 @@ func (ec *executionContext) _Mutation_deleteUsers(ctx context.Context, field gra
 			fc := graphql.GetFieldContext(ctx)
 			return ec.Resolvers.Mutation().DeleteUsers(ctx, fc.Args["input"].(model.DeleteUsersInput))
 		},
-		nil,
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				if ec.Directives.Audited == nil {
+					var zeroVal *model.DeleteUsersPayload
+					return zeroVal, errors.New("directive audited is not implemented")
+				}
+				return ec.Directives.Audited(ctx, nil, directive0)
+			}
+
+			next = directive1
+			return next
+		},
 		func(ctx context.Context, selections ast.SelectionSet, v *model.DeleteUsersPayload) graphql.Marshaler {
 			return ec.marshalNDeleteUsersPayload2ᚖfleetgateᚋgraphᚋmodelᚐDeleteUsersPayload(ctx, selections, v)
 		},
@@ -4002,34 +4480,34 @@ func (ec *executionContext) fieldContext_Query_application(ctx context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _Query_dangerZoneOperation(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+func (ec *executionContext) _Query_auditTrail(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Query_dangerZoneOperation(ctx, field)
+			return ec.fieldContext_Query_auditTrail(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().DangerZoneOperation(ctx, fc.Args["id"].(string))
+			return ec.Resolvers.Query().AuditTrail(ctx, fc.Args["filter"].(*model.AuditFilter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.DangerZoneOperation) graphql.Marshaler {
-			return ec.marshalODangerZoneOperation2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneOperation(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.AuditEntryConnection) graphql.Marshaler {
+			return ec.marshalNAuditEntryConnection2ᚖfleetgateᚋgraphᚋmodelᚐAuditEntryConnection(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
-func (ec *executionContext) fieldContext_Query_dangerZoneOperation(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Query_auditTrail(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "Query",
 		Field:      field,
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_DangerZoneOperation(ctx, field)
+			return ec.childFields_AuditEntryConnection(ctx, field)
 		},
 	}
 	defer func() {
@@ -4039,7 +4517,7 @@ func (ec *executionContext) fieldContext_Query_dangerZoneOperation(ctx context.C
 		}
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = ec.field_Query_dangerZoneOperation_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+	if fc.Args, err = ec.field_Query_auditTrail_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4494,50 +4972,6 @@ func (ec *executionContext) fieldContext_Subscription_deviceEvents(ctx context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _Subscription_dangerZoneProgress(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
-	return graphql.ResolveFieldStream(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscription_dangerZoneProgress(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Subscription().DangerZoneProgress(ctx, fc.Args["operationId"].(string))
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.DangerZoneOperation) graphql.Marshaler {
-			return ec.marshalNDangerZoneOperation2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneOperation(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Subscription_dangerZoneProgress(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Subscription",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_DangerZoneOperation(ctx, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = ec.field_Subscription_dangerZoneProgress_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
 func (ec *executionContext) _Subscription_invitationEvents(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
 	return graphql.ResolveFieldStream(
 		ctx,
@@ -4725,13 +5159,6 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Entity(ctx, sel, obj)
-	case model.DangerZoneOperation:
-		return ec._DangerZoneOperation(ctx, sel, &obj)
-	case *model.DangerZoneOperation:
-		if obj == nil {
-			return graphql.Null
-		}
-		return ec._DangerZoneOperation(ctx, sel, obj)
 	case model.Computer:
 		return ec._Computer(ctx, sel, &obj)
 	case *model.Computer:
@@ -4941,13 +5368,6 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "planDangerZone":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_planDangerZone(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "executeDangerZone":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_executeDangerZone(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -5515,7 +5935,7 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
-		case "dangerZoneOperation":
+		case "auditTrail":
 			field := field
 
 			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
@@ -5524,8 +5944,8 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 						ec.Error(ctx, ec.Recover(ctx, r))
 					}
 				}()
-				res = ec._Query_dangerZoneOperation(ctx, field)
-				if res == graphql.RequiredNull {
+				res = ec._Query_auditTrail(ctx, field)
+				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res
@@ -5754,8 +6174,6 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	switch fields[0].Name {
 	case "deviceEvents":
 		return ec._Subscription_deviceEvents(ctx, fields[0])
-	case "dangerZoneProgress":
-		return ec._Subscription_dangerZoneProgress(ctx, fields[0])
 	case "invitationEvents":
 		return ec._Subscription_invitationEvents(ctx, fields[0])
 	case "rolloutProgress":

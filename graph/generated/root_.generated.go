@@ -28,8 +28,6 @@ type ResolverRoot interface {
 	Application() ApplicationResolver
 	Battery() BatteryResolver
 	Computer() ComputerResolver
-	DangerZoneOperation() DangerZoneOperationResolver
-	DangerZoneTarget() DangerZoneTargetResolver
 	DeployedApplication() DeployedApplicationResolver
 	DeployedFile() DeployedFileResolver
 	DeviceSlot() DeviceSlotResolver
@@ -60,6 +58,7 @@ type ResolverRoot interface {
 }
 
 type DirectiveRoot struct {
+	Audited func(ctx context.Context, obj any, next graphql.Resolver) (res any, err error)
 }
 
 type ComplexityRoot struct {
@@ -169,6 +168,29 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	AuditEntry struct {
+		At      func(childComplexity int) int
+		Deed    func(childComplexity int) int
+		From    func(childComplexity int) int
+		Note    func(childComplexity int) int
+		Outcome func(childComplexity int) int
+		Targets func(childComplexity int) int
+		What    func(childComplexity int) int
+		Who     func(childComplexity int) int
+	}
+
+	AuditEntryConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AuditEntryEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	BackendHealth struct {
 		Reachable func(childComplexity int) int
 		Since     func(childComplexity int) int
@@ -256,18 +278,6 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
-	DangerZoneOperation struct {
-		Action          func(childComplexity int) int
-		DeleteComputers func(childComplexity int) int
-		Done            func(childComplexity int) int
-		GlobalID        func(childComplexity int) int
-		Note            func(childComplexity int) int
-		RequestedAt     func(childComplexity int) int
-		RequestedBy     func(childComplexity int) int
-		RequestedByName func(childComplexity int) int
-		Targets         func(childComplexity int) int
-	}
-
 	DangerZonePlan struct {
 		Action            func(childComplexity int) int
 		ConfirmationToken func(childComplexity int) int
@@ -280,16 +290,6 @@ type ComplexityRoot struct {
 	DangerZonePlanTarget struct {
 		Agent    func(childComplexity int) int
 		Warnings func(childComplexity int) int
-	}
-
-	DangerZoneTarget struct {
-		Agent         func(childComplexity int) int
-		AgentGlobalID func(childComplexity int) int
-		Message       func(childComplexity int) int
-		Name          func(childComplexity int) int
-		Serial        func(childComplexity int) int
-		State         func(childComplexity int) int
-		UpdatedAt     func(childComplexity int) int
 	}
 
 	DangerZoneWarning struct {
@@ -471,11 +471,6 @@ type ComplexityRoot struct {
 		SupportName    func(childComplexity int) int
 		SupportPhone   func(childComplexity int) int
 		SupportWebsite func(childComplexity int) int
-	}
-
-	ExecuteDangerZonePayload struct {
-		Operation  func(childComplexity int) int
-		UserErrors func(childComplexity int) int
 	}
 
 	File struct {
@@ -745,7 +740,6 @@ type ComplexityRoot struct {
 		DeployApplication          func(childComplexity int, input model.DeployApplicationInput) int
 		DeployFile                 func(childComplexity int, input model.DeployFileInput) int
 		Enroll                     func(childComplexity int, input model.EnrollInput) int
-		ExecuteDangerZone          func(childComplexity int, input model.ExecuteDangerZoneInput) int
 		InviteUsers                func(childComplexity int, input model.InviteUsersInput) int
 		IssueInvitationCredentials func(childComplexity int, input model.IssueInvitationCredentialsInput) int
 		LocateAgent                func(childComplexity int, input model.LocateAgentInput) int
@@ -1010,30 +1004,30 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Agent               func(childComplexity int, id string) int
-		Agents              func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
-		Application         func(childComplexity int, id string) int
-		Applications        func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
-		DangerZoneOperation func(childComplexity int, id string) int
-		DeviceSlots         func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.DeviceSlotFilter) int
-		EntitySettings      func(childComplexity int, entityID string) int
-		File                func(childComplexity int, id string) int
-		Files               func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
-		Fleet               func(childComplexity int, id string) int
-		Fleets              func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FleetFilter, orderBy *model.FleetOrder) int
-		Gateway             func(childComplexity int) int
-		Invitation          func(childComplexity int, id string) int
-		Invitations         func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.InvitationFilter, orderBy *model.InvitationOrder) int
-		Node                func(childComplexity int, id string) int
-		Nodes               func(childComplexity int, ids []string) int
-		Overview            func(childComplexity int) int
-		Policies            func(childComplexity int) int
-		PolicyCategories    func(childComplexity int) int
-		User                func(childComplexity int, id string) int
-		UserFormChoices     func(childComplexity int) int
-		Users               func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
-		Viewer              func(childComplexity int) int
-		WellKnownPaths      func(childComplexity int) int
+		Agent            func(childComplexity int, id string) int
+		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
+		Application      func(childComplexity int, id string) int
+		Applications     func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
+		AuditTrail       func(childComplexity int, filter *model.AuditFilter, first *int, after *string, last *int, before *string) int
+		DeviceSlots      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.DeviceSlotFilter) int
+		EntitySettings   func(childComplexity int, entityID string) int
+		File             func(childComplexity int, id string) int
+		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
+		Fleet            func(childComplexity int, id string) int
+		Fleets           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FleetFilter, orderBy *model.FleetOrder) int
+		Gateway          func(childComplexity int) int
+		Invitation       func(childComplexity int, id string) int
+		Invitations      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.InvitationFilter, orderBy *model.InvitationOrder) int
+		Node             func(childComplexity int, id string) int
+		Nodes            func(childComplexity int, ids []string) int
+		Overview         func(childComplexity int) int
+		Policies         func(childComplexity int) int
+		PolicyCategories func(childComplexity int) int
+		User             func(childComplexity int, id string) int
+		UserFormChoices  func(childComplexity int) int
+		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
+		Viewer           func(childComplexity int) int
+		WellKnownPaths   func(childComplexity int) int
 	}
 
 	RedeemPinPayload struct {
@@ -1108,10 +1102,9 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		DangerZoneProgress func(childComplexity int, operationID string) int
-		DeviceEvents       func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
-		InvitationEvents   func(childComplexity int, after *string) int
-		RolloutProgress    func(childComplexity int, fleetID string) int
+		DeviceEvents     func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
+		InvitationEvents func(childComplexity int, after *string) int
+		RolloutProgress  func(childComplexity int, fleetID string) int
 	}
 
 	SwitchEntityPayload struct {
@@ -1858,6 +1851,93 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ApplyPoliciesPayload.UserErrors(childComplexity), true
 
+	case "AuditEntry.at":
+		if e.ComplexityRoot.AuditEntry.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.At(childComplexity), true
+	case "AuditEntry.deed":
+		if e.ComplexityRoot.AuditEntry.Deed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Deed(childComplexity), true
+	case "AuditEntry.from":
+		if e.ComplexityRoot.AuditEntry.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.From(childComplexity), true
+	case "AuditEntry.note":
+		if e.ComplexityRoot.AuditEntry.Note == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Note(childComplexity), true
+	case "AuditEntry.outcome":
+		if e.ComplexityRoot.AuditEntry.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Outcome(childComplexity), true
+	case "AuditEntry.targets":
+		if e.ComplexityRoot.AuditEntry.Targets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Targets(childComplexity), true
+	case "AuditEntry.what":
+		if e.ComplexityRoot.AuditEntry.What == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.What(childComplexity), true
+	case "AuditEntry.who":
+		if e.ComplexityRoot.AuditEntry.Who == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Who(childComplexity), true
+
+	case "AuditEntryConnection.edges":
+		if e.ComplexityRoot.AuditEntryConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Edges(childComplexity), true
+	case "AuditEntryConnection.nodes":
+		if e.ComplexityRoot.AuditEntryConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.Nodes(childComplexity), true
+	case "AuditEntryConnection.pageInfo":
+		if e.ComplexityRoot.AuditEntryConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.PageInfo(childComplexity), true
+	case "AuditEntryConnection.totalCount":
+		if e.ComplexityRoot.AuditEntryConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.TotalCount(childComplexity), true
+
+	case "AuditEntryEdge.cursor":
+		if e.ComplexityRoot.AuditEntryEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryEdge.Cursor(childComplexity), true
+	case "AuditEntryEdge.node":
+		if e.ComplexityRoot.AuditEntryEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryEdge.Node(childComplexity), true
+
 	case "BackendHealth.reachable":
 		if e.ComplexityRoot.BackendHealth.Reachable == nil {
 			break
@@ -2198,61 +2278,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateUserPayload.UserErrors(childComplexity), true
 
-	case "DangerZoneOperation.action":
-		if e.ComplexityRoot.DangerZoneOperation.Action == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneOperation.Action(childComplexity), true
-	case "DangerZoneOperation.deleteComputers":
-		if e.ComplexityRoot.DangerZoneOperation.DeleteComputers == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneOperation.DeleteComputers(childComplexity), true
-	case "DangerZoneOperation.done":
-		if e.ComplexityRoot.DangerZoneOperation.Done == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneOperation.Done(childComplexity), true
-	case "DangerZoneOperation.id":
-		if e.ComplexityRoot.DangerZoneOperation.GlobalID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneOperation.GlobalID(childComplexity), true
-	case "DangerZoneOperation.note":
-		if e.ComplexityRoot.DangerZoneOperation.Note == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneOperation.Note(childComplexity), true
-	case "DangerZoneOperation.requestedAt":
-		if e.ComplexityRoot.DangerZoneOperation.RequestedAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneOperation.RequestedAt(childComplexity), true
-	case "DangerZoneOperation.requestedBy":
-		if e.ComplexityRoot.DangerZoneOperation.RequestedBy == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneOperation.RequestedBy(childComplexity), true
-	case "DangerZoneOperation.requestedByName":
-		if e.ComplexityRoot.DangerZoneOperation.RequestedByName == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneOperation.RequestedByName(childComplexity), true
-	case "DangerZoneOperation.targets":
-		if e.ComplexityRoot.DangerZoneOperation.Targets == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneOperation.Targets(childComplexity), true
-
 	case "DangerZonePlan.action":
 		if e.ComplexityRoot.DangerZonePlan.Action == nil {
 			break
@@ -2302,49 +2327,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DangerZonePlanTarget.Warnings(childComplexity), true
-
-	case "DangerZoneTarget.agent":
-		if e.ComplexityRoot.DangerZoneTarget.Agent == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneTarget.Agent(childComplexity), true
-	case "DangerZoneTarget.agentId":
-		if e.ComplexityRoot.DangerZoneTarget.AgentGlobalID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneTarget.AgentGlobalID(childComplexity), true
-	case "DangerZoneTarget.message":
-		if e.ComplexityRoot.DangerZoneTarget.Message == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneTarget.Message(childComplexity), true
-	case "DangerZoneTarget.name":
-		if e.ComplexityRoot.DangerZoneTarget.Name == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneTarget.Name(childComplexity), true
-	case "DangerZoneTarget.serial":
-		if e.ComplexityRoot.DangerZoneTarget.Serial == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneTarget.Serial(childComplexity), true
-	case "DangerZoneTarget.state":
-		if e.ComplexityRoot.DangerZoneTarget.State == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneTarget.State(childComplexity), true
-	case "DangerZoneTarget.updatedAt":
-		if e.ComplexityRoot.DangerZoneTarget.UpdatedAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DangerZoneTarget.UpdatedAt(childComplexity), true
 
 	case "DangerZoneWarning.code":
 		if e.ComplexityRoot.DangerZoneWarning.Code == nil {
@@ -2989,19 +2971,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EntitySettings.SupportWebsite(childComplexity), true
-
-	case "ExecuteDangerZonePayload.operation":
-		if e.ComplexityRoot.ExecuteDangerZonePayload.Operation == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ExecuteDangerZonePayload.Operation(childComplexity), true
-	case "ExecuteDangerZonePayload.userErrors":
-		if e.ComplexityRoot.ExecuteDangerZonePayload.UserErrors == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ExecuteDangerZonePayload.UserErrors(childComplexity), true
 
 	case "File.comment":
 		if e.ComplexityRoot.File.Comment == nil {
@@ -4057,17 +4026,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Enroll(childComplexity, args["input"].(model.EnrollInput)), true
-	case "Mutation.executeDangerZone":
-		if e.ComplexityRoot.Mutation.ExecuteDangerZone == nil {
-			break
-		}
-
-		args, err := ec.field_Mutation_executeDangerZone_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Mutation.ExecuteDangerZone(childComplexity, args["input"].(model.ExecuteDangerZoneInput)), true
 	case "Mutation.inviteUsers":
 		if e.ComplexityRoot.Mutation.InviteUsers == nil {
 			break
@@ -5341,17 +5299,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Applications(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["filter"].(*model.ApplicationFilter), args["orderBy"].(*model.ApplicationOrder)), true
-	case "Query.dangerZoneOperation":
-		if e.ComplexityRoot.Query.DangerZoneOperation == nil {
+	case "Query.auditTrail":
+		if e.ComplexityRoot.Query.AuditTrail == nil {
 			break
 		}
 
-		args, err := ec.field_Query_dangerZoneOperation_args(ctx, rawArgs)
+		args, err := ec.field_Query_auditTrail_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.DangerZoneOperation(childComplexity, args["id"].(string)), true
+		return e.ComplexityRoot.Query.AuditTrail(childComplexity, args["filter"].(*model.AuditFilter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.deviceSlots":
 		if e.ComplexityRoot.Query.DeviceSlots == nil {
 			break
@@ -5733,17 +5691,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SimCard.Type(childComplexity), true
 
-	case "Subscription.dangerZoneProgress":
-		if e.ComplexityRoot.Subscription.DangerZoneProgress == nil {
-			break
-		}
-
-		args, err := ec.field_Subscription_dangerZoneProgress_args(ctx, rawArgs)
-		if err != nil {
-			return 0, false
-		}
-
-		return e.ComplexityRoot.Subscription.DangerZoneProgress(childComplexity, args["operationId"].(string)), true
 	case "Subscription.deviceEvents":
 		if e.ComplexityRoot.Subscription.DeviceEvents == nil {
 			break
@@ -6822,6 +6769,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputApplicationFilter,
 		ec.unmarshalInputApplicationOrder,
 		ec.unmarshalInputApplyPoliciesInput,
+		ec.unmarshalInputAuditFilter,
 		ec.unmarshalInputCreateAccountInput,
 		ec.unmarshalInputCreateFleetInput,
 		ec.unmarshalInputCreateUserInput,
@@ -6837,7 +6785,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeviceSlotFilter,
 		ec.unmarshalInputEnrollInput,
 		ec.unmarshalInputEntityContactInput,
-		ec.unmarshalInputExecuteDangerZoneInput,
 		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
@@ -6988,9 +6935,9 @@ var sources = []*ast.Source{
   Has GLPI mail a link for a new password to the owner of an address. The answer is the same, and comes after the same
   time, whether or not anybody has this address. Needs no sign-in.
   """
-  requestPasswordReset("Whose." input: RequestPasswordResetInput!): RequestPasswordResetPayload!
+  requestPasswordReset("Whose." input: RequestPasswordResetInput!): RequestPasswordResetPayload! @audited
   "Sets a new password with the token that was mailed, which is good for a day. Needs no sign-in."
-  resetPassword("The token and the new password." input: ResetPasswordInput!): ResetPasswordPayload!
+  resetPassword("The token and the new password." input: ResetPasswordInput!): ResetPasswordPayload! @audited
   """
   Makes a picture whose text has to be typed to create an account. Needs no sign-in, but the capability
   ` + "`" + `SELF_REGISTRATION` + "`" + `.
@@ -7000,9 +6947,9 @@ var sources = []*ast.Source{
   Creates an account with a company of its own for somebody who has none, and has GLPI mail a link to turn it on. Needs no
   sign-in, but the capability ` + "`" + `SELF_REGISTRATION` + "`" + `.
   """
-  createAccount("Who, and what the captcha shows." input: CreateAccountInput!): CreateAccountPayload!
+  createAccount("Who, and what the captcha shows." input: CreateAccountInput!): CreateAccountPayload! @audited
   "Turns an account on with the link that was mailed, which is good for a day. Then its owner may sign in. Needs no sign-in."
-  validateAccount("What the link holds." input: ValidateAccountInput!): ValidateAccountPayload!
+  validateAccount("What the link holds." input: ValidateAccountInput!): ValidateAccountPayload! @audited
 }
 
 "What ` + "`" + `switchProfile` + "`" + ` needs."
@@ -7347,12 +7294,12 @@ type AgentEdge {
 
 extend type Mutation {
   "Renames a device, moves it to another fleet, or both. To lock, wipe or unenrol it are operations of their own."
-  updateAgent("What to change." input: UpdateAgentInput!): UpdateAgentPayload!
+  updateAgent("What to change." input: UpdateAgentInput!): UpdateAgentPayload! @audited
   """
   Moves devices to a fleet. Each is moved or refused by itself. A device in a new fleet gets the fleet's tasks, and those of
   the old one are canceled.
   """
-  moveAgents("Which devices, and where to." input: MoveAgentsInput!): MoveAgentsPayload!
+  moveAgents("Which devices, and where to." input: MoveAgentsInput!): MoveAgentsPayload! @audited
 }
 
 "What is to become of a device. What is left out or null stays as it is."
@@ -7482,18 +7429,18 @@ extend type Mutation {
   Uploads an Android package (.apk, .upk) to the active entity, for devices to install. GLPI reads its name, version and
   icon about a minute later: see ` + "`" + `parseStatus` + "`" + `.
   """
-  uploadApplication("The application." input: UploadApplicationInput!): UploadApplicationPayload!
+  uploadApplication("The application." input: UploadApplicationInput!): UploadApplicationPayload! @audited
   "Changes what an application is called. GLPI overwrites it once, when it has read the package."
-  updateApplication("The application and what is to change." input: UpdateApplicationInput!): UpdateApplicationPayload!
+  updateApplication("The application and what is to change." input: UpdateApplicationInput!): UpdateApplicationPayload! @audited
   "Deletes an application for good, after all that deploys it."
-  deleteApplication("The application." input: DeleteApplicationInput!): DeleteApplicationPayload!
+  deleteApplication("The application." input: DeleteApplicationInput!): DeleteApplicationPayload! @audited
   "Has a fleet or a device install an application: the policy ` + "`" + `deployApp` + "`" + `, as ` + "`" + `applyPolicies` + "`" + ` applies it."
-  deployApplication("What to install where." input: DeployApplicationInput!): DeployApplicationPayload!
+  deployApplication("What to install where." input: DeployApplicationInput!): DeployApplicationPayload! @audited
   """
   Has a fleet or a device remove an application, wherever it came from: the policy ` + "`" + `removeApp` + "`" + `, as ` + "`" + `applyPolicies` + "`" + ` applies
   it. To end a deployment, remove its task.
   """
-  removeApplication("What to remove where." input: RemoveApplicationInput!): RemoveApplicationPayload!
+  removeApplication("What to remove where." input: RemoveApplicationInput!): RemoveApplicationPayload! @audited
 }
 
 "An application for a fleet or a device."
@@ -7626,6 +7573,86 @@ type ApplicationEdge {
   cursor: String!
 }
 `, BuiltIn: false},
+	{Name: "../schema/audit.graphqls", Input: `"Goes into the audit trail: who asks for it, before it is done, and what came of it."
+directive @audited on FIELD_DEFINITION
+
+extend type Query {
+  """
+  Who did what: the latest 10,000 entries of the audit trail, newest first. For those whose profile may read GLPI's logs
+  (the right ` + "`" + `logs` + "`" + `), and of these only what concerns nothing but entities that they see. The whole trail is in the
+  operator's file of JSON lines.
+  """
+  auditTrail(
+    "Only what matches all of it."
+    filter: AuditFilter
+    "How many, from the front; 50 unless told, at most 500."
+    first: Int
+    "Only what follows this cursor."
+    after: String
+    "How many, from the back; at most 500."
+    last: Int
+    "Only what precedes this cursor."
+    before: String
+  ): AuditEntryConnection!
+}
+
+"Which entries of the audit trail to show: those that match everything given."
+input AuditFilter {
+  "Only these mutations, such as ` + "`" + `lockAgents` + "`" + `; what begins with one and a space too, as ` + "`" + `executeDangerZone WIPE` + "`" + `; 40 at most."
+  mutations: [String!]
+  "Only what this person did."
+  userId: ID
+  "Only what this object was a target of."
+  targetId: ID
+  "Only from this moment on."
+  from: DateTime
+  "Only before this moment."
+  to: DateTime
+}
+
+"Something that somebody did, or was about to do."
+type AuditEntry {
+  "When."
+  at: DateTime!
+  "The same in the entries before and after one deed; null where there is only one."
+  deed: String
+  "Who: the user name and id in GLPI at that time, or ` + "`" + `anonymous` + "`" + `."
+  who: String!
+  "The network address that it came from; behind a proxy that one's; null when it is not known."
+  from: String
+  "The mutation."
+  what: String!
+  "The global ids of what it was about, also of what is gone by now."
+  targets: [ID!]!
+  """
+  ` + "`" + `requested` + "`" + ` before it is done; then ` + "`" + `done` + "`" + `, the code of the refusal, or how many of many were done. A request that nothing
+  follows was cut off: look what became of it.
+  """
+  outcome: String!
+  "Why, in the person's words; null where they gave none."
+  note: String
+}
+
+"A page of the audit trail."
+type AuditEntryConnection {
+  "The items with their cursors."
+  edges: [AuditEntryEdge!]!
+  "The items alone."
+  nodes: [AuditEntry!]!
+  "Where the page stands in the whole list."
+  pageInfo: PageInfo!
+  "How many there are on all pages together."
+  totalCount: Int!
+}
+
+"An entry in a page."
+type AuditEntryEdge {
+  "The entry."
+  node: AuditEntry!
+  "Its place in the list, to go on from."
+  cursor: String!
+}
+`, BuiltIn: false},
 	{Name: "../schema/command.graphqls", Input: `extend type Mutation {
   """
   Asks a device for a sign of life and answers as soon as it gave one. Over MQTT that takes milliseconds; an agent that
@@ -7633,7 +7660,7 @@ type ApplicationEdge {
   """
   pingAgent("Which device, and how long to wait." input: PingAgentInput!): PingAgentPayload!
   "Asks a device where it is, and waits for its answer."
-  locateAgent("Which device, and how long to wait." input: LocateAgentInput!): LocateAgentPayload!
+  locateAgent("Which device, and how long to wait." input: LocateAgentInput!): LocateAgentPayload! @audited
   "Asks a device for its inventory, and waits until it has come."
   requestInventory("Which device, and how long to wait." input: RequestInventoryInput!): RequestInventoryPayload!
 }
@@ -7725,12 +7752,12 @@ type RequestInventoryPayload {
   can be used. Whoever holds them acts as the invited person: only those who may invite get them, only for people who
   have no more rights than they have themselves, and each time is recorded.
   """
-  issueInvitationCredentials("Of which invitation." input: IssueInvitationCredentialsInput!): IssueInvitationCredentialsPayload!
+  issueInvitationCredentials("Of which invitation." input: IssueInvitationCredentialsInput!): IssueInvitationCredentialsPayload! @audited
   """
   Gives the deeplink that an address and its PIN stand for. Needs no sign-in. A few wrong tries lock the address for up to
   a quarter of an hour, somewhat more lock the client.
   """
-  redeemPin("The address and the PIN." input: RedeemPinInput!): RedeemPinPayload!
+  redeemPin("The address and the PIN." input: RedeemPinInput!): RedeemPinPayload! @audited
 }
 
 "What ` + "`" + `issueInvitationCredentials` + "`" + ` needs."
@@ -7779,35 +7806,13 @@ type RedeemPinPayload {
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
-	{Name: "../schema/dangerzone.graphqls", Input: `extend type Query {
-  """
-  An operation of the danger zone, for as long as it is kept (400 days): for who confirmed it, and for those who see devices
-  of its entities, who see these devices only. Null with ` + "`" + `NOT_FOUND` + "`" + ` for anybody else.
-  """
-  dangerZoneOperation("The operation's global id." id: ID!): DangerZoneOperation
-}
-
-extend type Mutation {
+	{Name: "../schema/dangerzone.graphqls", Input: `extend type Mutation {
   """
   What an action that can't be undone would do, and to whom. It changes nothing; ` + "`" + `executeDangerZone` + "`" + ` with the plan's token
   carries it out. What the operator's rules forbid is a userError: FORBIDDEN for a profile that may not, BAD_USER_INPUT for too
   many devices, QUIET_HOURS. CANCEL_WIPE is always allowed. Any id that the viewer may not know is a NOT_FOUND at its place, and then there is no plan.
   """
   planDangerZone("What to do, and to which devices." input: PlanDangerZoneInput!): PlanDangerZonePayload!
-  """
-  Carries a plan out. It answers as soon as the operation is written down; ` + "`" + `dangerZoneProgress` + "`" + ` and ` + "`" + `dangerZoneOperation` + "`" + ` tell
-  what becomes of each device. A device that has changed since it was planned is left alone. GLPI is asked with the viewer's
-  own session: when that ends midway, what was not asked is not done.
-  """
-  executeDangerZone("The confirmation." input: ExecuteDangerZoneInput!): ExecuteDangerZonePayload!
-}
-
-extend type Subscription {
-  """
-  An operation as it is now, and again whenever something has become of a device; it completes when the operation is done.
-  Who may see it is who may see ` + "`" + `dangerZoneOperation` + "`" + `.
-  """
-  dangerZoneProgress("The operation's global id." operationId: ID!): DangerZoneOperation!
 }
 
 "What can be done to devices that can't be undone, and the taking back of one of these."
@@ -7914,81 +7919,6 @@ enum DangerZoneWarningCode {
   MAY_NEVER_CONFIRM
   "The device's computer is gone, or not the viewer's to see."
   COMPUTER_NOT_THERE
-}
-
-"The confirmation of a plan."
-input ExecuteDangerZoneInput {
-  "The plan's ` + "`" + `confirmationToken` + "`" + `."
-  confirmationToken: String!
-  "The viewer's password, where the operator wants it given again."
-  password: String
-}
-
-"The operation that was begun, or why none was."
-type ExecuteDangerZonePayload {
-  "The operation as it was written down; null where it was refused."
-  operation: DangerZoneOperation
-  """
-  Why it was refused. ` + "`" + `CONFIRMATION_INVALID` + "`" + `: the token is not one, or is another viewer's or session's, was used before or
-  is too old; which of these is not told.
-  """
-  userErrors: [UserError!]!
-}
-
-"An action on devices that somebody confirmed, and what became of each of them."
-type DangerZoneOperation implements Node {
-  "The operation's global id."
-  id: ID!
-  "What is done."
-  action: DangerZoneAction!
-  "Whether the devices' computers are deleted too."
-  deleteComputers: Boolean!
-  "Who confirmed it; null where the viewer may not know them."
-  requestedBy: User
-  "The user name, at that time, of who confirmed it."
-  requestedByName: String!
-  "When it was confirmed."
-  requestedAt: DateTime!
-  "Why, in the words of who planned it; null where they gave none."
-  note: String
-  "The devices, in the order of the plan: those that the viewer may see."
-  targets: [DangerZoneTarget!]!
-  "Whether it is known what became of each of these."
-  done: Boolean!
-}
-
-"What became of one device of an operation."
-type DangerZoneTarget {
-  "The id of the device's agent, also when it is gone."
-  agentId: ID!
-  "The device as it is now; null when it is gone, or the viewer may not see it."
-  agent: Agent
-  "The agent's name when it was confirmed."
-  name: String!
-  "The device's serial number then; null for none."
-  serial: String
-  "What is known to have become of it."
-  state: DangerZoneTargetState!
-  "Why it is in that state, in English, for a person."
-  message: String!
-  "When state or message changed last."
-  updatedAt: DateTime!
-}
-
-"What can have become of a device. The last four are final."
-enum DangerZoneTargetState {
-  "It is written down, and GLPI was asked or is about to be."
-  REQUESTED
-  "The command was seen on the broker: it runs as soon as the device hears it."
-  DISPATCHED
-  "It is done: the device said or showed it, its row is gone from GLPI, or the wipe is taken back on both sides."
-  COMPLETED
-  "It was not done, or was taken back: see the message."
-  FAILED
-  "GLPI said yes, but nothing of it can be seen."
-  UNVERIFIED
-  "Nothing was heard of it for too long."
-  EXPIRED
 }
 `, BuiltIn: false},
 	{Name: "../schema/deviceslot.graphqls", Input: `extend type Query {
@@ -8097,7 +8027,7 @@ type DeviceSlotCount {
   closes the session, also when anything fails. Needs no sign-in: the deeplink is the proof. The device should connect to
   the broker after it has this answer, by when what an earlier life of its serial number left there is cleared.
   """
-  enroll("The invitation, and what the device says of itself." input: EnrollInput!): EnrollPayload!
+  enroll("The invitation, and what the device says of itself." input: EnrollInput!): EnrollPayload! @audited
 }
 
 "An invitation, and what the device that uses it says of itself. Give the deeplink, or the two tokens that are in it."
@@ -8537,18 +8467,18 @@ extend type Mutation {
   Uploads a file to the active entity, for devices to store. What GLPI refuses (kinds of files that it does not know,
   sizes beyond its own limits) is told in its words.
   """
-  uploadFile("The file." input: UploadFileInput!): UploadFilePayload!
+  uploadFile("The file." input: UploadFileInput!): UploadFilePayload! @audited
   "Renames a file, or changes what is remarked of it. Devices that have it already keep it under the old name."
-  updateFile("The file and what is to change." input: UpdateFileInput!): UpdateFilePayload!
+  updateFile("The file and what is to change." input: UpdateFileInput!): UpdateFilePayload! @audited
   "Deletes a file for good, after all that deploys it."
-  deleteFile("The file." input: DeleteFileInput!): DeleteFilePayload!
+  deleteFile("The file." input: DeleteFileInput!): DeleteFilePayload! @audited
   "Has a fleet or a device store a file: the policy ` + "`" + `deployFile` + "`" + `, as ` + "`" + `applyPolicies` + "`" + ` applies it."
-  deployFile("What to store where." input: DeployFileInput!): DeployFilePayload!
+  deployFile("What to store where." input: DeployFileInput!): DeployFilePayload! @audited
   """
   Has a fleet or a device remove a file, wherever it came from: the policy ` + "`" + `removeFile` + "`" + `, as ` + "`" + `applyPolicies` + "`" + ` applies it. To
   end a deployment, remove its task.
   """
-  removeFile("What to remove where." input: RemoveFileInput!): RemoveFilePayload!
+  removeFile("What to remove where." input: RemoveFileInput!): RemoveFilePayload! @audited
 }
 
 "A file for a fleet or a device."
@@ -8792,15 +8722,15 @@ type FleetEdge {
 
 extend type Mutation {
   "Makes a fleet, empty or with the tasks of another one."
-  createFleet("The new fleet." input: CreateFleetInput!): CreateFleetPayload!
+  createFleet("The new fleet." input: CreateFleetInput!): CreateFleetPayload! @audited
   """
   Changes a fleet and, where ` + "`" + `tasks` + "`" + ` is given, everything that is applied to it: the list is the whole wish, and tasks
   that it does not name are removed. Nothing at all is saved where a policy or a value of the list can't be used; what
   GLPI refuses after that is told task by task.
   """
-  updateFleet("What to change." input: UpdateFleetInput!): UpdateFleetPayload!
+  updateFleet("What to change." input: UpdateFleetInput!): UpdateFleetPayload! @audited
   "Deletes a fleet with its tasks. Its devices go to the default fleet of its entity."
-  deleteFleet("Which fleet." input: DeleteFleetInput!): DeleteFleetPayload!
+  deleteFleet("Which fleet." input: DeleteFleetInput!): DeleteFleetPayload! @audited
 }
 
 "A new fleet. It is never an entity's default one."
@@ -9226,13 +9156,13 @@ extend type Mutation {
   Invites people to enrol a device: GLPI sends each a mail. Who is new becomes a user, with the right to enrol and no
   other. People whom the viewer does not see are not invited, nor found out.
   """
-  inviteUsers("Whom to invite." input: InviteUsersInput!): InviteUsersPayload!
+  inviteUsers("Whom to invite." input: InviteUsersInput!): InviteUsersPayload! @audited
   "Sends the mails of invitations again, with the same credentials, and lets them hold longer when asked."
-  renewInvitation("Which invitations." input: RenewInvitationInput!): RenewInvitationPayload!
+  renewInvitation("Which invitations." input: RenewInvitationInput!): RenewInvitationPayload! @audited
   "Ends invitations before they are used. They stay in the list."
-  deactivateInvitations("Which invitations." input: DeactivateInvitationsInput!): DeactivateInvitationsPayload!
+  deactivateInvitations("Which invitations." input: DeactivateInvitationsInput!): DeactivateInvitationsPayload! @audited
   "Deletes invitations for good, with their logs."
-  deleteInvitations("Which invitations." input: DeleteInvitationsInput!): DeleteInvitationsPayload!
+  deleteInvitations("Which invitations." input: DeleteInvitationsInput!): DeleteInvitationsPayload! @audited
 }
 
 "Whom to invite."
@@ -9407,9 +9337,9 @@ enum InvitationEventKind {
   Locks the screens of devices. Each is asked or refused by itself. GLPI tells a device only when its record changes: one that
   it has as locked already is told again by the gateway itself.
   """
-  lockAgents("Which devices." input: LockAgentsInput!): LockAgentsPayload!
+  lockAgents("Which devices." input: LockAgentsInput!): LockAgentsPayload! @audited
   "Takes locks back. Each device is asked or refused by itself, and asked again like ` + "`" + `lockAgents` + "`" + ` does."
-  unlockAgents("Which devices." input: UnlockAgentsInput!): UnlockAgentsPayload!
+  unlockAgents("Which devices." input: UnlockAgentsInput!): UnlockAgentsPayload! @audited
 }
 
 "Which devices to lock."
@@ -9516,7 +9446,7 @@ extend type Mutation {
   that it replaces. Done with the viewer's own rights where they suffice, else by the gateway's own account in GLPI. Not
   for invited guests and devices, whose credentials are in other hands.
   """
-  updateMyProfile("The changes." input: UpdateMyProfileInput!): UpdateMyProfilePayload!
+  updateMyProfile("The changes." input: UpdateMyProfileInput!): UpdateMyProfilePayload! @audited
 }
 `, BuiltIn: false},
 	{Name: "../schema/overview.graphqls", Input: `"""
@@ -9829,11 +9759,11 @@ type Query {
 "Writes. What the caller did wrong comes back in the payload's ` + "`" + `userErrors` + "`" + `."
 type Mutation {
   "Signs in with a GLPI user name and password and answers a token for the ` + "`" + `Authorization: Bearer` + "`" + ` header."
-  login("The credentials." input: LoginInput!): LoginPayload!
+  login("The credentials." input: LoginInput!): LoginPayload! @audited
   "Signs in with a GLPI user's own API token instead of a password."
-  loginWithUserToken("The credentials." input: LoginWithUserTokenInput!): LoginWithUserTokenPayload!
+  loginWithUserToken("The credentials." input: LoginWithUserTokenInput!): LoginWithUserTokenPayload! @audited
   "Ends the session in GLPI, and with it the token and every socket signed in with it."
-  logout: LogoutPayload!
+  logout: LogoutPayload! @audited
 }
 
 "Live streams, over WebSocket (` + "`" + `graphql-transport-ws` + "`" + ` or the older ` + "`" + `graphql-ws` + "`" + `)."
@@ -9885,8 +9815,6 @@ enum UserErrorCode {
   QUIET_HOURS
   "The operator of the gateway wants the password given again."
   PASSWORD_NEEDED
-  "The confirmation can't be used: plan again."
-  CONFIRMATION_INVALID
 }
 `, BuiltIn: false},
 	{Name: "../schema/settings.graphqls", Input: `"""
@@ -10056,7 +9984,7 @@ type UpdateEntitySettingsPayload {
 
 extend type Mutation {
   "Changes the settings of Flyve MDM for an entity, and the entity's address, and reads them again."
-  updateEntitySettings("The changes." input: UpdateEntitySettingsInput!): UpdateEntitySettingsPayload!
+  updateEntitySettings("The changes." input: UpdateEntitySettingsInput!): UpdateEntitySettingsPayload! @audited
 }
 `, BuiltIn: false},
 	{Name: "../schema/task.graphqls", Input: `"A policy that is applied to a fleet or to one device, with its value."
@@ -10353,14 +10281,14 @@ extend type Mutation {
   is applied already gets the new value. A deployment can't be changed: to give it another ` + "`" + `removeOnDelete` + "`" + `, remove its
   task first. Each policy is saved or refused by itself.
   """
-  applyPolicies("What to apply to what." input: ApplyPoliciesInput!): ApplyPoliciesPayload!
+  applyPolicies("What to apply to what." input: ApplyPoliciesInput!): ApplyPoliciesPayload! @audited
   "Gives a task another value. A deployment can't be changed: remove its task, then apply the policy again."
-  updateTask("Which task, and its value." input: UpdateTaskInput!): UpdateTaskPayload!
+  updateTask("Which task, and its value." input: UpdateTaskInput!): UpdateTaskPayload! @audited
   """
   Removes tasks: devices undo the policies. What was deployed with ` + "`" + `removeOnDelete` + "`" + ` is removed from the devices by a task
   of its own, which is in the answer. Each task is removed or refused by itself.
   """
-  removeTasks("Which tasks." input: RemoveTasksInput!): RemoveTasksPayload!
+  removeTasks("Which tasks." input: RemoveTasksInput!): RemoveTasksPayload! @audited
 }
 
 extend type Subscription {
@@ -10807,15 +10735,15 @@ extend type Mutation {
   Creates a person with one profile. The viewer can't give a profile that allows more than their own, nor one in an
   entity that they don't see.
   """
-  createUser("The person." input: CreateUserInput!): CreateUserPayload!
+  createUser("The person." input: CreateUserInput!): CreateUserPayload! @audited
   """
   Changes a person. What opens the account to somebody else (user name, password, addresses, whether and when it may
   sign in, profiles) is refused for people who have more rights than the viewer, or rights in entities that the viewer
   doesn't see.
   """
-  updateUser("The changes." input: UpdateUserInput!): UpdateUserPayload!
+  updateUser("The changes." input: UpdateUserInput!): UpdateUserPayload! @audited
   "Puts people into GLPI's trash, or deletes them for good. Never oneself, nor the account of a device or of the gateway."
-  deleteUsers("Whom." input: DeleteUsersInput!): DeleteUsersPayload!
+  deleteUsers("Whom." input: DeleteUsersInput!): DeleteUsersPayload! @audited
 }
 `, BuiltIn: false},
 	{Name: "../schema/viewer.graphqls", Input: `"Who is signed in."
@@ -11163,6 +11091,52 @@ func (ec *executionContext) childFields_ApplyPoliciesPayload(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type ApplyPoliciesPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "at":
+		return ec.fieldContext_AuditEntry_at(ctx, field)
+	case "deed":
+		return ec.fieldContext_AuditEntry_deed(ctx, field)
+	case "who":
+		return ec.fieldContext_AuditEntry_who(ctx, field)
+	case "from":
+		return ec.fieldContext_AuditEntry_from(ctx, field)
+	case "what":
+		return ec.fieldContext_AuditEntry_what(ctx, field)
+	case "targets":
+		return ec.fieldContext_AuditEntry_targets(ctx, field)
+	case "outcome":
+		return ec.fieldContext_AuditEntry_outcome(ctx, field)
+	case "note":
+		return ec.fieldContext_AuditEntry_note(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AuditEntryConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_AuditEntryConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AuditEntryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AuditEntryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_AuditEntryEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_AuditEntryEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_BackendHealth(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "reachable":
@@ -11287,30 +11261,6 @@ func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_DangerZoneOperation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "id":
-		return ec.fieldContext_DangerZoneOperation_id(ctx, field)
-	case "action":
-		return ec.fieldContext_DangerZoneOperation_action(ctx, field)
-	case "deleteComputers":
-		return ec.fieldContext_DangerZoneOperation_deleteComputers(ctx, field)
-	case "requestedBy":
-		return ec.fieldContext_DangerZoneOperation_requestedBy(ctx, field)
-	case "requestedByName":
-		return ec.fieldContext_DangerZoneOperation_requestedByName(ctx, field)
-	case "requestedAt":
-		return ec.fieldContext_DangerZoneOperation_requestedAt(ctx, field)
-	case "note":
-		return ec.fieldContext_DangerZoneOperation_note(ctx, field)
-	case "targets":
-		return ec.fieldContext_DangerZoneOperation_targets(ctx, field)
-	case "done":
-		return ec.fieldContext_DangerZoneOperation_done(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DangerZoneOperation", field.Name)
-}
-
 func (ec *executionContext) childFields_DangerZonePlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "confirmationToken":
@@ -11337,26 +11287,6 @@ func (ec *executionContext) childFields_DangerZonePlanTarget(ctx context.Context
 		return ec.fieldContext_DangerZonePlanTarget_warnings(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DangerZonePlanTarget", field.Name)
-}
-
-func (ec *executionContext) childFields_DangerZoneTarget(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "agentId":
-		return ec.fieldContext_DangerZoneTarget_agentId(ctx, field)
-	case "agent":
-		return ec.fieldContext_DangerZoneTarget_agent(ctx, field)
-	case "name":
-		return ec.fieldContext_DangerZoneTarget_name(ctx, field)
-	case "serial":
-		return ec.fieldContext_DangerZoneTarget_serial(ctx, field)
-	case "state":
-		return ec.fieldContext_DangerZoneTarget_state(ctx, field)
-	case "message":
-		return ec.fieldContext_DangerZoneTarget_message(ctx, field)
-	case "updatedAt":
-		return ec.fieldContext_DangerZoneTarget_updatedAt(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type DangerZoneTarget", field.Name)
 }
 
 func (ec *executionContext) childFields_DangerZoneWarning(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11693,16 +11623,6 @@ func (ec *executionContext) childFields_EntitySettings(ctx context.Context, fiel
 		return ec.fieldContext_EntitySettings_missingRights(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EntitySettings", field.Name)
-}
-
-func (ec *executionContext) childFields_ExecuteDangerZonePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "operation":
-		return ec.fieldContext_ExecuteDangerZonePayload_operation(ctx, field)
-	case "userErrors":
-		return ec.fieldContext_ExecuteDangerZonePayload_userErrors(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type ExecuteDangerZonePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_File(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -149,6 +149,61 @@ type ApplyPoliciesPayload struct {
 	UserErrors []*UserError `json:"userErrors"`
 }
 
+// Something that somebody did, or was about to do.
+type AuditEntry struct {
+	// When.
+	At time.Time `json:"at"`
+	// The same in the entries before and after one deed; null where there is only one.
+	Deed *string `json:"deed,omitempty"`
+	// Who: the user name and id in GLPI at that time, or `anonymous`.
+	Who string `json:"who"`
+	// The network address that it came from; behind a proxy that one's; null when it is not known.
+	From *string `json:"from,omitempty"`
+	// The mutation.
+	What string `json:"what"`
+	// The global ids of what it was about, also of what is gone by now.
+	Targets []string `json:"targets"`
+	// `requested` before it is done; then `done`, the code of the refusal, or how many of many were done. A request that nothing
+	// follows was cut off: look what became of it.
+	Outcome string `json:"outcome"`
+	// Why, in the person's words; null where they gave none.
+	Note *string `json:"note,omitempty"`
+}
+
+// A page of the audit trail.
+type AuditEntryConnection struct {
+	// The items with their cursors.
+	Edges []*AuditEntryEdge `json:"edges"`
+	// The items alone.
+	Nodes []*AuditEntry `json:"nodes"`
+	// Where the page stands in the whole list.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are on all pages together.
+	TotalCount int `json:"totalCount"`
+}
+
+// An entry in a page.
+type AuditEntryEdge struct {
+	// The entry.
+	Node *AuditEntry `json:"node"`
+	// Its place in the list, to go on from.
+	Cursor string `json:"cursor"`
+}
+
+// Which entries of the audit trail to show: those that match everything given.
+type AuditFilter struct {
+	// Only these mutations, such as `lockAgents`; what begins with one and a space too, as `executeDangerZone WIPE`; 40 at most.
+	Mutations []string `json:"mutations,omitempty"`
+	// Only what this person did.
+	UserID *string `json:"userId,omitempty"`
+	// Only what this object was a target of.
+	TargetID *string `json:"targetId,omitempty"`
+	// Only from this moment on.
+	From *time.Time `json:"from,omitempty"`
+	// Only before this moment.
+	To *time.Time `json:"to,omitempty"`
+}
+
 // Whether a backend answers.
 type BackendHealth struct {
 	// Whether it answered when last asked.

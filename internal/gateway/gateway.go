@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"time"
@@ -18,7 +19,6 @@ import (
 	"fleetgate/dashboard"
 	"fleetgate/glpiproxy"
 	"fleetgate/graph"
-	"fleetgate/internal/audit"
 	"fleetgate/internal/dangerzone"
 	"fleetgate/internal/delivery"
 	"fleetgate/internal/download"
@@ -55,6 +55,7 @@ type Gateway struct {
 	invitations *invitation.Desk
 	dangerZone  *dangerzone.Desk
 	lookout     *lookout.Lookout // nil without a service token
+	auditCopy   io.Closer        // the file of the audit trail
 	front       *front.Front
 	log         *slog.Logger
 }
@@ -92,6 +93,10 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		return nil, errors.Join(err, g.store.Close())
 	}
 	rules, err := rulesOf(s)
+	if err != nil {
+		return nil, errors.Join(err, g.store.Close())
+	}
+	trail, err := g.openTrail(s)
 	if err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
@@ -275,7 +280,7 @@ func (g *Gateway) Run(ctx context.Context, listener net.Listener) error {
 	err := group.Wait()
 	g.leaveGLPI(context.WithoutCancel(ctx))
 	g.log.Info("stopped")
-	return errors.Join(err, g.glpi.Close(), g.store.Close())
+	return errors.Join(err, g.glpi.Close(), g.store.Close(), g.auditCopy.Close())
 }
 
 // leaveGLPI ends the sessions of the gateway's own accounts.

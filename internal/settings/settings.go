@@ -30,6 +30,7 @@ type Gateway struct {
 	MQTTCertFile        string        `name:"mqtt-cert-file" placeholder:"FILE" help:"PEM file with the gateway's own certificate for the broker, where that asks for one; needs --mqtt-key-file."`
 	MQTTKeyFile         string        `name:"mqtt-key-file" placeholder:"FILE" help:"PEM file with the key of that certificate."`
 	RedisURL            string        `name:"redis-url" placeholder:"URL" help:"Redis that replicas share, such as redis://:password@host:6379/0 or rediss://...; needs --secret. Not needed by a gateway alone."`
+	AuditLog            string        `name:"audit-log" placeholder:"FILE" help:"File of JSON lines that gets who did what, beside the store; - for the standard output."`
 	DataDir             string        `name:"data-dir" placeholder:"DIR" help:"Where the gateway keeps what must survive a restart; nothing is kept unless set."`
 	Secret              string        `placeholder:"TEXT" help:"What sign-in tokens are sealed with, 16 characters or more, the same on every replica. Unless set: made once and kept in data-dir, or else new at every start, which ends all tokens."`
 	PublicURL           string        `name:"public-url" placeholder:"URL" help:"Where people reach the gateway, such as https://fleet.example: invitations' links begin with it; unless set, with the address that the administrator uses."`
