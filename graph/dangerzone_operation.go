@@ -7,6 +7,7 @@ import (
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
+	"fleetgate/internal/audit"
 	"fleetgate/internal/dangerzone"
 	"fleetgate/internal/signin"
 )
@@ -29,6 +30,7 @@ func (r *Resolver) executeDangerZone(ctx context.Context, in model.ExecuteDanger
 		return refuseExecution(executionRefusal(err))
 	}
 	if wrong, err := r.strictly(ctx, scope, confirmed, in.Password); wrong != nil || err != nil {
+		r.recordRefused(ctx, scope, confirmed, wrong)
 		return refuseExecution(wrong, err)
 	}
 	op, err := r.DangerZone.Execute(ctx, s, confirmed, signin.ClientAddress(ctx))
@@ -55,6 +57,23 @@ func (r *Resolver) strictly(ctx context.Context, scope *glpiproxy.Scope, confirm
 		return nil, nil
 	}
 	return r.reauthenticate(ctx, scope, password)
+}
+
+// recordRefused leaves a trace of who tried to confirm an action and was refused.
+func (r *Resolver) recordRefused(ctx context.Context, scope *glpiproxy.Scope, confirmed dangerzone.Confirmed, wrong *model.UserError) {
+	if wrong == nil {
+		return
+	}
+	entry := audit.Entry{
+		Who: audit.Person(scope.Username, scope.UserID), From: signin.ClientAddress(ctx), Entities: scope.EntityIDs,
+		What: "executeDangerZone " + string(confirmed.Action), Outcome: string(wrong.Code), Note: confirmed.Note,
+	}
+	for _, id := range confirmed.AgentIDs {
+		entry.Targets = append(entry.Targets, model.GlobalID("Agent", id))
+	}
+	if err := r.append(ctx, entry); err != nil {
+		r.Logger.ErrorContext(ctx, "a refused confirmation is not in the audit trail", "error", err)
+	}
 }
 
 // mayExecute refuses what the viewer's profile no longer allows, before anything is written down.

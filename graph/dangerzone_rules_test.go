@@ -63,3 +63,20 @@ func TestTheOperatorsRules(t *testing.T) {
 		})
 	}
 }
+
+// Who tries to confirm a plan and is refused leaves a trace.
+func TestARefusedConfirmationIsRecorded(t *testing.T) {
+	w := newWorldOf(t, glpi.Options{}, func(_ *world, s *settings.Gateway) { s.DangerZoneReauth = true })
+	token, agent := w.signIn("admin@acme.test"), w.objectsOf("admin@acme.test")["Agent"]
+	planned := w.must(token, rulesPlanQuery, map[string]any{"in": map[string]any{"action": "WIPE", "agentIds": []string{agent}}})
+	for _, password := range []string{"wrong", "demo"} {
+		w.must(token, `mutation ($in: ExecuteDangerZoneInput!) { executeDangerZone(input: $in) { userErrors { code } } }`, map[string]any{"in": map[string]any{
+			"confirmationToken": planned.at("planDangerZone", "plan", "confirmationToken"), "password": password,
+		}})
+	}
+	recorded := w.trail(token, map[string]any{"mutations": []string{"executeDangerZone"}})
+	if n := len(recorded); n < 2 || !strings.Contains(recorded[n-1], "executeDangerZone WIPE PASSWORD_NEEDED ["+agent+"] false") ||
+		!strings.Contains(recorded[n-2], "executeDangerZone WIPE requested ["+agent+"] true") {
+		t.Errorf("recorded: %q", recorded)
+	}
+}

@@ -28,6 +28,8 @@ type ResolverRoot interface {
 	Application() ApplicationResolver
 	Battery() BatteryResolver
 	Computer() ComputerResolver
+	DangerZoneOperation() DangerZoneOperationResolver
+	DangerZoneTarget() DangerZoneTargetResolver
 	DeployedApplication() DeployedApplicationResolver
 	DeployedFile() DeployedFileResolver
 	DeviceSlot() DeviceSlotResolver
@@ -278,6 +280,18 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	DangerZoneOperation struct {
+		Action          func(childComplexity int) int
+		DeleteComputers func(childComplexity int) int
+		Done            func(childComplexity int) int
+		GlobalID        func(childComplexity int) int
+		Note            func(childComplexity int) int
+		RequestedAt     func(childComplexity int) int
+		RequestedBy     func(childComplexity int) int
+		RequestedByName func(childComplexity int) int
+		Targets         func(childComplexity int) int
+	}
+
 	DangerZonePlan struct {
 		Action            func(childComplexity int) int
 		ConfirmationToken func(childComplexity int) int
@@ -290,6 +304,16 @@ type ComplexityRoot struct {
 	DangerZonePlanTarget struct {
 		Agent    func(childComplexity int) int
 		Warnings func(childComplexity int) int
+	}
+
+	DangerZoneTarget struct {
+		Agent         func(childComplexity int) int
+		AgentGlobalID func(childComplexity int) int
+		Message       func(childComplexity int) int
+		Name          func(childComplexity int) int
+		Serial        func(childComplexity int) int
+		State         func(childComplexity int) int
+		UpdatedAt     func(childComplexity int) int
 	}
 
 	DangerZoneWarning struct {
@@ -471,6 +495,11 @@ type ComplexityRoot struct {
 		SupportName    func(childComplexity int) int
 		SupportPhone   func(childComplexity int) int
 		SupportWebsite func(childComplexity int) int
+	}
+
+	ExecuteDangerZonePayload struct {
+		Operation  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	File struct {
@@ -740,6 +769,7 @@ type ComplexityRoot struct {
 		DeployApplication          func(childComplexity int, input model.DeployApplicationInput) int
 		DeployFile                 func(childComplexity int, input model.DeployFileInput) int
 		Enroll                     func(childComplexity int, input model.EnrollInput) int
+		ExecuteDangerZone          func(childComplexity int, input model.ExecuteDangerZoneInput) int
 		InviteUsers                func(childComplexity int, input model.InviteUsersInput) int
 		IssueInvitationCredentials func(childComplexity int, input model.IssueInvitationCredentialsInput) int
 		LocateAgent                func(childComplexity int, input model.LocateAgentInput) int
@@ -1004,30 +1034,31 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Agent            func(childComplexity int, id string) int
-		Agents           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
-		Application      func(childComplexity int, id string) int
-		Applications     func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
-		AuditTrail       func(childComplexity int, filter *model.AuditFilter, first *int, after *string, last *int, before *string) int
-		DeviceSlots      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.DeviceSlotFilter) int
-		EntitySettings   func(childComplexity int, entityID string) int
-		File             func(childComplexity int, id string) int
-		Files            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
-		Fleet            func(childComplexity int, id string) int
-		Fleets           func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FleetFilter, orderBy *model.FleetOrder) int
-		Gateway          func(childComplexity int) int
-		Invitation       func(childComplexity int, id string) int
-		Invitations      func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.InvitationFilter, orderBy *model.InvitationOrder) int
-		Node             func(childComplexity int, id string) int
-		Nodes            func(childComplexity int, ids []string) int
-		Overview         func(childComplexity int) int
-		Policies         func(childComplexity int) int
-		PolicyCategories func(childComplexity int) int
-		User             func(childComplexity int, id string) int
-		UserFormChoices  func(childComplexity int) int
-		Users            func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
-		Viewer           func(childComplexity int) int
-		WellKnownPaths   func(childComplexity int) int
+		Agent               func(childComplexity int, id string) int
+		Agents              func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.AgentFilter, orderBy *model.AgentOrder) int
+		Application         func(childComplexity int, id string) int
+		Applications        func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.ApplicationFilter, orderBy *model.ApplicationOrder) int
+		AuditTrail          func(childComplexity int, filter *model.AuditFilter, first *int, after *string, last *int, before *string) int
+		DangerZoneOperation func(childComplexity int, id string) int
+		DeviceSlots         func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.DeviceSlotFilter) int
+		EntitySettings      func(childComplexity int, entityID string) int
+		File                func(childComplexity int, id string) int
+		Files               func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FileFilter, orderBy *model.FileOrder) int
+		Fleet               func(childComplexity int, id string) int
+		Fleets              func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.FleetFilter, orderBy *model.FleetOrder) int
+		Gateway             func(childComplexity int) int
+		Invitation          func(childComplexity int, id string) int
+		Invitations         func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.InvitationFilter, orderBy *model.InvitationOrder) int
+		Node                func(childComplexity int, id string) int
+		Nodes               func(childComplexity int, ids []string) int
+		Overview            func(childComplexity int) int
+		Policies            func(childComplexity int) int
+		PolicyCategories    func(childComplexity int) int
+		User                func(childComplexity int, id string) int
+		UserFormChoices     func(childComplexity int) int
+		Users               func(childComplexity int, first *int, after *string, last *int, before *string, filter *model.UserFilter, orderBy *model.UserOrder) int
+		Viewer              func(childComplexity int) int
+		WellKnownPaths      func(childComplexity int) int
 	}
 
 	RedeemPinPayload struct {
@@ -1102,9 +1133,10 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		DeviceEvents     func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
-		InvitationEvents func(childComplexity int, after *string) int
-		RolloutProgress  func(childComplexity int, fleetID string) int
+		DangerZoneProgress func(childComplexity int, operationID string) int
+		DeviceEvents       func(childComplexity int, filter *model.DeviceEventFilter, after *string) int
+		InvitationEvents   func(childComplexity int, after *string) int
+		RolloutProgress    func(childComplexity int, fleetID string) int
 	}
 
 	SwitchEntityPayload struct {
@@ -2278,6 +2310,61 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreateUserPayload.UserErrors(childComplexity), true
 
+	case "DangerZoneOperation.action":
+		if e.ComplexityRoot.DangerZoneOperation.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneOperation.Action(childComplexity), true
+	case "DangerZoneOperation.deleteComputers":
+		if e.ComplexityRoot.DangerZoneOperation.DeleteComputers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneOperation.DeleteComputers(childComplexity), true
+	case "DangerZoneOperation.done":
+		if e.ComplexityRoot.DangerZoneOperation.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneOperation.Done(childComplexity), true
+	case "DangerZoneOperation.id":
+		if e.ComplexityRoot.DangerZoneOperation.GlobalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneOperation.GlobalID(childComplexity), true
+	case "DangerZoneOperation.note":
+		if e.ComplexityRoot.DangerZoneOperation.Note == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneOperation.Note(childComplexity), true
+	case "DangerZoneOperation.requestedAt":
+		if e.ComplexityRoot.DangerZoneOperation.RequestedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneOperation.RequestedAt(childComplexity), true
+	case "DangerZoneOperation.requestedBy":
+		if e.ComplexityRoot.DangerZoneOperation.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneOperation.RequestedBy(childComplexity), true
+	case "DangerZoneOperation.requestedByName":
+		if e.ComplexityRoot.DangerZoneOperation.RequestedByName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneOperation.RequestedByName(childComplexity), true
+	case "DangerZoneOperation.targets":
+		if e.ComplexityRoot.DangerZoneOperation.Targets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneOperation.Targets(childComplexity), true
+
 	case "DangerZonePlan.action":
 		if e.ComplexityRoot.DangerZonePlan.Action == nil {
 			break
@@ -2327,6 +2414,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DangerZonePlanTarget.Warnings(childComplexity), true
+
+	case "DangerZoneTarget.agent":
+		if e.ComplexityRoot.DangerZoneTarget.Agent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneTarget.Agent(childComplexity), true
+	case "DangerZoneTarget.agentId":
+		if e.ComplexityRoot.DangerZoneTarget.AgentGlobalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneTarget.AgentGlobalID(childComplexity), true
+	case "DangerZoneTarget.message":
+		if e.ComplexityRoot.DangerZoneTarget.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneTarget.Message(childComplexity), true
+	case "DangerZoneTarget.name":
+		if e.ComplexityRoot.DangerZoneTarget.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneTarget.Name(childComplexity), true
+	case "DangerZoneTarget.serial":
+		if e.ComplexityRoot.DangerZoneTarget.Serial == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneTarget.Serial(childComplexity), true
+	case "DangerZoneTarget.state":
+		if e.ComplexityRoot.DangerZoneTarget.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneTarget.State(childComplexity), true
+	case "DangerZoneTarget.updatedAt":
+		if e.ComplexityRoot.DangerZoneTarget.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DangerZoneTarget.UpdatedAt(childComplexity), true
 
 	case "DangerZoneWarning.code":
 		if e.ComplexityRoot.DangerZoneWarning.Code == nil {
@@ -2971,6 +3101,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EntitySettings.SupportWebsite(childComplexity), true
+
+	case "ExecuteDangerZonePayload.operation":
+		if e.ComplexityRoot.ExecuteDangerZonePayload.Operation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecuteDangerZonePayload.Operation(childComplexity), true
+	case "ExecuteDangerZonePayload.userErrors":
+		if e.ComplexityRoot.ExecuteDangerZonePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecuteDangerZonePayload.UserErrors(childComplexity), true
 
 	case "File.comment":
 		if e.ComplexityRoot.File.Comment == nil {
@@ -4026,6 +4169,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Enroll(childComplexity, args["input"].(model.EnrollInput)), true
+	case "Mutation.executeDangerZone":
+		if e.ComplexityRoot.Mutation.ExecuteDangerZone == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_executeDangerZone_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ExecuteDangerZone(childComplexity, args["input"].(model.ExecuteDangerZoneInput)), true
 	case "Mutation.inviteUsers":
 		if e.ComplexityRoot.Mutation.InviteUsers == nil {
 			break
@@ -5310,6 +5464,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AuditTrail(childComplexity, args["filter"].(*model.AuditFilter), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.dangerZoneOperation":
+		if e.ComplexityRoot.Query.DangerZoneOperation == nil {
+			break
+		}
+
+		args, err := ec.field_Query_dangerZoneOperation_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.DangerZoneOperation(childComplexity, args["id"].(string)), true
 	case "Query.deviceSlots":
 		if e.ComplexityRoot.Query.DeviceSlots == nil {
 			break
@@ -5691,6 +5856,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SimCard.Type(childComplexity), true
 
+	case "Subscription.dangerZoneProgress":
+		if e.ComplexityRoot.Subscription.DangerZoneProgress == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_dangerZoneProgress_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.DangerZoneProgress(childComplexity, args["operationId"].(string)), true
 	case "Subscription.deviceEvents":
 		if e.ComplexityRoot.Subscription.DeviceEvents == nil {
 			break
@@ -6785,6 +6961,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeviceSlotFilter,
 		ec.unmarshalInputEnrollInput,
 		ec.unmarshalInputEntityContactInput,
+		ec.unmarshalInputExecuteDangerZoneInput,
 		ec.unmarshalInputFileDeploymentInput,
 		ec.unmarshalInputFileFilter,
 		ec.unmarshalInputFileOrder,
@@ -7806,13 +7983,35 @@ type RedeemPinPayload {
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
-	{Name: "../schema/dangerzone.graphqls", Input: `extend type Mutation {
+	{Name: "../schema/dangerzone.graphqls", Input: `extend type Query {
+  """
+  An operation of the danger zone, for as long as it is kept (400 days): for who confirmed it, and for those who see devices
+  of its entities, who see these devices only. Null with ` + "`" + `NOT_FOUND` + "`" + ` for anybody else.
+  """
+  dangerZoneOperation("The operation's global id." id: ID!): DangerZoneOperation
+}
+
+extend type Mutation {
   """
   What an action that can't be undone would do, and to whom. It changes nothing; ` + "`" + `executeDangerZone` + "`" + ` with the plan's token
   carries it out. What the operator's rules forbid is a userError: FORBIDDEN for a profile that may not, BAD_USER_INPUT for too
   many devices, QUIET_HOURS. CANCEL_WIPE is always allowed. Any id that the viewer may not know is a NOT_FOUND at its place, and then there is no plan.
   """
   planDangerZone("What to do, and to which devices." input: PlanDangerZoneInput!): PlanDangerZonePayload!
+  """
+  Carries a plan out. It answers as soon as the operation is written down; ` + "`" + `dangerZoneProgress` + "`" + ` and ` + "`" + `dangerZoneOperation` + "`" + ` tell
+  what becomes of each device. A device that has changed since it was planned is left alone. GLPI is asked with the viewer's
+  own session: when that ends midway, what was not asked is not done.
+  """
+  executeDangerZone("The confirmation." input: ExecuteDangerZoneInput!): ExecuteDangerZonePayload!
+}
+
+extend type Subscription {
+  """
+  An operation as it is now, and again whenever something has become of a device; it completes when the operation is done.
+  Who may see it is who may see ` + "`" + `dangerZoneOperation` + "`" + `.
+  """
+  dangerZoneProgress("The operation's global id." operationId: ID!): DangerZoneOperation!
 }
 
 "What can be done to devices that can't be undone, and the taking back of one of these."
@@ -7919,6 +8118,81 @@ enum DangerZoneWarningCode {
   MAY_NEVER_CONFIRM
   "The device's computer is gone, or not the viewer's to see."
   COMPUTER_NOT_THERE
+}
+
+"The confirmation of a plan."
+input ExecuteDangerZoneInput {
+  "The plan's ` + "`" + `confirmationToken` + "`" + `."
+  confirmationToken: String!
+  "The viewer's password, where the operator wants it given again."
+  password: String
+}
+
+"The operation that was begun, or why none was."
+type ExecuteDangerZonePayload {
+  "The operation as it was written down; null where it was refused."
+  operation: DangerZoneOperation
+  """
+  Why it was refused. ` + "`" + `CONFIRMATION_INVALID` + "`" + `: the token is not one, or is another viewer's or session's, was used before or
+  is too old; which of these is not told.
+  """
+  userErrors: [UserError!]!
+}
+
+"An action on devices that somebody confirmed, and what became of each of them."
+type DangerZoneOperation implements Node {
+  "The operation's global id."
+  id: ID!
+  "What is done."
+  action: DangerZoneAction!
+  "Whether the devices' computers are deleted too."
+  deleteComputers: Boolean!
+  "Who confirmed it; null where the viewer may not know them."
+  requestedBy: User
+  "The user name, at that time, of who confirmed it."
+  requestedByName: String!
+  "When it was confirmed."
+  requestedAt: DateTime!
+  "Why, in the words of who planned it; null where they gave none."
+  note: String
+  "The devices, in the order of the plan: those that the viewer may see."
+  targets: [DangerZoneTarget!]!
+  "Whether it is known what became of each of these."
+  done: Boolean!
+}
+
+"What became of one device of an operation."
+type DangerZoneTarget {
+  "The id of the device's agent, also when it is gone."
+  agentId: ID!
+  "The device as it is now; null when it is gone, or the viewer may not see it."
+  agent: Agent
+  "The agent's name when it was confirmed."
+  name: String!
+  "The device's serial number then; null for none."
+  serial: String
+  "What is known to have become of it."
+  state: DangerZoneTargetState!
+  "Why it is in that state, in English, for a person."
+  message: String!
+  "When state or message changed last."
+  updatedAt: DateTime!
+}
+
+"What can have become of a device. The last four are final."
+enum DangerZoneTargetState {
+  "It is written down, and GLPI was asked or is about to be."
+  REQUESTED
+  "The command was seen on the broker: it runs as soon as the device hears it."
+  DISPATCHED
+  "It is done: the device said or showed it, its row is gone from GLPI, or the wipe is taken back on both sides."
+  COMPLETED
+  "It was not done, or was taken back: see the message."
+  FAILED
+  "GLPI said yes, but nothing of it can be seen."
+  UNVERIFIED
+  "Nothing was heard of it for too long."
+  EXPIRED
 }
 `, BuiltIn: false},
 	{Name: "../schema/deviceslot.graphqls", Input: `extend type Query {
@@ -9815,6 +10089,8 @@ enum UserErrorCode {
   QUIET_HOURS
   "The operator of the gateway wants the password given again."
   PASSWORD_NEEDED
+  "The confirmation can't be used: plan again."
+  CONFIRMATION_INVALID
 }
 `, BuiltIn: false},
 	{Name: "../schema/settings.graphqls", Input: `"""
@@ -11261,6 +11537,30 @@ func (ec *executionContext) childFields_CreateUserPayload(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type CreateUserPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DangerZoneOperation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_DangerZoneOperation_id(ctx, field)
+	case "action":
+		return ec.fieldContext_DangerZoneOperation_action(ctx, field)
+	case "deleteComputers":
+		return ec.fieldContext_DangerZoneOperation_deleteComputers(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_DangerZoneOperation_requestedBy(ctx, field)
+	case "requestedByName":
+		return ec.fieldContext_DangerZoneOperation_requestedByName(ctx, field)
+	case "requestedAt":
+		return ec.fieldContext_DangerZoneOperation_requestedAt(ctx, field)
+	case "note":
+		return ec.fieldContext_DangerZoneOperation_note(ctx, field)
+	case "targets":
+		return ec.fieldContext_DangerZoneOperation_targets(ctx, field)
+	case "done":
+		return ec.fieldContext_DangerZoneOperation_done(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DangerZoneOperation", field.Name)
+}
+
 func (ec *executionContext) childFields_DangerZonePlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "confirmationToken":
@@ -11287,6 +11587,26 @@ func (ec *executionContext) childFields_DangerZonePlanTarget(ctx context.Context
 		return ec.fieldContext_DangerZonePlanTarget_warnings(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DangerZonePlanTarget", field.Name)
+}
+
+func (ec *executionContext) childFields_DangerZoneTarget(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "agentId":
+		return ec.fieldContext_DangerZoneTarget_agentId(ctx, field)
+	case "agent":
+		return ec.fieldContext_DangerZoneTarget_agent(ctx, field)
+	case "name":
+		return ec.fieldContext_DangerZoneTarget_name(ctx, field)
+	case "serial":
+		return ec.fieldContext_DangerZoneTarget_serial(ctx, field)
+	case "state":
+		return ec.fieldContext_DangerZoneTarget_state(ctx, field)
+	case "message":
+		return ec.fieldContext_DangerZoneTarget_message(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_DangerZoneTarget_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DangerZoneTarget", field.Name)
 }
 
 func (ec *executionContext) childFields_DangerZoneWarning(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11623,6 +11943,16 @@ func (ec *executionContext) childFields_EntitySettings(ctx context.Context, fiel
 		return ec.fieldContext_EntitySettings_missingRights(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EntitySettings", field.Name)
+}
+
+func (ec *executionContext) childFields_ExecuteDangerZonePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "operation":
+		return ec.fieldContext_ExecuteDangerZonePayload_operation(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ExecuteDangerZonePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExecuteDangerZonePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_File(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -2,7 +2,7 @@ package dangerzone
 
 import (
 	"context"
-	"fmt"
+	"slices"
 
 	"fleetgate/glpiproxy"
 	"fleetgate/internal/audit"
@@ -96,12 +96,15 @@ func (d *Desk) target(c Confirmed, scope *glpiproxy.Scope, seen sight, agentID i
 
 // record writes to the audit trail.
 func (d *Desk) record(ctx context.Context, op *Operation, outcome string) error {
-	targets := []string{d.o.GlobalID("DangerZoneOperation", op.ID)}
-	for _, t := range op.Targets {
-		targets = append(targets, d.o.GlobalID("Agent", t.AgentID))
+	entry := audit.Entry{
+		At: d.now(), Deed: d.o.GlobalID("DangerZoneOperation", op.ID), Who: audit.Person(op.Username, op.UserID), From: op.From,
+		What: "executeDangerZone " + string(op.Action), Outcome: outcome, Note: op.Note,
 	}
-	return d.o.Audit.Append(ctx, audit.Entry{
-		At: d.now(), Who: fmt.Sprintf("%s (%d)", op.Username, op.UserID), From: op.From,
-		What: "executeDangerZone " + string(op.Action), Targets: targets, Outcome: outcome, Note: op.Note,
-	})
+	for _, t := range op.Targets {
+		entry.Targets = append(entry.Targets, d.o.GlobalID("Agent", t.AgentID))
+		entry.Entities = append(entry.Entities, t.EntityID)
+	}
+	slices.Sort(entry.Entities)
+	entry.Entities = slices.Compact(entry.Entities)
+	return d.o.Audit.Append(ctx, entry)
 }

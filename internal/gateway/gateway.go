@@ -88,15 +88,14 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	if g.invitations, err = g.openInvitations(s, secret); err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
-	trail := audit.NewTrail(g.store)
+	trail, err := g.openTrail(s)
+	if err != nil {
+		return nil, errors.Join(err, g.store.Close())
+	}
 	if g.dangerZone, err = g.openDangerZone(s, secret, trail); err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
 	rules, err := rulesOf(s)
-	if err != nil {
-		return nil, errors.Join(err, g.store.Close())
-	}
-	trail, err := g.openTrail(s)
 	if err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
