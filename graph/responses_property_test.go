@@ -24,9 +24,12 @@ func TestKeptResponsesCanBeTrusted(t *testing.T) {
 	if os.Getenv("FLEETGATE_REAL") != "" {
 		budget = 30 * time.Second
 	}
-	if err := flag.Set("rapid.checks", "1"); err != nil { // a check lasts some seconds: their number is up to the budget
+	checks := flag.Lookup("rapid.checks").Value
+	before := checks.String()
+	if err := checks.Set("1"); err != nil { // a check lasts some seconds: their number is up to the budget
 		t.Fatal(err)
 	}
+	defer func() { _ = checks.Set(before) }() // it is the other tests' too
 	a := newAudience(t)
 	for began := time.Now(); time.Since(began) < budget && !t.Failed(); {
 		rapid.Check(t, func(r *rapid.T) {
