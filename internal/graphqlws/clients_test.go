@@ -8,8 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 
 	"fleetgate/internal/graphqlws"
 )
@@ -20,14 +23,7 @@ func TestClientLibraries(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	folder := installClients(ctx, t)
-	_, address := serve(t, graphqlws.Options{
-		Init: func(ctx context.Context, payload map[string]any) (context.Context, error) {
-			if payload["token"] == "expired" {
-				return nil, &graphqlws.CloseError{Code: graphqlws.CloseForbidden, Reason: "the sign-in has expired"}
-			}
-			return ctx, nil
-		},
-	})
+	_, address := serve(t, graphqlws.Options{InitTimeout: time.Second, Init: letIn()})
 	node := exec.CommandContext(ctx, "node", "client.mjs", address)
 	node.Dir = folder
 	var complaints bytes.Buffer
@@ -38,6 +34,8 @@ func TestClientLibraries(t *testing.T) {
 	}
 
 	want := map[string]string{
+		"ended":        `[{"data":{"forever":1}},{"failed":{"code":4403,"reason":"session ended"}}]`,
+		"restarted":    `[{"data":{"forever":1}},{"data":{"forever":1}}]`,
 		"query":        `[{"data":{"hello":"world"}}]`,
 		"mutation":     `[{"data":{"set":3}}]`,
 		"subscription": `[{"data":{"count":1}},{"data":{"count":2}},{"data":{"count":3}}]`,
@@ -52,6 +50,21 @@ func TestClientLibraries(t *testing.T) {
 		"older: subscription": `[{"data":{"count":1}},{"data":{"count":2}}]`,
 		"older: invalid":      `[{"failed":"Cannot query field \"hallo\" on type \"Query\". Did you mean \"hello\"?"}]`,
 		"older: refused":      `{"message":"the sign-in has expired"}`,
+		"older: unsubscribed": `[{"data":{"forever":1}},{"data":{"hello":"world"}}]`,
+		"older: at once": `[[{"data":{"hello":"world"}}],[{"data":{"count":1}},{"data":{"count":2}}],` +
+			`[{"data":{"set":4}}]]`,
+	}
+	for _, protocol := range []string{modern, legacy} {
+		for scenario, closed := range map[string]string{
+			"nonsense":  `{"code":4400,"reason":"invalid message"}`,
+			"too early": `{"code":4401,"reason":"unauthorized: send connection_init and wait for its answer"}`,
+			"refused":   `{"code":4403,"reason":"the sign-in has expired"}`,
+			"silent":    `{"code":4408,"reason":"connection initialisation timeout"}`,
+			"same id":   `{"code":4409,"reason":"subscriber for a already exists"}`,
+			"twice":     `{"code":4429,"reason":"too many initialisation requests"}`,
+		} {
+			want[protocol+": "+scenario] = closed
+		}
 	}
 	lines := bufio.NewScanner(bytes.NewReader(output))
 	for lines.Scan() {
@@ -69,6 +82,29 @@ func TestClientLibraries(t *testing.T) {
 	}
 	for scenario := range want {
 		t.Errorf("%s: not reported", scenario)
+	}
+}
+
+// letIn is an Init by what the token says.
+func letIn() func(context.Context, map[string]any) (context.Context, error) {
+	var restarted atomic.Bool
+	ending := func(ctx context.Context, why *graphqlws.CloseError) context.Context {
+		ctx, cancel := context.WithCancelCause(ctx)
+		time.AfterFunc(200*time.Millisecond, func() { cancel(why) })
+		return ctx
+	}
+	return func(ctx context.Context, payload map[string]any) (context.Context, error) {
+		switch payload["token"] {
+		case "expired":
+			return nil, &graphqlws.CloseError{Code: graphqlws.CloseForbidden, Reason: "the sign-in has expired"}
+		case "ending":
+			return ending(ctx, &graphqlws.CloseError{Code: graphqlws.CloseForbidden, Reason: "session ended"}), nil
+		case "restarting":
+			if !restarted.Swap(true) {
+				return ending(ctx, &graphqlws.CloseError{Code: websocket.CloseServiceRestart, Reason: "restart"}), nil
+			}
+		}
+		return ctx, nil
 	}
 }
 

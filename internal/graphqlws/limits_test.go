@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -209,10 +210,25 @@ func TestASessionThatEndsCompletesNothing(t *testing.T) {
 	})
 }
 
-// TestConnectionsComeAndGo leaves goroutines, counts or connections behind when something is not let go of.
+// TestConnectionsComeAndGo leaves goroutines, counts, members or connections behind when something is not let go of.
 func TestConnectionsComeAndGo(t *testing.T) {
+	t.Run("alone", func(t *testing.T) { manyComeAndGo(t, nil) })
+	t.Run("together", func(t *testing.T) {
+		g := &group{}
+		manyComeAndGo(t, func(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext, to delivery.Receiver) (func(), bool) {
+			leave, ok := g.share(ctx, exec, op, to)
+			to.Deliver(result(1))
+			return leave, ok
+		})
+		if n := g.size(); n != 0 {
+			t.Errorf("%d are still members", n)
+		}
+	})
+}
+
+func manyComeAndGo(t *testing.T, share delivery.Share) {
 	registry := prometheus.NewPedanticRegistry()
-	_, address := serve(t, graphqlws.Options{Registerer: registry})
+	_, address := serve(t, graphqlws.Options{Registerer: registry, Share: share})
 	const workers, rounds = 10, 100
 	var group errgroup.Group
 	for worker := range workers {

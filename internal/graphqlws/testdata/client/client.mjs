@@ -41,10 +41,43 @@ async function modern() {
   report('refused', await results(refused, '{hello}'));
   await refused.dispose();
 
+  const ending = open({ connectionParams: { token: 'ending' } });
+  report('ended', await results(ending, 'subscription{forever}'));
+  await ending.dispose();
+
+  // 1012 is no end: the client connects again by itself and goes on.
+  const restarting = open({ connectionParams: { token: 'restarting' }, retryAttempts: 3, retryWait: async () => {} });
+  report('restarted', await results(restarting, 'subscription{forever}', 2));
+  await restarting.dispose();
+
   const pinging = open({ keepAlive: 20, lazy: false });
   const pong = new Promise((resolve) => pinging.on('pong', (received) => resolve(received)));
   report('pong', await pong);
   await pinging.dispose();
+}
+
+// closed says messages to a fresh socket, each after an answer to the one before where one is due, and tells how it ends.
+function closed(protocol, ...messages) {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, protocol);
+    socket.on('open', () => messages.forEach((message) => socket.send(JSON.stringify(message))));
+    socket.on('error', reject);
+    socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
+  });
+}
+
+async function codes() {
+  const init = { type: 'connection_init' };
+  for (const [protocol, start] of [['graphql-transport-ws', 'subscribe'], ['graphql-ws', 'start']]) {
+    const operation = { type: start, id: 'a', payload: { query: 'subscription{forever}' } };
+    const about = (name) => `${protocol}: ${name}`;
+    report(about('nonsense'), await closed(protocol, init, { type: 'dance' }));
+    report(about('too early'), await closed(protocol, operation));
+    report(about('refused'), await closed(protocol, { ...init, payload: { token: 'expired' } }));
+    report(about('silent'), await closed(protocol));
+    report(about('same id'), await closed(protocol, init, operation, operation));
+    report(about('twice'), await closed(protocol, init, init));
+  }
 }
 
 async function legacy() {
@@ -60,6 +93,15 @@ async function legacy() {
   report('older: query', await run('{hello}'));
   report('older: subscription', await run('subscription{count(to:2)}'));
   report('older: invalid', await run('{hallo}'));
+  report('older: at once', await Promise.all(['{hello}', 'subscription{count(to:2)}', 'mutation{set(value:4)}'].map(run)));
+  report('older: unsubscribed', await new Promise((resolve) => {
+    const running = client.request({ query: 'subscription{forever}' }).subscribe({
+      next: async (result) => {
+        running.unsubscribe();
+        resolve([result, ...await run('{hello}')]);
+      },
+    });
+  }));
   client.close();
 
   let refused;
@@ -72,4 +114,5 @@ async function legacy() {
 }
 
 await modern();
+await codes();
 await legacy();
