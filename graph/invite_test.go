@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"fleetgate/graph/model"
 	"fleetgate/internal/sim/glpi"
@@ -178,6 +180,20 @@ func TestTheInvitersWordsReachTheInvited(t *testing.T) {
 	}
 }
 
+// watchWrites counts how many calls of a kind GLPI has at once; most tells the highest number so far.
+func (w *world) watchWrites(call string) (most func() int64) {
+	var now, highest atomic.Int64
+	w.setStand(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method+" "+r.URL.Path == call {
+			highest.Store(max(highest.Load(), now.Add(1)))
+			defer now.Add(-1)
+			time.Sleep(5 * time.Millisecond) // so that those at once meet
+		}
+		w.glpi.ServeHTTP(rw, r)
+	}))
+	return highest.Load
+}
+
 func TestInvitingFiveHundred(t *testing.T) {
 	w := newWorldOf(t, glpi.Options{}, withService)
 	token := w.signIn("admin@acme.test")
@@ -189,8 +205,24 @@ func TestInvitingFiveHundred(t *testing.T) {
 	invitees[7] = map[string]any{"userId": model.GlobalID("User", 99999)}
 	invitees[250] = map[string]any{"email": "person3@bulk.test"}
 	invitees[499]["slots"] = 99
+	known := w.invite(token, map[string]any{"email": "known@mail.test"}).at("results", 0, "invitation", "id")
+	progress := w.subscribe(token, invitationEvents, map[string]any{"after": w.invitationCursor(token, known)})
 	var a answer
+	var ended atomic.Bool
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		if first := w.hears(progress); first.at("invitationEvents", "kind") != "CREATED" || ended.Load() {
+			t.Errorf("progress begins with %s, and at the end: %t", first.text, ended.Load())
+		}
+	}()
+	busiest := w.watchWrites("POST /apirest.php/PluginFlyvemdmInvitation")
 	calls := w.callsOf(func() { a = w.invite(token, invitees...) })
+	ended.Store(true)
+	<-told
+	if most := busiest(); most != 1 {
+		t.Errorf("GLPI made invitations in %d calls at a time", most)
+	}
 	if n := len(a.at("results").([]any)); n != 500 {
 		t.Fatalf("%d results", n)
 	}
