@@ -2,18 +2,22 @@ package dangerzone_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"fleetgate/glpiproxy"
 	"fleetgate/internal/audit"
 	"fleetgate/internal/dangerzone"
 	"fleetgate/internal/sim/broker"
+	"fleetgate/internal/store"
 )
 
 // Devices that never answer are waited for, and then it is said so.
@@ -244,10 +248,28 @@ func TestManyDevicesAreToldAtABoundedRate(t *testing.T) {
 // Two replicas share a store: a confirmation is good for one operation on both, one that leads follows what the other
 // began, and both read it.
 func TestReplicasShareOperations(t *testing.T) {
-	r := newRig(t, 20)
+	t.Run("a file", func(t *testing.T) {
+		r := newRig(t, 20)
+		shareOperations(t, r, func() store.Store { return r.store })
+	})
+	t.Run("Redis", func(t *testing.T) {
+		host := startRedis(t)
+		shareOperations(t, newRig(t, 20), func() store.Store {
+			s, err := store.OpenRedis("redis://" + host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
+		})
+	})
+}
+
+func shareOperations(t *testing.T, r *rig, open func() store.Store) {
 	leads := atomic.Bool{}
-	leader := r.start(func(o *dangerzone.Options) { o.Leads = leads.Load })
-	other := r.start(func(o *dangerzone.Options) { o.Leads = func() bool { return !leads.Load() } })
+	first, second := open(), open() // which end after the replicas
+	leader := r.start(func(o *dangerzone.Options) { o.Store, o.Leads = first, leads.Load })
+	other := r.start(func(o *dangerzone.Options) { o.Store, o.Leads = second, func() bool { return !leads.Load() } })
 	leads.Store(true)
 	s := r.signIn()
 	c := r.confirmed(leader, s, dangerzone.Wipe, r.devs[0])
@@ -326,4 +348,55 @@ func TestAWipeIsTakenBackWhenTheBrokerLets(t *testing.T) {
 	if kept := r.kept(d, device); slices.Contains(kept, "Wipe") {
 		t.Errorf("the broker keeps %q", kept)
 	}
+}
+
+// GLPI refuses a deletion, or fails in the middle of one: that is told with its reason, and planned again it is finished.
+func TestAHalfDeletedAgentIsFinished(t *testing.T) {
+	r := newRig(t, 20)
+	d, s := r.start(nil), r.signIn()
+	scope, err := s.Scope(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.glpi.SetConfig("flyvemdm", "guest_profiles_id", "9999")
+	op := r.reaches(d, r.begin(d, s, dangerzone.Delete, r.devs[0]), dangerzone.Failed, 1)
+	if words := op.Targets[0].Message; !strings.Contains(words, "guest user profile") || !strings.Contains(words, "plan it again") {
+		t.Errorf("got %q", words)
+	}
+	r.glpi.SetConfig("flyvemdm", "guest_profiles_id", strconv.Itoa(scope.GuestProfileID))
+	r.reaches(d, r.begin(d, s, dangerzone.Delete, r.devs[0]), dangerzone.Completed, 1)
+
+	// What GLPI refuses once, as when its own cleaning up got in its way, is tried a second time.
+	failed := atomic.Bool{}
+	r.inTrouble(func(rw http.ResponseWriter, q *http.Request, serve http.Handler) {
+		if q.Method == http.MethodDelete && failed.CompareAndSwap(false, true) {
+			rw.Header().Set("Content-Type", "application/json")
+			rw.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(rw, `["ERROR_GLPI_DELETE",[{"%d":false,"message":"Failed to delete MQTT user for the device"}]]`, r.devs[1].AgentID)
+			return
+		}
+		serve.ServeHTTP(rw, q)
+	})
+	r.reaches(d, r.begin(d, s, dangerzone.Delete, r.devs[1]), dangerzone.Completed, 1)
+	if !failed.Load() {
+		t.Error("GLPI refused nothing")
+	}
+}
+
+// Without an account of its own the gateway sees with the eyes of who asked, and after a restart with those of who reads.
+func TestWhoReadsAnOperationHelpsToFollowIt(t *testing.T) {
+	r := newRig(t, 20)
+	alone := func(o *dangerzone.Options) { o.Service = nil }
+	d, s := r.start(alone), r.signIn()
+	id := r.begin(d, s, dangerzone.Unenroll, r.devs[0])
+	r.reaches(d, id, dangerzone.Dispatched, 1)
+	d.end()
+	next := r.start(alone)
+	if _, err := glpiproxy.DeleteMany[glpiproxy.Agent](t.Context(), s, []int{r.devs[0].AgentID}); err != nil {
+		t.Fatal(err)
+	}
+	r.pass(time.Second)
+	next.Lend(id, r.signIn())
+	r.reaches(next, id, dangerzone.Completed, 1)
+	r.comesTrue("the broker keeps nothing of it", func() bool { return len(r.kept(next, r.devs[0])) == 0 })
 }

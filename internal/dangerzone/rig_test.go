@@ -35,7 +35,7 @@ type rig struct {
 	glpi   *glpi.Server
 	demo   glpi.Demo
 	client *glpiproxy.Client
-	store  *store.File
+	store  store.Store
 	medium *medium
 	devs   []glpi.DemoDevice // of ACME
 
