@@ -43,7 +43,10 @@ func TestQuickRun(t *testing.T) {
 	if !strings.HasPrefix(report, "# Kept\n\n<!-- bench: reads -->\n\n### Reads\n") || !strings.Contains(report, "kept too") || strings.Contains(report, "of the last run") {
 		t.Errorf("the section is not where it was: %s", report)
 	}
-	for _, want := range []string{"### Fan-out\n", "### More subscribers\n", "### More documents\n", "### More devices\n", "### Reads\n", "| Mosquitto |", yogaName, gqlgenName, bareName} {
+	for _, want := range []string{
+		"### Fan-out\n", "### More subscribers\n", "### More documents\n", "### More devices\n", "### Reads\n", "| Mosquitto |", gatewayName + ", SSE |", bareName + " |",
+		"| 40 | " + gatewayName + " |", "| 10 | " + mosquittoName + " |", "| 10 | " + yogaName + " |", "| 10 | " + gqlgenName + " |",
+	} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report has no %q", want)
 		}

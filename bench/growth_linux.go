@@ -13,7 +13,7 @@ import (
 func growth(ctx context.Context, b *bench) (section, error) {
 	s := section{title: "More subscribers", text: fmt.Sprintf("The same as fan-out over graphql-transport-ws, with a growing crowd: "+
 		"memory before events flow, and CPU while they do. The peers have %d subscribers at most, since Mosquitto takes minutes to let more in.", b.peerCrowd)}
-	servers := []string{}
+	servers := []string{gatewayName, mosquittoName, yogaName, gqlgenName}
 	byServer := map[string][]cost{}
 	for _, name := range servers {
 		costs, err := b.grow(ctx, name)
