@@ -70,7 +70,7 @@ func (o origins) cors(next http.Handler) http.Handler {
 		AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost},
 		AllowedHeaders: append([]string{"Accept", "Content-Type", "Range", "If-Range", "If-None-Match",
 			"Apollographql-Client-Name", "Apollographql-Client-Version"}, preflightHeaders...),
-		ExposedHeaders: []string{"Retry-After", requestIDHeader, "Accept-Ranges", "Content-Disposition", "Content-Range", "Etag"},
+		ExposedHeaders: []string{"Retry-After", requestIDHeader, cacheHeader, "Accept-Ranges", "Content-Disposition", "Content-Range", "Etag"},
 		MaxAge:         600,
 	}).Handler(next)
 }
