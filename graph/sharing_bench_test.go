@@ -77,7 +77,7 @@ func BenchmarkSharing(b *testing.B) {
 			}
 			want := begun + int64(b.N*c.members)
 			for mine.Load() < want {
-				time.Sleep(50 * time.Microsecond)
+				time.Sleep(time.Millisecond)
 			}
 			b.StopTimer()
 			runtime.ReadMemStats(&after)
