@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"fleetgate/graph"
 	"fleetgate/graph/model"
 	"fleetgate/internal/sim/glpi"
@@ -300,4 +302,31 @@ func TestSocketsShareExecutions(t *testing.T) {
 			t.Errorf("the metrics lack %s", line)
 		}
 	}
+}
+
+// A transport that knows nothing of sharing, such as gqlgen's own, gets the same events, until the viewer may not see any.
+func TestATransportThatExecutesByItself(t *testing.T) {
+	w := newShareWorld(t)
+	ada := w.signIn("admin@acme.test")
+	ctx := graphql.StartOperationTrace(ada.ctx)
+	op, errs := w.exec.CreateOperationContext(ctx, &graphql.RawParams{Query: plainEvents})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	responses, ctx := w.exec.DispatchOperation(ctx, op)
+	in := w.subscribe(ada, plainEvents, nil)
+	defer in.leave()
+	for _, r := range in.wait(t, len(w.locate(w.demo.Devices[0]))) {
+		response := responses(ctx)
+		if response == nil || len(response.Errors) > 0 || !strings.Contains(string(response.Data), r.Cursor) {
+			t.Fatalf("got %+v, want %s", response, r.JSON)
+		}
+	}
+	_ = w.plain.Resume(ada.session.Token()).End(t.Context())
+	w.late.Add(int64(time.Minute))
+	w.desk.ScopeChanged(ada.session.Token())
+	if response := responses(ctx); response != nil {
+		t.Errorf("after the session's end came %s", response.Data)
+	}
+	eventually(t, func() bool { return graph.OpenStreams(w.shared) == 0 })
 }
