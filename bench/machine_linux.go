@@ -47,6 +47,9 @@ func (b *bench) kind() string {
 	if b.subscribers == quickSizes.subscribers {
 		return "a quick run, which says nothing about speed"
 	}
+	if b.only != "" {
+		return "of " + b.only + " alone; the other parts are of an earlier run"
+	}
 	return "a full run"
 }
 

@@ -94,7 +94,7 @@ func names() (all []string) {
 }
 
 func run(ctx context.Context, quick bool, only, out, gateway string) error {
-	b := &bench{sizes: fullSizes, gateway: gateway, log: func(format string, arguments ...any) {
+	b := &bench{sizes: fullSizes, gateway: gateway, only: only, log: func(format string, arguments ...any) {
 		fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", arguments...)
 	}}
 	if quick {

@@ -39,6 +39,7 @@ type bench struct {
 	folder          string // temporary
 	own             string // this program, which plays some of the servers
 	gateway         string // the built binary
+	only            string // the measurements that were asked for; "": all
 	mostSubscribers int    // that a server can have open on this machine
 	root            string // of the module
 	log             func(format string, arguments ...any)
