@@ -14,7 +14,7 @@ func TestGrowth(t *testing.T) {
 	for _, test := range []struct {
 		live uint64
 		want int
-	}{{0, 1000}, {1 << 20, 1000}, {16 << 20, 300}, {32 << 20, 100}, {40 << 20, 100}, {1 << 40, 100}} {
+	}{{0, 1000}, {1 << 20, 1000}, {16 << 20, 300}, {32 << 20, 100}, {40 << 20, 60}, {64 << 20, 40}, {1 << 40, 40}} {
 		if got := growth(test.live); got != test.want {
 			t.Errorf("%d bytes in use may grow by %d %%, want %d", test.live, got, test.want)
 		}
