@@ -36,6 +36,9 @@ type screen struct {
 	dark          bool
 }
 
+// density is how many pixels of the screen a CSS pixel has.
+const density = 2
+
 // openTab starts a browser, without scripts.
 func openTab(t *testing.T, s screen) *tab {
 	t.Helper()
@@ -60,7 +63,7 @@ func openTab(t *testing.T, s screen) *tab {
 	tab.call("Page.enable", nil, nil)
 	tab.call("Network.enable", nil, nil)
 	tab.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": true}, nil)
-	tab.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": s.width, "height": s.height, "deviceScaleFactor": 2, "mobile": s.mobile}, nil)
+	tab.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": s.width, "height": s.height, "deviceScaleFactor": density, "mobile": s.mobile}, nil)
 	tab.call("Network.setExtraHTTPHeaders", map[string]any{"headers": map[string]string{"Accept-Language": s.languages}}, nil)
 	if s.dark {
 		tab.call("Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]string{"name": "prefers-color-scheme", "value": "dark"}}}, nil)
@@ -208,4 +211,20 @@ func (b *tab) picture(name string, whole bool) image.Image {
 		b.t.Fatal(err)
 	}
 	return seen
+}
+
+// rounded is how much is left out of what is cut, in CSS pixels: corners, in which the ground shows.
+const rounded = 12
+
+// cut is the part of a picture that shows the first element of a selector.
+func (b *tab) cut(picture image.Image, selector string) image.Image {
+	b.t.Helper()
+	x, y, width, height := b.box(selector)
+	part := image.Rect(int(x*density), int(y*density), int((x+width)*density), int((y+height)*density)).Inset(rounded * density)
+	if !part.In(picture.Bounds()) {
+		b.t.Fatalf("%s is at %v, of which the picture shows %v", selector, part, picture.Bounds())
+	}
+	return picture.(interface {
+		SubImage(image.Rectangle) image.Image
+	}).SubImage(part)
 }

@@ -78,7 +78,7 @@ func TestTheInvitationsPageInABrowser(t *testing.T) {
 			if x, y, width, height := browser.box(`a.button[href^="flyve:"]`); height < 44 || width < 200 || x < 0 || y+height > float64(c.on.height) && !c.whole {
 				t.Errorf("the button is at %.0f,%.0f, of %.0f x %.0f", x, y, width, height)
 			}
-			if text := readQR(t, browser.picture("page-"+name, c.whole)); text != person.deeplink {
+			if text := readQR(t, browser.cut(browser.picture("page-"+name, c.whole), ".qr svg")); text != person.deeplink {
 				t.Errorf("the code on the screen reads %.60q", text)
 			}
 			for _, asked := range browser.asked {
@@ -97,18 +97,26 @@ func TestTheInvitationsPageInABrowser(t *testing.T) {
 	}
 }
 
-// readQR reads the QR code in a picture of a screen, as a camera does.
+// readQR reads the QR code in a picture, as a camera does that is held at it: it tries until it has it.
 func readQR(t *testing.T, picture image.Image) string {
 	t.Helper()
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
-	if err != nil {
-		t.Fatal(err)
+	source := gozxing.NewLuminanceSourceFromImage(picture)
+	var failed error
+	for _, binarizer := range []gozxing.Binarizer{gozxing.NewHybridBinarizer(source), gozxing.NewGlobalHistgramBinarizer(source)} {
+		for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_TRY_HARDER, gozxing.DecodeHintType_PURE_BARCODE} {
+			bitmap, err := gozxing.NewBinaryBitmap(binarizer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{hint: true})
+			if err == nil {
+				return read.GetText()
+			}
+			failed = err
+		}
 	}
-	read, err := qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
-	if err != nil {
-		t.Fatalf("no code can be read off the screen: %v", err)
-	}
-	return read.GetText()
+	t.Fatalf("no code can be read off the screen: %v", failed)
+	return ""
 }
 
 // What became of an invitation is not told to whoever has its link: expired, ended, used and deleted ones have the page of
