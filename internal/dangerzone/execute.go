@@ -102,7 +102,9 @@ func (d *Desk) record(ctx context.Context, op *Operation, outcome string) error 
 	}
 	for _, t := range op.Targets {
 		entry.Targets = append(entry.Targets, d.o.GlobalID("Agent", t.AgentID))
-		entry.Entities = append(entry.Entities, t.EntityID)
+		if t.Step != waiting || t.ComputerID > 0 || t.Name != "" { // else it was gone: nobody knows from where
+			entry.Entities = append(entry.Entities, t.EntityID)
+		}
 	}
 	slices.Sort(entry.Entities)
 	entry.Entities = slices.Compact(entry.Entities)
