@@ -26,7 +26,8 @@ func fanout(ctx context.Context, b *bench) (section, error) {
 		"before, so that no server can put two into one write; %d events a round, the median of %d rounds. Then %d events at once, after "+
 		"which memory is read again. At Fleetgate they are %d viewers who signed in, all of one company, who see some of the devices and "+
 		"want some kinds of events; %d more subscribers are of another company, who must get nothing of this (but do hear of their own "+
-		"devices), and count for memory. Nobody signs in at the peers. Every message is held to be the right one, in order and JSON.",
+		"devices), and count for memory. Nobody signs in at the peers. Memory is what the process grew by: one that had room left from "+
+		"signing viewers in grows by less, so look at the whole process under \"More subscribers\" too. Every message is held to be the right one, in order and JSON.",
 		b.subscribers, b.events, b.rounds, b.burst, b.viewers, b.strangers)}
 	t := table{head: []string{"", "CPU a delivery", "of Mosquitto's", "To all of them", "Memory a subscriber", "after a burst"}}
 	row := func(name string, c cost) {
