@@ -103,7 +103,7 @@ func TestScopeForms(t *testing.T) {
 					t.Errorf("entity %d of %v", id, got.EntityIDs)
 				}
 			}
-			got.Rights, got.location, got.fingerprint = nil, nil, ""
+			got.Rights, got.location, got.fingerprint, got.visibility = nil, nil, "", ""
 			if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 				t.Errorf("\n%+v, want\n%+v", got, want)
 			}
