@@ -123,11 +123,12 @@ func (c *crowd) person(r *rapid.T) *person {
 	return rapid.SampledFrom(c.people).Draw(r, "person")
 }
 
-// documents ask for fields that all see, that some profiles don't, and that depend on the person.
+// documents ask for fields that all see, that some profiles don't, and that depend on the person; not for what a device said last,
+// which depends on when one looks.
 var documents = []string{
 	`cursor kind serial entityId`,
-	`kind agent { name wipeRequested entity { name } presence { state } }`,
-	`kind agent { fleet { name tasks { policy { name } } } computer { serial model os { name } } lastPosition { latitude } }`,
+	`kind agent { name wipeRequested entity { name completeName } }`,
+	`kind agent { fleet { name tasks { policy { name } } } computer { serial model os { name } } positions(first: 1) { totalCount } }`,
 	`kind agent { tasks { task { id } status { state } } positions(first: 2) { totalCount } }`,
 	`kind agent { version computer { memoryBytes processors { name } batteries { name } disks { name totalBytes } networkPorts { name ips }
     installedApplications(first: 2) { totalCount nodes { name } } } fleet { rollout { counts { total } tasks { percentDone } } }
