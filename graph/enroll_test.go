@@ -303,6 +303,7 @@ func TestAnEnrolmentThatFailsHalfWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			email := strings.ReplaceAll(strings.ReplaceAll(name, " ", "."), "'", "") + "@acme.test"
+			serial := fmt.Sprint("SN-HALF", len(name)) // nobody takes over the other one's
 			invited := w.invite(token, map[string]any{"email": email}).at("results", 0, "invitation")
 			id := invited.(map[string]any)["id"]
 			next := w.subscribe(token, invitationEvents, map[string]any{"after": w.invitationCursor(token, id)})
@@ -311,7 +312,7 @@ func TestAnEnrolmentThatFailsHalfWay(t *testing.T) {
 					w.glpi.ServeHTTP(rw, r)
 				}
 			})
-			a := w.must("", enrollQuery, application(w.linkMailed(email), email, "SN-HALF", nil))
+			a := w.must("", enrollQuery, application(w.linkMailed(email), email, serial, nil))
 			w.standIn(nil)
 			if a.at("enroll", "userErrors", 0, "code") != "INVITATION_CONSUMED" || a.at("enroll", "agent") != nil {
 				t.Errorf("got %s", a.text)
@@ -319,7 +320,7 @@ func TestAnEnrolmentThatFailsHalfWay(t *testing.T) {
 			if a := w.hears(next); a.at("invitationEvents", "kind") != "FAILED" || a.at("invitationEvents", "invitationId") != id {
 				t.Errorf("the administrator hears %s", a.text)
 			}
-			if a := w.must("", enrollQuery, application(w.linkMailed(email), email, "SN-HALF", nil)); a.at("enroll", "userErrors", 0, "code") != "INVITATION_CONSUMED" {
+			if a := w.must("", enrollQuery, application(w.linkMailed(email), email, serial, nil)); a.at("enroll", "userErrors", 0, "code") != "INVITATION_CONSUMED" {
 				t.Errorf("the second time: %s", a.text)
 			}
 			number := int(invited.(map[string]any)["databaseId"].(float64))
