@@ -25,12 +25,12 @@ func (r *Resolver) issueCredentials(ctx context.Context, globalID string) (*mode
 
 func (r *Resolver) credentials(ctx context.Context, s *glpiproxy.Session, globalID string) (*model.InvitationCredentials, *model.UserError, error) {
 	field := []string{"input", "invitationId"}
-	invited, wrong, err := r.issuable(ctx, s, globalID, field...)
+	chain, wrong, err := r.issuable(ctx, s, globalID, field...)
 	if wrong != nil || err != nil {
 		return nil, wrong, err
 	}
-	recordEntity(ctx, invited.EntityID)
-	grant, err := r.grantFor(ctx, s, invited)
+	recordEntity(ctx, chain[0].EntityID)
+	grant, err := r.grantFor(ctx, s, chain)
 	if err != nil {
 		wrong, err := refusal(err, field...)
 		return nil, wrong, err
@@ -53,54 +53,45 @@ func (r *Resolver) credentials(ctx context.Context, s *glpiproxy.Session, global
 }
 
 // issuable reads an invitation that can be used, of somebody over whom the viewer has authority: who holds the
-// credentials acts as the invited person.
-func (r *Resolver) issuable(ctx context.Context, s *glpiproxy.Session, globalID string, field ...string) (glpiproxy.Invitation, *model.UserError, error) {
-	var none glpiproxy.Invitation
+// credentials acts as the invited person. With it come those of its chain that can.
+func (r *Resolver) issuable(ctx context.Context, s *glpiproxy.Session, globalID string, field ...string) ([]glpiproxy.Invitation, *model.UserError, error) {
 	id, wrong := inputID("Invitation", globalID, field...)
 	if wrong != nil {
-		return none, wrong, nil
+		return nil, wrong, nil
 	}
-	results, err := glpiproxy.GetFresh[glpiproxy.Invitation](ctx, s, []int{id})
-	if err == nil {
-		err = results[id].Err
-	}
+	chain, err := r.chainOf(ctx, s, id)
 	if err != nil {
 		wrong, err := refusal(hidden(err), field...)
-		return none, wrong, err
+		return nil, wrong, err
 	}
-	invited := results[id].Item
-	if state := (model.Invitation{Invitation: invited}).StateAt(r.Now()); state != model.InvitationStatePending || invited.ExpiresAt.IsZero() {
-		return none, userError(model.UserErrorCodeConflict, "This invitation can't be used any more: renew it, or invite the person again.", field...), nil
+	if chain = r.usable(chain); len(chain) == 0 {
+		return nil, userError(model.UserErrorCodeConflict, "This invitation can't be used any more: renew it, or invite the person again.", field...), nil
 	}
 	a, err := r.authority(ctx, glpiproxy.Read)
 	if err != nil {
 		wrong, err := refusal(err, field...)
-		return none, wrong, err
+		return nil, wrong, err
 	}
-	reason, err := a.reasonAgainst(ctx, invited.UserID)
+	reason, err := a.reasonAgainst(ctx, chain[0].UserID)
 	if err != nil {
-		return none, nil, err
+		return nil, nil, err
 	}
 	if reason != "" {
-		return none, userError(model.UserErrorCodeForbidden, reason, field...), nil
+		return nil, userError(model.UserErrorCodeForbidden, reason, field...), nil
 	}
-	return invited, nil, nil
+	return chain, nil, nil
 }
 
-// grantFor gathers what credentials of an invitation are issued for, with the service account's eyes where there is one:
-// the viewer must have been found to be allowed all of it.
-func (r *Resolver) grantFor(ctx context.Context, s *glpiproxy.Session, invited glpiproxy.Invitation) (invitation.Grant, error) {
-	eyes := s
+// grantFor gathers what credentials are issued for, of invitations that share a link, with the service account's eyes where
+// there is one: the viewer must have been found to be allowed all of it.
+func (r *Resolver) grantFor(ctx context.Context, s *glpiproxy.Session, chain []glpiproxy.Invitation) (invitation.Grant, error) {
+	invited, eyes := chain[0], s
 	if r.Service != nil {
 		service, err := r.Service(ctx)
 		if err != nil {
 			return invitation.Grant{}, err
 		}
 		eyes = service
-	}
-	secrets, err := glpiproxy.InvitationSecrets(ctx, eyes, invited.ID)
-	if err != nil {
-		return invitation.Grant{}, err
 	}
 	config, err := glpiproxy.EntityConfigOf(ctx, eyes, invited.EntityID)
 	if err != nil && !isUnreadable(err) { // an entity may have none yet
@@ -111,16 +102,27 @@ func (r *Resolver) grantFor(ctx context.Context, s *glpiproxy.Session, invited g
 		return invitation.Grant{}, err
 	}
 	grant := invitation.Grant{
-		InvitationID: invited.ID, EntityID: invited.EntityID, UserID: invited.UserID, ExpiresAt: invited.ExpiresAt, Origin: signin.Origin(ctx),
+		EntityID: invited.EntityID, UserID: invited.UserID, Origin: signin.Origin(ctx),
 		Helpdesk: invitation.Helpdesk{
 			Name: config.SupportName, Phone: config.SupportPhone, Website: config.SupportWebsite, Email: config.SupportEmail,
 			Address: config.SupportAddress, DownloadURL: config.DownloadURL,
 		},
-		Deeplink: invitation.Deeplink{
-			Base: secrets.DeeplinkBase, APIURL: secrets.APIURL, UserToken: secrets.UserToken, InvitationToken: secrets.InvitationToken,
-			Name: config.SupportName, Phone: config.SupportPhone, Website: config.SupportWebsite, Mail: config.SupportEmail,
-		}.Text(),
 	}
+	var turns []invitation.Turn
+	for _, i := range chain {
+		secrets, err := glpiproxy.InvitationSecrets(ctx, eyes, i.ID)
+		if err != nil {
+			return invitation.Grant{}, err
+		}
+		turns = append(turns, invitation.Turn{
+			InvitationID: i.ID, Token: secrets.InvitationToken, ExpiresAt: i.ExpiresAt,
+			Deeplink: invitation.Deeplink{
+				Base: secrets.DeeplinkBase, APIURL: secrets.APIURL, UserToken: secrets.UserToken, InvitationToken: secrets.InvitationToken,
+				Name: config.SupportName, Phone: config.SupportPhone, Website: config.SupportWebsite, Mail: config.SupportEmail,
+			}.Text(),
+		})
+	}
+	grant.Turn, grant.Behind = turns[0], turns[1:]
 	for _, address := range addresses[invited.UserID] {
 		grant.Emails = append(grant.Emails, address.Email)
 	}

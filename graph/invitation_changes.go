@@ -113,10 +113,12 @@ func (r *Resolver) deactivateInvitations(ctx context.Context, in model.Deactivat
 		return payload, nil
 	}
 	all, sound, err := someInvitations(ctx, s, in.InvitationIds, "input", "invitationIds")
+	if err == nil {
+		sound, err = r.withBehind(ctx, s, sound)
+	}
 	if err != nil {
 		return nil, err
 	}
-	var ended []glpiproxy.Invitation
 	var places []*chosenInvitation
 	for _, c := range sound {
 		switch (model.Invitation{Invitation: c.item}).StateAt(r.Now()) {
@@ -124,16 +126,22 @@ func (r *Resolver) deactivateInvitations(ctx context.Context, in model.Deactivat
 			c.refuse(userError(model.UserErrorCodeConflict, "A device has enrolled with it.", c.field...))
 		case model.InvitationStateDeactivated:
 		default:
-			ended, places = append(ended, c.item), append(places, c)
+			places = append(places, c)
 		}
 	}
-	outcomes, err := r.endInvitations(ctx, s, ended)
-	if err != nil {
-		return nil, err
-	}
-	for n, c := range places {
-		if outcomes[n].Err != nil {
-			c.refuse(itemRefusal(outcomes[n].Err, c.field...))
+	for some := range slices.Chunk(places, glpiproxy.MaxWrites) {
+		ended := make([]glpiproxy.Invitation, len(some))
+		for n, c := range some {
+			ended[n] = c.item
+		}
+		outcomes, err := r.endInvitations(ctx, s, ended)
+		if err != nil {
+			return nil, err
+		}
+		for n, c := range some {
+			if outcomes[n].Err != nil {
+				c.refuse(itemRefusal(outcomes[n].Err, c.field...))
+			}
 		}
 	}
 	payload.Results, err = r.showNow(ctx, s, all)
@@ -152,28 +160,15 @@ func (r *Resolver) deleteInvitations(ctx context.Context, in model.DeleteInvitat
 		return payload, nil
 	}
 	all, sound, err := someInvitations(ctx, s, in.InvitationIds, "input", "invitationIds")
-	if err != nil {
-		return nil, err
+	if err == nil {
+		sound, err = r.withBehind(ctx, s, sound)
 	}
-	ids := make([]int, len(sound))
-	for n, c := range sound {
-		ids[n] = c.item.ID
-	}
-	outcomes, err := glpiproxy.DeleteMany[glpiproxy.Invitation](ctx, s, ids)
 	if err != nil {
 		return nil, err
 	}
 	deleted := map[*chosenInvitation]bool{}
-	for n, c := range sound {
-		if outcomes[n].Err != nil {
-			c.refuse(itemRefusal(outcomes[n].Err, c.field...))
-			continue
-		}
-		deleted[c] = true
-		if err := r.Invitations.Retire(ctx, c.item.ID); err != nil {
-			return nil, err
-		}
-		if err := r.Invitations.Gone(ctx, c.item.ID, c.item.EntityID); err != nil {
+	for some := range slices.Chunk(sound, glpiproxy.MaxWrites) {
+		if err := r.deleteSome(ctx, s, some, deleted); err != nil {
 			return nil, err
 		}
 	}
@@ -181,6 +176,32 @@ func (r *Resolver) deleteInvitations(ctx context.Context, in model.DeleteInvitat
 		payload.Results = append(payload.Results, &model.DeleteInvitationResult{ID: c.result.ID, Deleted: deleted[c], UserErrors: c.result.UserErrors})
 	}
 	return payload, nil
+}
+
+// deleteSome deletes invitations in one call, and notes which are gone.
+func (r *Resolver) deleteSome(ctx context.Context, s *glpiproxy.Session, some []*chosenInvitation, deleted map[*chosenInvitation]bool) error {
+	ids := make([]int, len(some))
+	for n, c := range some {
+		ids[n] = c.item.ID
+	}
+	outcomes, err := glpiproxy.DeleteMany[glpiproxy.Invitation](ctx, s, ids)
+	if err != nil {
+		return err
+	}
+	for n, c := range some {
+		if outcomes[n].Err != nil {
+			c.refuse(itemRefusal(outcomes[n].Err, c.field...))
+			continue
+		}
+		deleted[c] = true
+		if err := r.Invitations.Retire(ctx, c.item.ID); err != nil {
+			return err
+		}
+		if err := r.Invitations.Gone(ctx, c.item.ID, c.item.EntityID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // renewInvitation sends the mails of invitations again. Their tokens stay, so the credentials do.
@@ -200,7 +221,12 @@ func (r *Resolver) renewInvitation(ctx context.Context, in model.RenewInvitation
 	}
 	all, sound, err := someInvitations(ctx, s, globalIDs, "input", field)
 	if err == nil {
-		err = r.renew(ctx, s, sound, in.ExpiresAt)
+		sound, err = r.withBehind(ctx, s, sound)
+	}
+	for some := range slices.Chunk(sound, glpiproxy.MaxWrites) {
+		if err == nil {
+			err = r.renew(ctx, s, some, in.ExpiresAt)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -278,19 +304,26 @@ func (r *Resolver) renew(ctx context.Context, s *glpiproxy.Session, chosen []*ch
 
 // prolongCredentials lets the credentials that are about hold as long as their invitations do now.
 func (r *Resolver) prolongCredentials(ctx context.Context, s *glpiproxy.Session, invitationIDs []int) error {
-	now, err := glpiproxy.GetFresh[glpiproxy.Invitation](ctx, s, invitationIDs)
-	if err != nil {
-		return err
-	}
+	prolonged := map[int]bool{}
 	for _, id := range invitationIDs {
 		issued, err := r.Invitations.Issued(ctx, id)
 		if err != nil {
 			return err
 		}
-		if !issued || now[id].Err != nil {
+		if !issued || prolonged[id] {
 			continue
 		}
-		grant, err := r.grantFor(ctx, s, now[id].Item)
+		chain, err := r.chainOf(ctx, s, id)
+		if err != nil && !isUnreadable(err) {
+			return err
+		}
+		for _, i := range chain {
+			prolonged[i.ID] = true
+		}
+		if chain = r.usable(chain); len(chain) == 0 {
+			continue
+		}
+		grant, err := r.grantFor(ctx, s, chain)
 		if isUnreadable(err) { // whoever may read it issues them anew: they are the same
 			continue
 		}

@@ -34,6 +34,7 @@ type inviting struct {
 	invitees []*invitee
 	batch    *invitation.Batch
 	wrote    bool                           // GLPI was asked to make something
+	chained  bool                           // for each device of a person an invitation is made, since none can be armed again
 	older    map[int][]glpiproxy.Invitation // that can still be used, by user id
 }
 
@@ -42,7 +43,8 @@ type invitee struct {
 	*model.InviteeInput
 	place  int // among all
 	user   glpiproxy.User
-	done   int // the invitation that they have already, where the same was begun before; 0: none
+	done   []int // the invitations that they have already, where the same was begun before; in order
+	chain  []int // the invitations that they have now, in order
 	result *model.InviteUserResult
 }
 
@@ -95,7 +97,7 @@ func (r *Resolver) inviteUsers(ctx context.Context, in model.InviteUsersInput) (
 	if payload.UserErrors = v.check(); len(payload.UserErrors) > 0 {
 		return payload, nil
 	}
-	if err := v.checkSlots(ctx); err != nil {
+	if v.chained, err = v.mustChain(ctx); err != nil {
 		return nil, err
 	}
 	mistake, err := v.begin(ctx)
@@ -156,35 +158,38 @@ func (v *inviting) check() []*model.UserError {
 		return wrong
 	}
 	for place, in := range v.in.Invitees {
-		i := &invitee{InviteeInput: in, place: place, result: &model.InviteUserResult{SupersededIds: []string{}, UserErrors: []*model.UserError{}}}
+		i := &invitee{InviteeInput: in, place: place, result: &model.InviteUserResult{
+			BehindIds: []string{}, SupersededIds: []string{}, UserErrors: []*model.UserError{},
+		}}
 		i.check()
 		v.invitees = append(v.invitees, i)
 	}
 	return wrong
 }
 
-// checkSlots refuses several devices for a person where nobody could arm the invitation again after the first: in GLPI an
-// invitation is for one, and only who may change it can have it used again.
-func (v *inviting) checkSlots(ctx context.Context) error {
+// mustChain tells whether nobody could arm an invitation again after the first device: in GLPI it is for one, and only who
+// may change it can have it used again. Who is to have several devices gets as many invitations then.
+func (v *inviting) mustChain(ctx context.Context) (bool, error) {
 	if !slices.ContainsFunc(v.invitees, func(i *invitee) bool { return i.Slots > 1 }) {
-		return nil
+		return false, nil
 	}
-	if v.resolver.Service != nil {
-		service, err := v.resolver.Service(ctx)
-		if err != nil {
-			return err
-		}
-		scope, err := service.Scope(ctx)
-		if err != nil || glpiproxy.Can[glpiproxy.Invitation](scope, glpiproxy.Update) {
-			return err
-		}
+	if v.resolver.Service == nil {
+		return true, nil
 	}
-	for _, i := range v.invitees {
-		if i.Slots > 1 {
-			i.refuse(model.UserErrorCodeForbidden, "This gateway can't let several devices follow one another: invite the person once for each.", "slots")
-		}
+	service, err := v.resolver.Service(ctx)
+	if err != nil {
+		return false, err
 	}
-	return nil
+	scope, err := service.Scope(ctx)
+	return err == nil && !glpiproxy.Can[glpiproxy.Invitation](scope, glpiproxy.Update), err
+}
+
+// needs is how many invitations somebody gets.
+func (v *inviting) needs(i *invitee) int {
+	if v.chained {
+		return i.Slots
+	}
+	return 1
 }
 
 // checkMessage refuses what can't be an inviter's words: they are shown as they are, on as many lines.
@@ -232,68 +237,96 @@ func (v *inviting) invite(ctx context.Context, part []*invitee) error {
 		return err
 	}
 	for _, id := range ids {
-		invited := found[id].Item
-		if found[id].Err != nil || invited.UserID != made[id].user.ID {
-			made[id].fail(&glpiproxy.Error{Kind: glpiproxy.Upstream})
+		i, invited := made[id], found[id].Item
+		if found[id].Err != nil || invited.UserID != i.user.ID {
+			i.fail(&glpiproxy.Error{Kind: glpiproxy.Upstream})
+			continue
+		}
+		if i.chain = append(i.chain, id); len(i.chain) > 1 {
+			i.result.BehindIds = append(i.result.BehindIds, model.GlobalID("Invitation", id))
 			continue
 		}
 		v.resolver.expectInvitation(l, invited)
-		made[id].result.Invitation = &model.Invitation{Invitation: invited}
-		if err := v.note(ctx, made[id]); err != nil {
+		i.result.Invitation = &model.Invitation{Invitation: invited}
+	}
+	for _, i := range part {
+		if i.result.Invitation == nil {
+			continue
+		}
+		if err := v.note(ctx, i, found); err != nil {
 			return err
 		}
 	}
 	return v.supersede(ctx, part)
 }
 
-// create makes invitations for those who have none of the same wish; made has an invitee for each invitation.
+// create makes the invitations that people lack, of the same wish; made has an invitee for each invitation.
 func (v *inviting) create(ctx context.Context, part []*invitee) (made map[int]*invitee, err error) {
 	made = map[int]*invitee{}
 	var missing []*invitee
-	var inputs []glpiproxy.InvitationInput
 	for _, i := range part {
-		if i.done > 0 {
-			made[i.done] = i
-			continue
+		for _, id := range i.done {
+			made[id] = i
 		}
-		missing = append(missing, i)
-		inputs = append(inputs, glpiproxy.InvitationInput{UserID: i.user.ID, EntityID: v.entityID})
+		missing = append(missing, slices.Repeat([]*invitee{i}, v.needs(i)-len(i.done))...)
 	}
-	outcomes, err := glpiproxy.CreateMany(ctx, v.session, inputs)
-	if err != nil {
-		return nil, err
-	}
-	for n, i := range missing {
-		if outcomes[n].Err != nil {
-			i.fail(outcomes[n].Err, i.named())
-			continue
+	for some := range slices.Chunk(missing, invitesAtOnce) {
+		if err := v.goOn(ctx); err != nil {
+			return nil, err
 		}
-		made[outcomes[n].ID] = i
+		inputs := make([]glpiproxy.InvitationInput, len(some))
+		for n, i := range some {
+			inputs[n] = glpiproxy.InvitationInput{UserID: i.user.ID, EntityID: v.entityID}
+		}
+		outcomes, err := glpiproxy.CreateMany(ctx, v.session, inputs)
+		if err != nil {
+			return nil, err
+		}
+		for n, i := range some {
+			if outcomes[n].Err != nil {
+				i.fail(outcomes[n].Err, i.named())
+				continue
+			}
+			made[outcomes[n].ID] = i
+		}
 	}
 	return made, nil
 }
 
-// note keeps what GLPI has no room for, and tells those who watch.
-func (v *inviting) note(ctx context.Context, i *invitee) error {
+// note keeps what GLPI has no room for, and tells those who watch. What was done before, and used since, is no news.
+func (v *inviting) note(ctx context.Context, i *invitee, found map[int]glpiproxy.Result[glpiproxy.Invitation]) error {
 	desk, made := v.resolver.Invitations, i.result.Invitation
-	if made.StateAt(v.resolver.Now()) != model.InvitationStatePending { // done before, and used since
-		return nil
+	if len(i.chain) > 1 {
+		if err := desk.Link(ctx, i.chain); err != nil {
+			return err
+		}
 	}
 	left, err := desk.Left(ctx, made.ID)
 	if err != nil {
 		return err
 	}
-	if _, noted := left[made.ID]; !noted && i.Slots > 1 {
+	pending := func(id int) bool {
+		return model.Invitation{Invitation: found[id].Item}.StateAt(v.resolver.Now()) == model.InvitationStatePending
+	}
+	if _, noted := left[made.ID]; !noted && i.Slots > 1 && !v.chained && pending(made.ID) {
 		if err := desk.Allow(ctx, made.ID, i.Slots); err != nil {
 			return err
 		}
 	}
-	if v.in.Message != nil && strings.TrimSpace(*v.in.Message) != "" {
+	if v.in.Message != nil && strings.TrimSpace(*v.in.Message) != "" && slices.ContainsFunc(i.chain, pending) {
 		if err := desk.SetMessage(ctx, made.ID, strings.TrimSpace(*v.in.Message)); err != nil {
 			return err
 		}
 	}
-	return desk.See(ctx, invitation.Sighting{InvitationID: made.ID, EntityID: made.EntityID, State: invitation.StatePending})
+	for _, id := range i.chain {
+		if !pending(id) {
+			continue
+		}
+		if err := desk.See(ctx, invitation.Sighting{InvitationID: id, EntityID: made.EntityID, State: invitation.StatePending}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // supersede ends the older invitations of those who have a new one.

@@ -94,9 +94,9 @@ func (v *inviting) findOwn(ctx context.Context) error {
 		i := owners[o.UserID]
 		state := (model.Invitation{Invitation: o}).StateAt(v.resolver.Now())
 		switch {
-		case v.isNew(o) && i.done == 0 && state != model.InvitationStateDeactivated:
-			i.done = o.ID
-		case i.done > 0 && replaced[o.ID] == i.done && state == model.InvitationStateDeactivated:
+		case v.isNew(o) && len(i.done) < v.needs(i) && state != model.InvitationStateDeactivated:
+			i.done = slices.Insert(i.done, 0, o.ID)
+		case len(i.done) > 0 && replaced[o.ID] == i.done[0] && state == model.InvitationStateDeactivated:
 			i.result.SupersededIds = append(i.result.SupersededIds, model.GlobalID("Invitation", o.ID))
 			if err := v.resolver.Invitations.Retire(ctx, o.ID); err != nil {
 				return err

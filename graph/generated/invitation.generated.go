@@ -895,6 +895,14 @@ func (ec *executionContext) fieldContext_InviteUserResult_invitation(_ context.C
 }
 
 //go:noinline
+func (ec *executionContext) _InviteUserResult_behindIds(ctx context.Context, field graphql.CollectedField, obj *model.InviteUserResult) (ret graphql.Marshaler) {
+	return ec.marshalNID2ᚕstringᚄ(ctx, field.Selections, obj.BehindIds)
+}
+func (ec *executionContext) fieldContext_InviteUserResult_behindIds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InviteUserResult", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+//go:noinline
 func (ec *executionContext) _InviteUserResult_userCreated(ctx context.Context, field graphql.CollectedField, obj *model.InviteUserResult) (ret graphql.Marshaler) {
 	return ec.marshalNBoolean2bool(ctx, field.Selections, obj.UserCreated)
 }
@@ -1856,6 +1864,11 @@ func (ec *executionContext) _InviteUserResult(ctx context.Context, sel ast.Selec
 		case "invitation":
 			out.Values[i] = ec._InviteUserResult_invitation(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "behindIds":
+			out.Values[i] = ec._InviteUserResult_behindIds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "userCreated":

@@ -675,6 +675,7 @@ type ComplexityRoot struct {
 	}
 
 	InviteUserResult struct {
+		BehindIds     func(childComplexity int) int
 		Invitation    func(childComplexity int) int
 		SupersededIds func(childComplexity int) int
 		UserCreated   func(childComplexity int) int
@@ -3761,6 +3762,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InvitationResult.UserErrors(childComplexity), true
 
+	case "InviteUserResult.behindIds":
+		if e.ComplexityRoot.InviteUserResult.BehindIds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InviteUserResult.BehindIds(childComplexity), true
 	case "InviteUserResult.invitation":
 		if e.ComplexityRoot.InviteUserResult.Invitation == nil {
 			break
@@ -7926,7 +7933,7 @@ type RequestInventoryPayload {
 	{Name: "../schema/credential.graphqls", Input: `extend type Mutation {
   """
   Gives what the invited person enrols with, in every form: the same link and PIN each time, as long as the invitation
-  can be used. Whoever holds them acts as the invited person: only those who may invite get them, only for people who
+  or one that shares its link can be used, and the deeplink of the first that can: see ` + "`" + `InviteUserResult.behindIds` + "`" + `. Whoever holds them acts as the invited person: only those who may invite get them, only for people who
   have no more rights than they have themselves, and each time is recorded.
   """
   issueInvitationCredentials("Of which invitation." input: IssueInvitationCredentialsInput!): IssueInvitationCredentialsPayload! @audited
@@ -7939,7 +7946,7 @@ type RequestInventoryPayload {
 
 "What ` + "`" + `issueInvitationCredentials` + "`" + ` needs."
 input IssueInvitationCredentialsInput {
-  "The invitation's global id. It must be one that can be used."
+  "The invitation's global id. It, or one that shares its link, must be one that can be used."
   invitationId: ID!
 }
 
@@ -7963,7 +7970,7 @@ type InvitationCredentials {
   qrCodePng: String!
   "The deeplink as a QR code, an SVG document without an outer size."
   qrCodeSvg: String!
-  "When all of it ends, together with the invitation."
+  "When all of it ends, together with the invitation, or the last one that shares its link."
   expiresAt: DateTime!
 }
 
@@ -9323,7 +9330,10 @@ type Invitation implements Node {
   agent: Agent
   "Why devices failed to enrol with it, the oldest first; null with an error where the viewer may not read that."
   log: [InvitationLogEntry!]
-  "How many devices may still enrol with it, one after the other; 0 once it has ended."
+  """
+  How many devices may still enrol with it, one after the other; 0 once it has ended. Those behind it have their own:
+  see ` + "`" + `InviteUserResult.behindIds` + "`" + `.
+  """
   devicesLeft: Int!
 }
 
@@ -9431,11 +9441,17 @@ extend type Mutation {
   other. People whom the viewer does not see are not invited, nor found out.
   """
   inviteUsers("Whom to invite." input: InviteUsersInput!): InviteUsersPayload! @audited
-  "Sends the mails of invitations again, with the same credentials, and lets them hold longer when asked."
+  """
+  Sends the mails of invitations again, with the same credentials, and lets them hold longer when asked; those behind them
+  too: see ` + "`" + `InviteUserResult.behindIds` + "`" + `.
+  """
   renewInvitation("Which invitations." input: RenewInvitationInput!): RenewInvitationPayload! @audited
-  "Ends invitations before they are used. They stay in the list."
+  "Ends invitations before they are used, and those behind them: see ` + "`" + `InviteUserResult.behindIds` + "`" + `. They stay in the list."
   deactivateInvitations("Which invitations." input: DeactivateInvitationsInput!): DeactivateInvitationsPayload! @audited
-  "Deletes invitations for good, with their logs."
+  """
+  Deletes invitations for good, with their logs; one that is not used takes those behind it along: see
+  ` + "`" + `InviteUserResult.behindIds` + "`" + `.
+  """
   deleteInvitations("Which invitations." input: DeleteInvitationsInput!): DeleteInvitationsPayload! @audited
 }
 
@@ -9463,7 +9479,10 @@ input InviteeInput {
   lastName: String
   "The phone number of a new user."
   phone: String
-  "How many devices may enrol with the invitation, one after the other: 1 to 20."
+  """
+  How many devices may enrol, one after the other, by the same link and PIN: 1 to 20. The gateway's own account arms the
+  invitation again after each; where it may not, as many invitations are made, and GLPI sends a mail for each.
+  """
   slots: Int! = 1
 }
 
@@ -9479,6 +9498,11 @@ type InviteUsersPayload {
 type InviteUserResult {
   "The invitation; null where there is none."
   invitation: Invitation
+  """
+  The further invitations for several devices, where one can't be armed again: the link and the PIN of ` + "`" + `invitation` + "`" + ` lead
+  to them, one after the other, as it and they are used.
+  """
+  behindIds: [ID!]!
   "Whether a user was made for the address."
   userCreated: Boolean!
   "The older invitations that ended."
@@ -12277,6 +12301,8 @@ func (ec *executionContext) childFields_InviteUserResult(ctx context.Context, fi
 	switch field.Name {
 	case "invitation":
 		return ec.fieldContext_InviteUserResult_invitation(ctx, field)
+	case "behindIds":
+		return ec.fieldContext_InviteUserResult_behindIds(ctx, field)
 	case "userCreated":
 		return ec.fieldContext_InviteUserResult_userCreated(ctx, field)
 	case "supersededIds":

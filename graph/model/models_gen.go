@@ -899,7 +899,7 @@ type InvitationCredentials struct {
 	QRCodePng string `json:"qrCodePng"`
 	// The deeplink as a QR code, an SVG document without an outer size.
 	QRCodeSVG string `json:"qrCodeSvg"`
-	// When all of it ends, together with the invitation.
+	// When all of it ends, together with the invitation, or the last one that shares its link.
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
@@ -964,6 +964,9 @@ type InvitationResult struct {
 type InviteUserResult struct {
 	// The invitation; null where there is none.
 	Invitation *Invitation `json:"invitation,omitempty"`
+	// The further invitations for several devices, where one can't be armed again: the link and the PIN of `invitation` lead
+	// to them, one after the other, as it and they are used.
+	BehindIds []string `json:"behindIds"`
 	// Whether a user was made for the address.
 	UserCreated bool `json:"userCreated"`
 	// The older invitations that ended.
@@ -1004,13 +1007,14 @@ type InviteeInput struct {
 	LastName *string `json:"lastName,omitempty"`
 	// The phone number of a new user.
 	Phone *string `json:"phone,omitempty"`
-	// How many devices may enrol with the invitation, one after the other: 1 to 20.
+	// How many devices may enrol, one after the other, by the same link and PIN: 1 to 20. The gateway's own account arms the
+	// invitation again after each; where it may not, as many invitations are made, and GLPI sends a mail for each.
 	Slots int `json:"slots"`
 }
 
 // What `issueInvitationCredentials` needs.
 type IssueInvitationCredentialsInput struct {
-	// The invitation's global id. It must be one that can be used.
+	// The invitation's global id. It, or one that shares its link, must be one that can be used.
 	InvitationID string `json:"invitationId"`
 }
 

@@ -229,16 +229,18 @@ func (a *attempt) complete(ctx context.Context, agentID int) (Enrolled, error) {
 		done.Warnings = append(done.Warnings, "A lock or a wipe of this device's earlier life may still wait for it: the gateway could not clear it.")
 	}
 	a.o.Bridge.Learn([]bridge.Enrolled{{AgentID: agentID, Device: key}}, true)
-	if a.service != nil {
-		if err := a.settle(ctx, agentID); err != nil {
-			a.o.Logger.WarnContext(ctx, "what became of an invitation was not noted", "invitation", a.before.ID, "agent", agentID, "error", err)
-		}
+	if err := a.settle(ctx, agentID); err != nil {
+		a.o.Logger.WarnContext(ctx, "what became of an invitation was not noted", "invitation", a.before.ID, "agent", agentID, "error", err)
 	}
 	return done, nil
 }
 
-// settle keeps which device came of the invitation, and sees whether another may follow.
+// settle keeps which device came of the invitation, and sees whether another may follow: with this one, armed again, or
+// with the next one behind the same link. Without the service account only the link goes on.
 func (a *attempt) settle(ctx context.Context, agentID int) error {
+	if a.service == nil {
+		return a.o.Invitations.RetireToken(ctx, a.device.invitationToken)
+	}
 	now := invitation.Sighting{InvitationID: a.before.ID, EntityID: a.before.EntityID, State: invitation.StateEnrolled}
 	left, err := a.o.Invitations.Take(ctx, a.before.ID)
 	if left > 0 {

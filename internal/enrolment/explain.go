@@ -46,6 +46,9 @@ func (a *attempt) failed(ctx context.Context, cause error) error {
 // consumed tells that GLPI made a device which nobody can use.
 func (a *attempt) consumed(ctx context.Context) error {
 	if a.service == nil {
+		if err := a.o.Invitations.RetireToken(ctx, a.device.invitationToken); err != nil {
+			a.o.Logger.WarnContext(ctx, "the link of an invitation that is used up still leads to it", "error", err)
+		}
 		return failure(InvitationConsumed)
 	}
 	now := a.before

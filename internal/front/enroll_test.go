@@ -78,8 +78,8 @@ func (e *enrolling) issue(id int, help invitation.Helpdesk) invitation.Credentia
 		InvitationToken: strings.Repeat("0f", 32), Name: help.Name, Phone: help.Phone, Website: help.Website, Mail: help.Email,
 	}
 	c, err := e.desk.Issue(e.t.Context(), invitation.Grant{
-		InvitationID: id, EntityID: 1, UserID: 2, Emails: []string{"ann@acme.test"}, Deeplink: link.Text(),
-		ExpiresAt: time.Now().Add(time.Hour), Helpdesk: help, Origin: e.url,
+		Turn:     invitation.Turn{InvitationID: id, Deeplink: link.Text(), ExpiresAt: time.Now().Add(time.Hour)},
+		EntityID: 1, UserID: 2, Emails: []string{"ann@acme.test"}, Helpdesk: help, Origin: e.url,
 	})
 	if err != nil {
 		e.t.Fatal(err)

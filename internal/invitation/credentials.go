@@ -13,16 +13,13 @@ import (
 
 // Grant is what credentials are issued for: an invitation as GLPI has it.
 type Grant struct {
-	InvitationID int
-	EntityID     int
-	UserID       int
-	Emails       []string  // of the invited: each goes with the PIN
-	Deeplink     string    // holds secrets of GLPI; sealed in the store
-	ExpiresAt    time.Time // when the credentials end
-	Helpdesk     Helpdesk
-	// Behind is an earlier invitation of the same person whose link and PIN lead here from now on, with the devices that
-	// may still follow; 0: none.
-	Behind int
+	Turn
+	EntityID int
+	UserID   int
+	Emails   []string // of the invited: each goes with the PIN
+	Helpdesk Helpdesk
+	// Behind are those of the same chain that the link and the PIN lead to next, one after the other: see Chain.
+	Behind []Turn
 	// Origin is where the request came to ("https://fleet.example"), for links where no public URL is set.
 	Origin string
 }
@@ -40,11 +37,11 @@ type Credentials struct {
 
 // Invitation is what lies behind a code. It prints as its id.
 type Invitation struct {
-	InvitationID, EntityID, UserID int
-	PIN, Deeplink                  string
-	ExpiresAt                      time.Time
-	Helpdesk                       Helpdesk
-	Message                        string `json:"-"` // the inviter's words; of Open only
+	Turn
+	EntityID, UserID int
+	PIN              string
+	Helpdesk         Helpdesk
+	Message          string `json:"-"` // the inviter's words; of Open only
 }
 
 // Format hides the credentials, whatever the verb.
@@ -63,27 +60,28 @@ func (i Invitation) LogValue() slog.Value { return slog.IntValue(i.InvitationID)
 type link struct{ Code, PIN string }
 
 // Issue gives the credentials of an invitation: the same ones each time, also after it was renewed with another end. The
-// invitation must be pending and its end lie ahead.
+// invitation must be pending and its end lie ahead. All of a chain have the same ones.
 func (d *Desk) Issue(ctx context.Context, g Grant) (Credentials, error) {
-	life := g.ExpiresAt.Sub(d.now())
-	if g.InvitationID <= 0 || g.Deeplink == "" || life <= 0 {
-		return Credentials{}, errors.New("credentials are issued for invitations that can be used")
-	}
-	if g.Behind > 0 && g.Behind != g.InvitationID {
-		if err := d.succeed(ctx, g.Behind, g.InvitationID, life); err != nil {
-			return Credentials{}, err
+	turns := append([]Turn{g.Turn}, g.Behind...)
+	for _, t := range turns {
+		if t.InvitationID <= 0 || t.Deeplink == "" || !d.now().Before(t.ExpiresAt) {
+			return Credentials{}, errors.New("credentials are issued for invitations that can be used")
 		}
 	}
-	l, err := d.link(ctx, g.InvitationID, life)
+	chain, err := d.Chain(ctx, g.InvitationID)
 	if err != nil {
 		return Credentials{}, err
 	}
-	behind := Invitation{
-		InvitationID: g.InvitationID, EntityID: g.EntityID, UserID: g.UserID,
-		PIN: l.PIN, Deeplink: g.Deeplink, ExpiresAt: g.ExpiresAt.UTC(), Helpdesk: g.Helpdesk,
+	until := lastEnd(turns)
+	life := until.Sub(d.now())
+	l, err := d.link(ctx, chain[0], life)
+	if err != nil {
+		return Credentials{}, err
 	}
 	place := d.codeName(l.Code)
-	box, err := d.seal.close(place, behind)
+	box, err := d.seal.close(place, record{
+		Invitation: Invitation{Turn: g.Turn, EntityID: g.EntityID, UserID: g.UserID, PIN: l.PIN, Helpdesk: g.Helpdesk}, Behind: g.Behind,
+	})
 	if err != nil {
 		return Credentials{}, fmt.Errorf("sealing an invitation: %w", err)
 	}
@@ -91,24 +89,32 @@ func (d *Desk) Issue(ctx context.Context, g Grant) (Credentials, error) {
 		return Credentials{}, fmt.Errorf("keeping an invitation: %w", err)
 	}
 	for _, email := range g.Emails {
-		if err := d.keepPIN(ctx, email, l, place, g.ExpiresAt); err != nil {
+		if err := d.keepPIN(ctx, email, l, place, until); err != nil {
 			return Credentials{}, err
 		}
+	}
+	if err := d.keepTokens(ctx, turns); err != nil {
+		return Credentials{}, err
 	}
 	base := d.publicURL
 	if base == "" {
 		base = strings.TrimSuffix(g.Origin, "/")
 	}
-	return Credentials{Code: l.Code, PIN: l.PIN, URL: base + "/enroll/" + l.Code, ExpiresAt: g.ExpiresAt}, nil
+	return Credentials{Code: l.Code, PIN: l.PIN, URL: base + "/enroll/" + l.Code, ExpiresAt: until}, nil
 }
 
 // Issued says whether credentials of an invitation are about: those have to be issued anew when its end changes.
 func (d *Desk) Issued(ctx context.Context, invitationID int) (bool, error) {
-	box, err := d.store.Get(ctx, linkBucket, key(invitationID))
+	chain, err := d.Chain(ctx, invitationID)
+	if err != nil {
+		return false, err
+	}
+	box, err := d.store.Get(ctx, linkBucket, key(chain[0]))
 	return box != nil, err
 }
 
-// Retire ends the credentials of invitations that were deactivated, deleted or used up.
+// Retire ends the credentials of invitations that were deactivated, deleted or used up; those of a chain lead to the next
+// one from then on.
 func (d *Desk) Retire(ctx context.Context, invitationIDs ...int) error {
 	var failed error
 	for _, id := range invitationIDs {
@@ -118,17 +124,27 @@ func (d *Desk) Retire(ctx context.Context, invitationIDs ...int) error {
 }
 
 func (d *Desk) retire(ctx context.Context, id int) error {
-	if err := d.store.Delete(ctx, messageBucket, key(id)); err != nil {
+	chain, err := d.Chain(ctx, id)
+	if err != nil {
 		return err
 	}
-	l, err := d.readLink(ctx, id)
-	if err != nil || l == nil {
+	l, err := d.readLink(ctx, chain[0])
+	if err != nil {
 		return err
 	}
-	// The PIN leads to the record of the code: without that it leads nowhere.
+	over := id == chain[len(chain)-1]
+	if l != nil {
+		if over, err = d.drop(ctx, d.codeName(l.Code), id); err != nil {
+			return err
+		}
+	}
+	if !over {
+		return d.store.Delete(ctx, slotsBucket, key(id))
+	}
+	// The PIN leads to the record of the code, which is gone: without that it leads nowhere.
 	return errors.Join(
-		d.store.Delete(ctx, codeBucket, d.codeName(l.Code)),
-		d.store.Delete(ctx, linkBucket, key(id)),
+		d.store.Delete(ctx, messageBucket, key(chain[0])),
+		d.store.Delete(ctx, linkBucket, key(chain[0])),
 		d.store.Delete(ctx, slotsBucket, key(id)),
 	)
 }
@@ -165,32 +181,6 @@ func (d *Desk) link(ctx context.Context, id int, life time.Duration) (link, erro
 
 var errBusy = errors.New("the store changes too fast")
 
-// succeed makes the link of an invitation lead to a later one, with the devices that may follow.
-func (d *Desk) succeed(ctx context.Context, earlier, later int, life time.Duration) error {
-	l, err := d.readLink(ctx, earlier)
-	if err != nil {
-		return err
-	}
-	if l != nil {
-		if err := d.putLink(ctx, later, *l, life); err != nil {
-			return err
-		}
-	}
-	left, err := d.store.Get(ctx, slotsBucket, key(earlier))
-	if err != nil {
-		return err
-	}
-	if left != nil {
-		if err := d.store.Put(ctx, slotsBucket, key(later), left, noteKept); err != nil {
-			return err
-		}
-	}
-	if err := d.handMessageOn(ctx, earlier, later); err != nil {
-		return err
-	}
-	return errors.Join(d.store.Delete(ctx, linkBucket, key(earlier)), d.store.Delete(ctx, slotsBucket, key(earlier)))
-}
-
 // readLink is nil where an invitation has no link.
 func (d *Desk) readLink(ctx context.Context, id int) (*link, error) {
 	box, err := d.store.Get(ctx, linkBucket, key(id))
@@ -214,19 +204,3 @@ func (d *Desk) putLink(ctx context.Context, id int, l link, life time.Duration) 
 
 func linkPlace(id int) string               { return "link " + key(id) }
 func (d *Desk) codeName(code string) string { return d.seal.name("code", code) }
-
-// record reads what lies under a code's name; ErrUnknown where that is nothing that can be used.
-func (d *Desk) record(ctx context.Context, place string) (Invitation, error) {
-	box, err := d.store.Get(ctx, codeBucket, place)
-	if err != nil {
-		return Invitation{}, err
-	}
-	var found Invitation
-	if box == nil || d.seal.open(place, box, &found) != nil || !d.now().Before(found.ExpiresAt) {
-		return Invitation{}, ErrUnknown
-	}
-	if !d.usable(ctx, found.InvitationID) {
-		return Invitation{}, ErrUnknown
-	}
-	return found, nil
-}

@@ -1,6 +1,6 @@
 // Package invitation keeps what GLPI has no room for: the short link and the PIN behind which an invitation's deeplink
-// lies, when somebody opened it, which newer invitation took its place, the agent that it became, how many devices
-// may still follow, and the log of all that. Everything lies in the store, so that it survives a restart and is the
+// lies, when somebody opened it, which newer invitation took its place, which ones follow it behind the same link, the
+// agent that it became, how many devices may still follow, and the log of all that. Everything lies in the store, so that it survives a restart and is the
 // same on every replica; a deeplink, which holds secrets of GLPI, lies there sealed. It gives no rights: whoever calls
 // it has checked what the caller may do.
 package invitation
@@ -26,6 +26,8 @@ const (
 	supersededBucket = "invitation-superseded" // old invitation id -> new one
 	agentBucket      = "invitation-agent"      // invitation id -> agent id
 	originBucket     = "agent-invitation"      // agent id -> invitation id
+	chainBucket      = "invitation-chain"      // invitation id -> the ids of its chain, in order
+	tokenBucket      = "invitation-token"      // HMAC of GLPI's token -> invitation id
 	slotsBucket      = "invitation-slots"      // invitation id -> devices that may still follow
 	messageBucket    = "invitation-message"    // invitation id -> the inviter's words, sealed
 	triesBucket      = "invitation-tries"      // who guessed how often

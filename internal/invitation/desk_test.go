@@ -72,9 +72,12 @@ func newWorld(t *testing.T) (*invitation.Desk, *clock) {
 
 func grant(id int) invitation.Grant {
 	return invitation.Grant{
-		InvitationID: id, EntityID: 1, UserID: 100 + id, Emails: []string{"Ann@acme.test ", "ann@home.test"}, Deeplink: fmt.Sprint(deeplink, id),
-		ExpiresAt: noon.Add(7 * 24 * time.Hour), Helpdesk: invitation.Helpdesk{Name: "Help; desk"},
+		Turn: turn(id), EntityID: 1, UserID: 100 + id, Emails: []string{"Ann@acme.test ", "ann@home.test"}, Helpdesk: invitation.Helpdesk{Name: "Help; desk"},
 	}
+}
+
+func turn(id int) invitation.Turn {
+	return invitation.Turn{InvitationID: id, Deeplink: fmt.Sprint(deeplink, id), Token: fmt.Sprint("token ", id), ExpiresAt: noon.Add(7 * 24 * time.Hour)}
 }
 
 func issue(t *testing.T, d *invitation.Desk, g invitation.Grant) invitation.Credentials {
@@ -171,35 +174,6 @@ func TestRetiredCredentialsLeadNowhere(t *testing.T) {
 	}
 	if issued, err := d.Issued(t.Context(), 10); issued || err != nil {
 		t.Errorf("issued: %t, %v", issued, err)
-	}
-}
-
-// Several devices can have one invitation of GLPI each, behind one link and PIN.
-func TestALaterInvitationTakesOverTheLink(t *testing.T) {
-	d, _ := newWorld(t)
-	first := issue(t, d, grant(10))
-	if err := d.Allow(t.Context(), 10, 3); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.SetMessage(t.Context(), 10, "Until Friday"); err != nil {
-		t.Fatal(err)
-	}
-	later := grant(12)
-	later.Behind = 10
-	if got := issue(t, d, later); got.Code != first.Code || got.PIN != first.PIN {
-		t.Error("the later invitation has other credentials")
-	}
-	if err := d.Retire(t.Context(), 10); err != nil { // it is used up
-		t.Fatal(err)
-	}
-	if code, pin := opens(t, d, first); code != 12 || pin != 12 {
-		t.Errorf("they lead to %d and %d", code, pin)
-	}
-	if left, err := d.Left(t.Context(), 10, 12); err != nil || len(left) != 1 || left[12] != 3 {
-		t.Errorf("devices left: %v, %v", left, err)
-	}
-	if found, err := d.Open(t.Context(), first.Code, client); err != nil || found.Message != "Until Friday" {
-		t.Errorf("the inviter's words: %q, %v", found.Message, err)
 	}
 }
 

@@ -27,16 +27,4 @@ func (d *Desk) Message(ctx context.Context, invitationID int) (string, error) {
 	return text, nil
 }
 
-// handMessageOn gives the words of an invitation to a later one of the same person, which its link leads to.
-func (d *Desk) handMessageOn(ctx context.Context, earlier, later int) error {
-	text, err := d.Message(ctx, earlier)
-	if err != nil || text == "" {
-		return err
-	}
-	if err := d.SetMessage(ctx, later, text); err != nil {
-		return err
-	}
-	return d.store.Delete(ctx, messageBucket, key(earlier))
-}
-
 func messagePlace(id int) string { return "message " + key(id) }

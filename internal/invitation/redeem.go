@@ -96,7 +96,7 @@ func (d *Desk) Redeem(ctx context.Context, email, pin, client string) (Invitatio
 		return Invitation{}, err
 	}
 	place := match(entries, d.seal.mac("pin", email, pin))
-	found, err := d.record(ctx, place)
+	found, err := d.find(ctx, place)
 	if err != nil {
 		return Invitation{}, err
 	}
@@ -177,7 +177,7 @@ func (d *Desk) Open(ctx context.Context, code, client string) (Invitation, error
 	if len(code) > longestCode {
 		code = ""
 	}
-	found, err := d.record(ctx, d.codeName(code))
+	found, err := d.find(ctx, d.codeName(code))
 	if errors.Is(err, ErrUnknown) {
 		if _, failed := d.count(ctx, name, now, 1); failed != nil {
 			return Invitation{}, failed
@@ -186,7 +186,11 @@ func (d *Desk) Open(ctx context.Context, code, client string) (Invitation, error
 	if err != nil {
 		return Invitation{}, err
 	}
-	found.Message, err = d.Message(ctx, found.InvitationID)
+	chain, err := d.Chain(ctx, found.InvitationID)
+	if err != nil {
+		return Invitation{}, err
+	}
+	found.Message, err = d.Message(ctx, chain[0])
 	return found, err
 }
 
