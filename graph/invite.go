@@ -167,31 +167,6 @@ func (v *inviting) check() []*model.UserError {
 	return wrong
 }
 
-// mustChain tells whether nobody could arm an invitation again after the first device: in GLPI it is for one, and only who
-// may change it can have it used again. Who is to have several devices gets as many invitations then.
-func (v *inviting) mustChain(ctx context.Context) (bool, error) {
-	if !slices.ContainsFunc(v.invitees, func(i *invitee) bool { return i.Slots > 1 }) {
-		return false, nil
-	}
-	if v.resolver.Service == nil {
-		return true, nil
-	}
-	service, err := v.resolver.Service(ctx)
-	if err != nil {
-		return false, err
-	}
-	scope, err := service.Scope(ctx)
-	return err == nil && !glpiproxy.Can[glpiproxy.Invitation](scope, glpiproxy.Update), err
-}
-
-// needs is how many invitations somebody gets.
-func (v *inviting) needs(i *invitee) int {
-	if v.chained {
-		return i.Slots
-	}
-	return 1
-}
-
 // checkMessage refuses what can't be an inviter's words: they are shown as they are, on as many lines.
 func checkMessage(words *string, field ...string) *model.UserError {
 	switch {
