@@ -109,8 +109,7 @@ func (c *cache) valid(key string) (*cacheEntry, bool) {
 	}
 	e := found.(*cacheEntry)
 	if !c.now().Before(e.until.Add(c.staleFor)) || c.lastVoided(e.tags) > e.since {
-		c.entries.Delete(key)
-		return nil, false
+		return nil, false // and left where it is: to delete it could hit the one that takes its place just now
 	}
 	return e, true
 }
