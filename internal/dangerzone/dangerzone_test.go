@@ -1,6 +1,7 @@
 package dangerzone_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -228,9 +229,13 @@ func TestManyDevicesAreToldAtABoundedRate(t *testing.T) {
 	}
 	id := r.begin(d, s, dangerzone.Wipe, r.devs[:200]...)
 	told := map[int]bool{}
+	patience, end := context.WithTimeout(t.Context(), 15*time.Second)
+	defer end()
 	for r.states(d, id)[dangerzone.Dispatched] < 200 {
-		if _, err := watch.Next(t.Context()); err != nil {
-			t.Fatal(err)
+		if _, err := watch.Next(patience); err != nil {
+			op, _ := d.Operation(t.Context(), id)
+			failed := slices.IndexFunc(op.Targets, func(t dangerzone.Target) bool { return t.State == dangerzone.Failed })
+			t.Fatalf("%v: %v, such as %+v", err, r.states(d, id), op.Targets[max(failed, 0)])
 		}
 		told[r.states(d, id)[dangerzone.Dispatched]] = true
 	}

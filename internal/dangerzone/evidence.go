@@ -29,7 +29,9 @@ func (d *Desk) inspect(ctx context.Context, eyes *glpiproxy.Session, op *Operati
 		return op, err
 	}
 	var ids []int
+	steps := map[int]step{} // before the look
 	op.each(func(t *Target) {
+		steps[t.AgentID] = t.Step
 		// To who does not see its entity a device that is there looks like one that is gone.
 		if t.Step != waiting && t.Step != purging && scope.SeesEntity(t.EntityID) {
 			ids = append(ids, t.AgentID)
@@ -47,6 +49,7 @@ func (d *Desk) inspect(ctx context.Context, eyes *glpiproxy.Session, op *Operati
 			result, looked := rows[t.AgentID]
 			switch {
 			case !looked || t.Step == waiting || t.Step == purging:
+			case t.Step != steps[t.AgentID]: // it went on meanwhile, and what was seen may be of before
 			case result.Err == nil:
 				judge(op.Action, t, result.Item, d.now())
 			case glpiproxy.KindOf(result.Err) == glpiproxy.NotFound:
