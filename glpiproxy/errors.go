@@ -99,6 +99,19 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// IsAway says whether an error means that GLPI could not answer, as against having refused.
+func IsAway(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Kind {
+	case Unavailable, Timeout, Upstream, Misconfigured, Canceled:
+		return true
+	}
+	return false
+}
+
 // KindOf tells the kind of an error: that of the *Error in its chain, Canceled
 // or Timeout for a context's own error, Upstream for anything else.
 func KindOf(err error) Kind {

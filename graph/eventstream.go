@@ -98,14 +98,11 @@ func (e *eventStream) refresh(ctx context.Context) error {
 
 // lasting is the error that ends a stream; nil where GLPI is merely away.
 func (e *eventStream) lasting(err error) error {
-	var failed *glpiproxy.Error
-	if !errors.As(err, &failed) {
-		return err
-	}
-	switch failed.Kind {
-	case glpiproxy.Unavailable, glpiproxy.Timeout, glpiproxy.Upstream, glpiproxy.Misconfigured, glpiproxy.Canceled:
+	if glpiproxy.IsAway(err) {
 		return nil
-	case glpiproxy.Unauthenticated:
+	}
+	var failed *glpiproxy.Error
+	if errors.As(err, &failed) && failed.Kind == glpiproxy.Unauthenticated {
 		e.resolver.SignIn.End(e.session.Token())
 	}
 	return err

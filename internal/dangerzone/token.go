@@ -1,18 +1,15 @@
 package dangerzone
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
 	"fleetgate/glpiproxy"
+	"fleetgate/internal/sealing"
 )
 
 // ErrConfirmation is the one answer to a confirmation that can't be used: made up, another one's, of another session,
@@ -40,20 +37,9 @@ type Confirmed struct {
 type seal struct{ aead cipher.AEAD }
 
 func newSeal(secret []byte) (*seal, error) {
-	if len(secret) == 0 {
-		return nil, errors.New("a secret to seal confirmations with is missing")
-	}
-	key, err := hkdf.Key(sha256.New, secret, nil, tokenPurpose, 32)
+	aead, err := sealing.New(secret, tokenPurpose)
 	if err != nil {
-		return nil, fmt.Errorf("deriving the key of confirmations: %w", err)
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the key of confirmations: %w", err)
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the seal of confirmations: %w", err)
+		return nil, err
 	}
 	return &seal{aead}, nil
 }

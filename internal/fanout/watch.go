@@ -2,7 +2,6 @@ package fanout
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -73,7 +72,7 @@ func (x *Exchange) look(w *watch, patient bool) {
 	defer w.looking.Unlock()
 	_, err := w.session.Scope(w.ctx)
 	switch {
-	case w.ctx.Err() != nil, patient && isAway(err):
+	case w.ctx.Err() != nil, patient && glpiproxy.IsAway(err):
 		return
 	case err != nil && glpiproxy.KindOf(err) == glpiproxy.Unauthenticated:
 		x.o.End(w.session.Token())
@@ -89,7 +88,7 @@ func (x *Exchange) look(w *watch, patient bool) {
 func (x *Exchange) lookAt(m *member, patient bool) {
 	view, err := m.operation.View(m.watch.ctx, m.watch.session)
 	switch {
-	case err == nil && view.Key == m.view.Key, patient && isAway(err), m.watch.ctx.Err() != nil:
+	case err == nil && view.Key == m.view.Key, patient && glpiproxy.IsAway(err), m.watch.ctx.Err() != nil:
 		return
 	case err == nil:
 		err = m.move(view)
@@ -107,17 +106,4 @@ func (x *Exchange) membersOf(w *watch) []*member {
 		members = append(members, m)
 	}
 	return members
-}
-
-// isAway says whether an error means that GLPI could not answer, as against having refused.
-func isAway(err error) bool {
-	var failed *glpiproxy.Error
-	if !errors.As(err, &failed) {
-		return false
-	}
-	switch failed.Kind {
-	case glpiproxy.Unavailable, glpiproxy.Timeout, glpiproxy.Upstream, glpiproxy.Misconfigured, glpiproxy.Canceled:
-		return true
-	}
-	return false
 }

@@ -1,15 +1,15 @@
 package invitation
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"fleetgate/internal/sealing"
 )
 
 // seal hides what lies in the store: values are encrypted, and names that are secrets themselves are hashed with a key.
@@ -19,24 +19,13 @@ type seal struct {
 }
 
 func newSeal(secret []byte) (*seal, error) {
-	if len(secret) == 0 {
-		return nil, errors.New("a secret to seal invitations with is missing")
-	}
-	key, err := hkdf.Key(sha256.New, secret, nil, "fleetgate invitation seal 1", 32)
+	aead, err := sealing.New(secret, "fleetgate invitation seal 1")
 	if err != nil {
-		return nil, fmt.Errorf("deriving the key of invitations: %w", err)
+		return nil, err
 	}
-	index, err := hkdf.Key(sha256.New, secret, nil, "fleetgate invitation index 1", 32)
+	index, err := sealing.Key(secret, "fleetgate invitation index 1")
 	if err != nil {
-		return nil, fmt.Errorf("deriving the key of invitations' names: %w", err)
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the key of invitations: %w", err)
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the seal of invitations: %w", err)
+		return nil, err
 	}
 	return &seal{aead, index}, nil
 }

@@ -4,16 +4,13 @@
 package signin
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
+
+	"fleetgate/internal/sealing"
 )
 
 const (
@@ -40,23 +37,12 @@ type Sealer struct {
 // NewSealer makes a Sealer whose key is derived from the secret. Gateways with the same secret open each
 // other's tokens. now is the clock; nil means time.Now.
 func NewSealer(secret []byte, now func() time.Time) (*Sealer, error) {
-	if len(secret) == 0 {
-		return nil, errors.New("a secret to seal tokens with is missing")
-	}
 	if now == nil {
 		now = time.Now
 	}
-	key, err := hkdf.Key(sha256.New, secret, nil, purpose, 32)
+	aead, err := sealing.New(secret, purpose)
 	if err != nil {
-		return nil, fmt.Errorf("deriving the key of tokens: %w", err)
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the key of tokens: %w", err)
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the seal of tokens: %w", err)
+		return nil, err
 	}
 	return &Sealer{aead: aead, now: now}, nil
 }
