@@ -138,14 +138,3 @@ func TestWhatANewInvitationEnds(t *testing.T) {
 		t.Errorf("ended are %v, and the used one is %s", ended, a.text)
 	}
 }
-
-// Several devices for one person need somebody who arms the invitation again: without an account that may, none is
-// promised.
-func TestSeveralDevicesNeedAnAccountThatMay(t *testing.T) {
-	w := newWorld(t)
-	token := w.signIn("admin@acme.test")
-	a := w.invite(token, map[string]any{"email": "one@mail.test"}, map[string]any{"email": "two@mail.test", "slots": 2})
-	if len(a.resultCodes(0)) > 0 || !slices.Equal(a.resultCodes(1), []string{"FORBIDDEN input.invitees.1.slots"}) || a.at("results", 1, "invitation") != nil {
-		t.Errorf("got %s", a.text)
-	}
-}
