@@ -41,7 +41,8 @@ type inviting struct {
 // invitee is one of the people to invite.
 type invitee struct {
 	*model.InviteeInput
-	place  int // among all
+	place  int    // among all
+	email  string // "" where a user is given
 	user   glpiproxy.User
 	done   []int // the invitations that they have already, where the same was begun before; in order
 	chain  []int // the invitations that they have now, in order
@@ -180,20 +181,24 @@ func checkMessage(words *string, field ...string) *model.UserError {
 }
 
 func (v *invitee) check() {
-	if (v.Email == nil) == (v.UserID == nil) {
-		v.refuse(model.UserErrorCodeBadUserInput, "Give either an address or a user.")
-	}
 	if v.Slots < 1 || v.Slots > mostSlots {
 		v.refuse(model.UserErrorCodeBadUserInput, "Give between 1 and "+strconv.Itoa(mostSlots)+".", "slots")
 	}
-	if v.UserID == nil {
-		return
+	switch {
+	case (v.Email == nil) == (v.UserID == nil):
+		v.refuse(model.UserErrorCodeBadUserInput, "Give either an address or a user.")
+	case v.Email != nil:
+		var sound bool
+		if v.email, sound = v.Email.Sound(); !sound {
+			v.refuse(model.UserErrorCodeBadUserInput, "It is no e-mail address such as ada@acme.example.", "email")
+		}
+	default:
+		id, wrong := inputID("User", *v.UserID)
+		if wrong != nil {
+			v.refuse(wrong.Code, wrong.Message, "userId")
+		}
+		v.user.ID = id
 	}
-	id, wrong := inputID("User", *v.UserID)
-	if wrong != nil {
-		v.refuse(wrong.Code, wrong.Message, "userId")
-	}
-	v.user.ID = id
 }
 
 // invite invites some of the people in one call, and ends their older invitations.

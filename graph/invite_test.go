@@ -137,6 +137,46 @@ func TestWhoIsNotInvited(t *testing.T) {
 	}
 }
 
+// One bad address in a list of people is told at its place, and the others are invited.
+func TestABadAddressStopsNobodyElse(t *testing.T) {
+	w := newWorldOf(t, glpi.Options{}, withService)
+	admin := w.signIn("admin@acme.test")
+	bad := []string{
+		"", " ", "ada", "ada@", "@mail.test", "ada@@mail.test", "ada@mail.test ", "Ada <ada@mail.test>", "<ada@mail.test>", "ada@mail.test, bob@mail.test",
+		"ada@mail.test\r\nBcc: eve@mail.test", "ada\x00@mail.test", "level=ERROR msg=\"forged\"", "mailto:ada@mail.test", "ada lovelace@mail.test",
+		strings.Repeat("a", 255-len("@mail.test")+1) + "@mail.test", strings.Repeat("@", 100_000), model.GlobalID("Agent", 1),
+	}
+	var invitees []map[string]any
+	for _, text := range bad {
+		invitees = append(invitees, map[string]any{"email": text})
+	}
+	a := w.invite(admin, append(invitees, map[string]any{"email": "good@mail.test"})...)
+	if len(a.codes()) > 0 || len(a.resultCodes(len(bad))) > 0 || a.at("results", len(bad), "invitation", "state") != "PENDING" {
+		t.Fatalf("the good one: %.2000s", a.text)
+	}
+	for n, text := range bad {
+		want := fmt.Sprintf("BAD_USER_INPUT input.invitees.%d.email", n)
+		if !slices.Equal(a.resultCodes(n), []string{want}) || a.at("results", n, "invitation") != nil {
+			t.Errorf("%.30q: %v", text, a.at("results", n))
+		}
+	}
+	for _, line := range w.trail(admin, nil) {
+		if strings.Contains(line, model.GlobalID("Agent", 1)) {
+			t.Errorf("what was given for an address is in the trail: %s", line)
+		}
+	}
+	if strings.Contains(w.log.String(), "forged") || strings.Contains(w.log.String(), "eve@mail.test") {
+		t.Error("what was given for an address is in the log")
+	}
+	for _, noText := range []any{5, true, []any{"ada@mail.test"}, map[string]any{"address": "ada@mail.test"}} {
+		people := []any{map[string]any{"email": noText}, map[string]any{"email": "other@mail.test"}}
+		a := w.ask(admin, `mutation ($people: [InviteeInput!]!) { inviteUsers(input: {invitees: $people}) { results { userCreated } } }`, map[string]any{"people": people})
+		if a.code() != "BAD_USER_INPUT" || !strings.Contains(a.text, "email") {
+			t.Errorf("%v: %s", noText, a.text)
+		}
+	}
+}
+
 // GLPI makes a guest of everybody who is invited; who has chosen no profile would sign in as one from then on.
 func TestInvitedPeopleKeepTheirProfile(t *testing.T) {
 	for name, adjust := range map[string]bool{"with a service account": true, "without": false} {
@@ -219,12 +259,17 @@ func TestInvitingFiveHundred(t *testing.T) {
 	w := newWorldOf(t, glpi.Options{}, withService)
 	token := w.signIn("admin@acme.test")
 	var invitees []map[string]any
-	bad := map[int]string{7: "NOT_FOUND", 250: "BAD_USER_INPUT", 499: "BAD_USER_INPUT"}
+	bad := map[int]string{
+		0: "BAD_USER_INPUT", 7: "NOT_FOUND", 250: "BAD_USER_INPUT", 251: "BAD_USER_INPUT", 498: "BAD_USER_INPUT", 499: "BAD_USER_INPUT",
+	}
 	for n := range 500 {
 		invitees = append(invitees, map[string]any{"email": fmt.Sprintf("person%d@bulk.test", n)})
 	}
 	invitees[7] = map[string]any{"userId": model.GlobalID("User", 99999)}
+	invitees[0] = map[string]any{"email": "no address"}
 	invitees[250] = map[string]any{"email": "person3@bulk.test"}
+	invitees[251] = map[string]any{"email": " person251@bulk.test"}
+	invitees[498] = map[string]any{"email": ""}
 	invitees[499]["slots"] = 99
 	known := w.invite(token, map[string]any{"email": "known@mail.test"}).at("results", 0, "invitation", "id")
 	progress := w.subscribe(token, invitationEvents, map[string]any{"after": w.invitationCursor(token, known)})

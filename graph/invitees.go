@@ -14,12 +14,7 @@ import (
 
 // findPeople finds who is meant: by id, by whole address among the people in sight, and in their trash.
 func (v *inviting) findPeople(ctx context.Context) error {
-	v.refuseTwice(func(i *invitee) string {
-		if i.Email == nil {
-			return ""
-		}
-		return strings.ToLower(*i.Email)
-	})
+	v.refuseTwice(func(i *invitee) string { return strings.ToLower(i.email) })
 	for _, trash := range []bool{false, true} {
 		if err := v.findAddresses(ctx, trash); err != nil {
 			return err
@@ -54,7 +49,7 @@ func (v *inviting) findAddresses(ctx context.Context, trash bool) error {
 	wanted := map[string]*invitee{}
 	for _, i := range v.sound() {
 		if i.user.ID == 0 {
-			wanted[strings.ToLower(*i.Email)] = i
+			wanted[strings.ToLower(i.email)] = i
 		}
 	}
 	if len(wanted) == 0 {
@@ -95,7 +90,7 @@ func (v *inviting) readPeople(ctx context.Context) error {
 			i.refuse(model.UserErrorCodeNotFound, unknownAt().Message, i.named())
 		default:
 			i.user = read.Item
-			i.result.UserCreated = i.Email != nil && v.batch.Again && i.user.ID > v.batch.UserID
+			i.result.UserCreated = i.email != "" && v.batch.Again && i.user.ID > v.batch.UserID
 		}
 	}
 	return nil
@@ -152,10 +147,10 @@ func (v *inviting) createPeople(ctx context.Context) error {
 		if err := v.goOn(ctx); err != nil {
 			return err
 		}
-		taken, err := v.createSome(ctx, part, func(i *invitee) string { return loginOf(*i.Email) }, false)
+		taken, err := v.createSome(ctx, part, func(i *invitee) string { return loginOf(i.email) }, false)
 		if err == nil && len(taken) > 0 {
 			// A name may be somebody's out of sight, who is not to be found out, and has no part in this.
-			_, err = v.createSome(ctx, taken, func(i *invitee) string { return loginOf(*i.Email) + "-" + strconv.Itoa(v.entityID) }, true)
+			_, err = v.createSome(ctx, taken, func(i *invitee) string { return loginOf(i.email) + "-" + strconv.Itoa(v.entityID) }, true)
 		}
 		if err != nil {
 			return err
@@ -169,7 +164,7 @@ func (v *inviting) createSome(ctx context.Context, part []*invitee, username fun
 	inputs := make([]glpiproxy.UserInput, len(part))
 	for n, i := range part {
 		inputs[n] = glpiproxy.UserInput{
-			Username: username(i), Email: i.Email, ProfileID: v.scope.GuestProfileID, EntityID: v.entityID,
+			Username: username(i), Email: &i.email, ProfileID: v.scope.GuestProfileID, EntityID: v.entityID,
 			Person: glpiproxy.Person{FirstName: i.FirstName, LastName: i.LastName, Phone: i.Phone},
 		}
 	}

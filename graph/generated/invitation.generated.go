@@ -1345,7 +1345,7 @@ func (ec *executionContext) unmarshalInputInviteeInput(ctx context.Context, obj 
 		switch k {
 		case "email":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
-			data, err := ec.unmarshalOEmailAddress2ᚖstring(ctx, v)
+			data, err := ec.unmarshalOEmailAddress2ᚖfleetgateᚋgraphᚋmodelᚐGivenAddress(ctx, v)
 			if err != nil {
 				return it, err
 			}

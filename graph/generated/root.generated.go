@@ -6590,21 +6590,21 @@ func (ec *executionContext) marshalOEmailAddress2ᚕstringᚄ(ctx context.Contex
 	return ret
 }
 
-func (ec *executionContext) unmarshalOEmailAddress2ᚖstring(ctx context.Context, v any) (*string, error) {
+func (ec *executionContext) unmarshalOEmailAddress2ᚖfleetgateᚋgraphᚋmodelᚐGivenAddress(ctx context.Context, v any) (*model.GivenAddress, error) {
 	if v == nil {
 		return nil, nil
 	}
-	res, err := model.UnmarshalEmailAddress(v)
+	res, err := model.UnmarshalGivenAddress(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOEmailAddress2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+func (ec *executionContext) marshalOEmailAddress2ᚖfleetgateᚋgraphᚋmodelᚐGivenAddress(ctx context.Context, sel ast.SelectionSet, v *model.GivenAddress) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	_ = sel
 	_ = ctx
-	res := model.MarshalEmailAddress(*v)
+	res := model.MarshalGivenAddress(*v)
 	return res
 }
 

@@ -7933,8 +7933,9 @@ type RequestInventoryPayload {
 	{Name: "../schema/credential.graphqls", Input: `extend type Mutation {
   """
   Gives what the invited person enrols with, in every form: the same link and PIN each time, as long as the invitation
-  or one that shares its link can be used, and the deeplink of the first that can: see ` + "`" + `InviteUserResult.behindIds` + "`" + `. Whoever holds them acts as the invited person: only those who may invite get them, only for people who
-  have no more rights than they have themselves, and each time is recorded.
+  or one that shares its link can be used, and the deeplink of the first that can: see ` + "`" + `InviteUserResult.behindIds` + "`" + `.
+  Whoever holds them acts as the invited person: only those who may invite get them, only for people who have no more
+  rights than they have themselves, and each time is recorded.
   """
   issueInvitationCredentials("Of which invitation." input: IssueInvitationCredentialsInput!): IssueInvitationCredentialsPayload! @audited
   """
@@ -9469,7 +9470,10 @@ input InviteUsersInput {
 
 "One person to invite: by address or by user."
 input InviteeInput {
-  "Their whole e-mail address. Who has it is invited; where nobody in sight has, a user is made."
+  """
+  Their whole e-mail address. Who has it is invited; where nobody in sight has, a user is made. A text that is no address is
+  told at this person, and the others are invited.
+  """
   email: EmailAddress
   "A user who has an e-mail address."
   userId: ID

@@ -997,8 +997,9 @@ type InviteUsersPayload struct {
 
 // One person to invite: by address or by user.
 type InviteeInput struct {
-	// Their whole e-mail address. Who has it is invited; where nobody in sight has, a user is made.
-	Email *string `json:"email,omitempty"`
+	// Their whole e-mail address. Who has it is invited; where nobody in sight has, a user is made. A text that is no address is
+	// told at this person, and the others are invited.
+	Email *GivenAddress `json:"email,omitempty"`
 	// A user who has an e-mail address.
 	UserID *string `json:"userId,omitempty"`
 	// The first name of a new user.

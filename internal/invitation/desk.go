@@ -1,8 +1,8 @@
 // Package invitation keeps what GLPI has no room for: the short link and the PIN behind which an invitation's deeplink
 // lies, when somebody opened it, which newer invitation took its place, which ones follow it behind the same link, the
-// agent that it became, how many devices may still follow, and the log of all that. Everything lies in the store, so that it survives a restart and is the
-// same on every replica; a deeplink, which holds secrets of GLPI, lies there sealed. It gives no rights: whoever calls
-// it has checked what the caller may do.
+// agent that it became, how many devices may still follow, and the log of all that. Everything lies in the store, so that
+// it survives a restart and is the same on every replica; a deeplink, which holds secrets of GLPI, lies there sealed. It
+// gives no rights: whoever calls it has checked what the caller may do.
 package invitation
 
 import (

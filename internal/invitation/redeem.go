@@ -17,7 +17,7 @@ const (
 	codeLength = 16          // of base32: 80 bits
 	// pinsOfAddress bounds the PINs of one address; beyond it the oldest ends.
 	pinsOfAddress = 16
-	longestEmail  = 254
+	longestEmail  = 255 // bytes, as GLPI's column
 	longestCode   = 64
 )
 
