@@ -202,8 +202,8 @@ func (c *Connections) noteDrained() {
 }
 
 // ClientAddress is the IP address that a request comes from, of IPv6 the network ("2001:db8::/64"): whoever has one of
-// its addresses has them all. Headers that tell otherwise can be forged and are not read: behind a reverse proxy it is
-// the proxy's.
+// its addresses has them all. Headers are not read here, since they can be forged: the address of a client behind a proxy
+// that is trusted has taken the proxy's place in the request before.
 func ClientAddress(r *http.Request) string {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

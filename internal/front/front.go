@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -50,6 +51,9 @@ type Options struct {
 	// AllowedOrigins are the web origins, beside the gateway's own, whose pages may call it
 	// ("https://fleet.example"); "*": any; empty: none.
 	AllowedOrigins []string
+	// TrustedProxies are the networks of the reverse proxies that tell, in X-Forwarded-For, where requests came from; none:
+	// they come from who connects.
+	TrustedProxies []netip.Prefix
 	// Limits bound what one request may cost; zero values mean the defaults named there.
 	Limits Limits
 	// Connections bound those that stay open for subscriptions. Registerer is set by New.
@@ -148,7 +152,7 @@ func New(o Options) (*Front, error) {
 		routes.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
 	}
 	routes.Handle("/", onlyReads(dashboard(o.Dashboard)))
-	requests, err := newRequests(routes, o.Logger, registerer)
+	requests, err := newRequests(routes, o.TrustedProxies, o.Logger, registerer)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +189,9 @@ func newExecutor(o Options, sockets *graphqlws.Transport, events *graphqlsse.Tra
 	server.AddTransport(overMultipart{overHTTP: posted, maxFile: o.Limits.Upload, preface: longestPreface, rest: longestRest})
 	server.AddTransport(posted)
 	server.SetParserTokenLimit(o.Limits.Tokens)
-	server.SetQueryCache(shortQueries{lru.New[*ast.QueryDocument](cachedQueries)})
+	valid := shortQueries{lru.New[*ast.QueryDocument](cachedQueries)}
+	server.SetQueryCache(valid)
+	server.Use(documentLimits{o.Limits.Tokens, valid})
 	server.Use(queryLimits{o.Limits})
 	if !o.DisableIntrospection {
 		server.Use(extension.Introspection{})

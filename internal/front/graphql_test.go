@@ -68,6 +68,9 @@ func TestGraphQLOverHTTP(t *testing.T) {
 			if test.accept == responseType {
 				wantType = responseType
 			}
+			if keep, vary := response.Header.Get("Cache-Control"), strings.Join(response.Header.Values("Vary"), ", "); test.method == "GET" && (keep != "no-store" || !strings.Contains(vary, "Session-Token")) {
+				t.Errorf("caches on the way may keep it: %q, %q", keep, vary)
+			}
 			if got := response.Header.Get("Content-Type"); got != wantType+"; charset=utf-8" {
 				t.Errorf("content type %q, want %q", got, wantType)
 			}
@@ -77,7 +80,7 @@ func TestGraphQLOverHTTP(t *testing.T) {
 
 // Anybody may send long queries that differ; their texts must not be kept.
 func TestLongQueriesAreNotKept(t *testing.T) {
-	f, _ := newFront(t, nil)
+	f, _ := newFront(t, func(o *front.Options) { o.Limits.Subscription = 1 << 20 })
 	const queries, length = 64, 1 << 19
 	before := heldMemory()
 	for i := range queries {

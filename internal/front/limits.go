@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -21,6 +22,9 @@ type Limits struct {
 	Depth   int   // of nested fields; 0: 15
 	Cost    int   // objects that a query may ask for; 0: 60,000
 	Aliases int   // in an operation; 0: 30
+	// Subscription is how many bytes a subscription's text, variables and extensions may have together: they are held for
+	// as long as it goes on; 0: 32 KiB.
+	Subscription int
 }
 
 func (l *Limits) setDefaults() {
@@ -30,7 +34,7 @@ func (l *Limits) setDefaults() {
 	if l.Upload <= 0 {
 		l.Upload = 512 << 20
 	}
-	for limit, standard := range map[*int]int{&l.Tokens: 1000, &l.Depth: 15, &l.Cost: 60_000, &l.Aliases: 30} {
+	for limit, standard := range map[*int]int{&l.Tokens: 1000, &l.Depth: 15, &l.Cost: 60_000, &l.Aliases: 30, &l.Subscription: 32 << 10} {
 		if *limit <= 0 {
 			*limit = standard
 		}
@@ -52,7 +56,11 @@ func (queryLimits) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationContext changes nothing: it refuses what is over a limit.
 func (l queryLimits) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	if operation.Operation.Operation == ast.Subscription && heldOf(operation) > l.Subscription {
+		return tooComplex("the subscription has more than %d bytes with its variables", l.Subscription)
+	}
 	s := newScale(operation.Variables)
+	s.batch = batchOf(operation)
 	w := s.selections(operation.Operation.SelectionSet)
 	for _, limit := range []struct {
 		have, most int
@@ -67,6 +75,15 @@ func (l queryLimits) MutateOperationContext(_ context.Context, operation *graphq
 		}
 	}
 	return nil
+}
+
+// heldOf is how many bytes an operation holds of what its client sent.
+func heldOf(operation *graphql.OperationContext) int {
+	text, err := json.Marshal([]any{operation.Variables, operation.Extensions})
+	if err != nil { // JSON came in
+		return heaviest
+	}
+	return len(operation.RawQuery) + len(text)
 }
 
 // withTokenLimit gives the parser's refusal of a query that is too long the code of the other limits: to the
@@ -114,6 +131,7 @@ func times(a, b int) int { return int(min(int64(a)*int64(b), heaviest)) }
 // scale weighs the selections of one operation.
 type scale struct {
 	variables map[string]any
+	batch     int               // items that a mutation is given, each of which has its result
 	fragments map[string]weight // those already weighed
 	looks     int               // at selections: the work done
 }
@@ -182,8 +200,49 @@ func (s *scale) cost(field *ast.Field, below int) int {
 	items := plainList
 	if ids, given := field.ArgumentMap(s.variables)["ids"].([]any); given {
 		items = len(ids)
+	} else if field.Name == "results" || field.Name == "targets" {
+		items = max(items, s.batch)
 	}
 	return times(items, plus(1, below))
+}
+
+// batchOf is the length of the longest list that the mutations of an operation are given.
+func batchOf(operation *graphql.OperationContext) (longest int) {
+	if operation.Operation.Operation != ast.Mutation {
+		return 0
+	}
+	sets := []ast.SelectionSet{operation.Operation.SelectionSet}
+	for _, fragment := range operation.Doc.Fragments { // which may have the mutations
+		sets = append(sets, fragment.SelectionSet)
+	}
+	for len(sets) > 0 {
+		set := sets[0]
+		sets = sets[1:]
+		for _, selection := range set {
+			switch selection := selection.(type) {
+			case *ast.Field:
+				longest = max(longest, longestList(selection.ArgumentMap(operation.Variables)))
+			case *ast.InlineFragment:
+				sets = append(sets, selection.SelectionSet)
+			}
+		}
+	}
+	return longest
+}
+
+func longestList(value any) (longest int) {
+	switch value := value.(type) {
+	case []any:
+		longest = len(value)
+		for _, item := range value {
+			longest = max(longest, longestList(item))
+		}
+	case map[string]any:
+		for _, item := range value {
+			longest = max(longest, longestList(item))
+		}
+	}
+	return longest
 }
 
 // page is how many items a connection is asked for.

@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,11 @@ var weighed = gqlparser.MustLoadSchema(&ast.Source{Input: `
 		viewer: Person
 		name: String
 	}
+	input Batch { ids: [ID!]! }
+	type Mutation { lock(input: Batch!): LockPayload! }
+	type LockPayload { results: [LockResult!]! }
+	type LockResult { agent: Agent errors: [Policy!]! }
+	type Subscription { named(names: [String!]): String }
 	type AgentConnection { edges: [AgentEdge!]! nodes: [Agent!]! totalCount: Int! }
 	type AgentEdge { node: Agent! }
 	type Agent { id: ID! name: String fleet: Fleet owner: Person }
@@ -36,6 +42,7 @@ func limited(l Limits) *executor.Executor {
 	l.setDefaults()
 	e := executor.New(&graphql.ExecutableSchemaMock{SchemaFunc: func() *ast.Schema { return weighed }})
 	e.SetParserTokenLimit(l.Tokens)
+	e.Use(documentLimits{l.Tokens, graphql.NoCache[*ast.QueryDocument]{}})
 	e.Use(queryLimits{l})
 	return e
 }
@@ -136,6 +143,54 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// Each of the items that a mutation is given has its result, wherever the mutation and its list stand.
+func TestBatchesAreWeighed(t *testing.T) {
+	many := func(n int) map[string]any {
+		return map[string]any{"b": map[string]any{"ids": slices.Repeat([]any{"x"}, n)}}
+	}
+	const small, wide = `results{agent{name} errors{id}}`, `results{agent{fleet{agents(first:400){nodes{id}}}}}`
+	for name, c := range map[string]struct {
+		query     string
+		variables map[string]any
+		refused   bool
+	}{
+		"one, with much":              {`mutation($b:Batch!){lock(input:$b){` + wide + `}}`, many(1), false},
+		"many, with little":           {`mutation($b:Batch!){lock(input:$b){` + small + `}}`, many(500), false},
+		"many, with much":             {`mutation($b:Batch!){lock(input:$b){` + wide + `}}`, many(500), true},
+		"in a fragment":               {`mutation($b:Batch!){...m} fragment m on Mutation{lock(input:$b){` + wide + `}}`, many(500), true},
+		"in an inline fragment":       {`mutation($b:Batch!){...{lock(input:$b){` + wide + `}}}`, many(500), true},
+		"after one that has less":     {`mutation($b:Batch!){a:lock(input:{ids:["x"]}){...p} b:lock(input:$b){...p}} fragment p on LockPayload{` + wide + `}`, many(500), true},
+		"written out in the document": {`mutation{lock(input:{ids:[` + strings.Repeat(`"x",`, 400) + `]}){` + wide + `}}`, nil, true},
+	} {
+		err := admit(Limits{}, c.query, c.variables)
+		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "objects") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What a subscription is asked for with is held as long as it lives, so it is bounded, however it comes.
+func TestLongSubscriptions(t *testing.T) {
+	const most = 1000
+	long := strings.Repeat("x", most)
+	for name, c := range map[string]struct {
+		query     string
+		variables map[string]any
+		refused   bool
+	}{
+		"short":            {`subscription{named}`, nil, false},
+		"a long text":      {`subscription{named(names:"` + long + `")}`, nil, true},
+		"a long comment":   {`subscription{named} #` + long, nil, true},
+		"a long variable":  {`subscription($n:[String!]){named(names:$n)}`, map[string]any{"n": []any{long}}, true},
+		"a short variable": {`subscription($n:[String!]){named(names:$n)}`, map[string]any{"n": []any{"x"}}, false},
+		"a query is free":  {`{name} #` + long, nil, false},
+	} {
+		if err := admit(Limits{Subscription: most}, c.query, c.variables); (err != nil) != c.refused {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // doubling is a query whose fragments each spread the next one twice: 2^levels leaves.
 func doubling(levels int, spread string) string {
 	var b strings.Builder
@@ -169,8 +224,8 @@ func TestHostileQueriesAreWeighedQuickly(t *testing.T) {
 	}
 	query := doubling(22, "a:friend{...f%d} b:friend{...f%d}")
 	err := admit(Limits{Depth: 100}, query, nil)
-	if err == nil || !strings.Contains(err.Error(), "objects") {
-		t.Errorf("got %v, want a refusal for four million objects", err)
+	if err == nil || !strings.Contains(err.Error(), "selections") {
+		t.Errorf("got %v, want a refusal for millions of selections", err)
 	}
 }
 

@@ -24,12 +24,13 @@ const requestIDHeader = "X-Request-Id"
 // requests is what happens around every request: an id, the headers that keep browsers strict, who is
 // calling, a log line, a count, and an answer even when something of ours panics.
 type requests struct {
-	next   http.Handler
-	logger *slog.Logger
-	total  *prometheus.CounterVec
+	next    http.Handler
+	proxies proxies
+	logger  *slog.Logger
+	total   *prometheus.CounterVec
 }
 
-func newRequests(next http.Handler, logger *slog.Logger, registerer prometheus.Registerer) (*requests, error) {
+func newRequests(next http.Handler, trusted proxies, logger *slog.Logger, registerer prometheus.Registerer) (*requests, error) {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fleetgate_http_requests_total",
 		Help: "HTTP requests, by route and status; 101 is a WebSocket that was opened.",
@@ -39,11 +40,12 @@ func newRequests(next http.Handler, logger *slog.Logger, registerer prometheus.R
 			return nil, fmt.Errorf("registering the metrics of requests: %w", err)
 		}
 	}
-	return &requests{next: next, logger: logger, total: total}, nil
+	return &requests{next: next, proxies: trusted, logger: logger, total: total}, nil
 }
 
 func (q *requests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start, id := time.Now(), rand.Text()
+	r = q.proxies.unwrap(r)
 	client := delivery.ClientAddress(r)
 	r = r.WithContext(signin.WithOrigin(signin.WithClientAddress(r.Context(), client), originOf(r)))
 	recorder := &statusRecorder{ResponseWriter: w}
@@ -118,7 +120,7 @@ func originOf(r *http.Request) string {
 
 // loggedPath is the path as logs may show it: that of an invitation is as good as a password.
 func loggedPath(r *http.Request) string {
-	if strings.HasPrefix(r.URL.Path, enrollPrefix) {
+	if strings.Contains(strings.ToLower(r.URL.Path), enrollPrefix) { // also as somebody may misspell it
 		return enrollPrefix + "..."
 	}
 	return r.URL.Path

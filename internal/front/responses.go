@@ -75,12 +75,18 @@ func revalidate(w http.ResponseWriter, r *http.Request, etag string) (holds bool
 	header := w.Header()
 	header.Set("ETag", etag)
 	header.Set("Cache-Control", "private, no-cache")
-	header.Add("Vary", "Accept, Authorization, Session-Token")
 	if r.Header.Get("If-None-Match") != etag {
 		return false
 	}
 	w.WriteHeader(http.StatusNotModified)
 	return true
+}
+
+// unkept keeps the answer to a GET out of the caches on the way, some of which keep what does not say otherwise, and know
+// of no Session-Token.
+func unkept(header http.Header) {
+	header.Set("Cache-Control", "no-store")
+	header.Add("Vary", "Accept, Authorization, Session-Token")
 }
 
 // begin begins to note what the response to an operation rests on, if it is one to keep.

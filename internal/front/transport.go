@@ -43,6 +43,9 @@ func (overHTTP) Supports(*http.Request) bool { return true }
 // Do answers one request.
 func (t overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	start := graphql.Now()
+	if r.Method == http.MethodGet {
+		unkept(w.Header())
+	}
 	request, refused := t.read(w, r)
 	if refused != nil {
 		refused.write(w, r)

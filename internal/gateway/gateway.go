@@ -99,6 +99,10 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 	if err != nil {
 		return nil, errors.Join(err, g.store.Close())
 	}
+	proxies, err := s.Proxies()
+	if err != nil {
+		return nil, errors.Join(err, g.store.Close())
+	}
 	resolver := &graph.Resolver{
 		GLPI: g.glpi, Bridge: g.bridge, SignIn: g.desk, Version: version,
 		SessionLifetime: s.SessionLifetime, MaxUpload: s.MaxUpload << 20,
@@ -131,8 +135,8 @@ func New(s settings.Gateway, version string, log *slog.Logger) (*Gateway, error)
 		ErrorPresenter: resolver.PresentError, AroundResponses: graph.AroundResponse,
 		Share:     resolver.Share,
 		Responses: g.responses, Keepable: graph.Keepable,
-		AllowedOrigins: s.AllowedOrigins,
-		Limits:         front.Limits{Upload: s.MaxUpload << 20},
+		AllowedOrigins: s.AllowedOrigins, TrustedProxies: proxies,
+		Limits: front.Limits{Upload: s.MaxUpload << 20},
 		Connections: delivery.Options{
 			MaxConnections: s.MaxConnections, MaxConnectionsPerClient: s.MaxPerClient, SlowReader: delivery.SlowReader(s.SlowReader),
 		},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ type Gateway struct {
 	Secret              string        `placeholder:"TEXT" help:"What sign-in tokens are sealed with, 16 characters or more, the same on every replica. Unless set: made once and kept in data-dir, or else new at every start, which ends all tokens."`
 	PublicURL           string        `name:"public-url" placeholder:"URL" help:"Where people reach the gateway, such as https://fleet.example: invitations' links begin with it; unless set, with the address that the administrator uses."`
 	AllowedOrigins      []string      `name:"allowed-origins" placeholder:"ORIGIN,..." help:"Web origins, beside the gateway's own, whose pages may call it, such as https://fleet.example; * for any."`
+	TrustedProxies      []string      `name:"trusted-proxies" placeholder:"NETWORK,..." help:"Addresses or networks of the reverse proxies in front of the gateway, such as 10.0.0.5 or 10.0.0.0/24: where a request came from is what they say in X-Forwarded-For. Nobody's word counts unless set."`
 	SessionLifetime     time.Duration `name:"session-lifetime" default:"8h" help:"How long a sign-in token is good at most."`
 	StaleAfter          time.Duration `name:"stale-after" default:"15m" help:"How long a device that said it is online may be silent before it is shown as STALE."`
 	DangerZoneProfiles  []string      `name:"danger-zone-profiles" placeholder:"NAME,..." help:"Names or ids of the GLPI profiles whose people may wipe, unenrol and delete devices; all that GLPI lets unless set."`
@@ -45,7 +47,7 @@ type Gateway struct {
 	AcceptSessionTokens bool          `name:"accept-session-tokens" default:"true" negatable:"" help:"Accept the plain Session-Token header of existing GLPI clients too."`
 	MaxUpload           int64         `name:"max-upload" default:"512" placeholder:"MIB" help:"The largest file that can be uploaded, in MiB; GLPI's PHP has limits of its own."`
 	MaxConnections      int           `name:"max-connections" default:"25000" help:"How many connections may be open for subscriptions."`
-	MaxPerClient        int           `name:"max-connections-per-client" default:"1000" help:"How many of them one IP address may have: behind a reverse proxy all clients have the proxy's."`
+	MaxPerClient        int           `name:"max-connections-per-client" default:"1000" help:"How many of them one IP address may have."`
 	SlowReader          string        `name:"slow-reader" default:"latest" enum:"latest,close" help:"What becomes of a client that reads more slowly than events come: it gets the latest presence of each device and is told to ask again for the rest (latest), or is closed (close)."`
 	ResponseCacheMB     int           `name:"response-cache-mb" default:"64" placeholder:"MIB" help:"Memory for whole responses that are kept until something that they show changes, in MiB; 0: none are kept."`
 	LogLevel            string        `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"The least serious messages to log: ${enum}."`
@@ -118,6 +120,9 @@ func (g *Gateway) Check(needBackends bool) error {
 	if err := checkBackend("public-url", g.PublicURL, false, "https", "http"); err != nil {
 		return err
 	}
+	if _, err := g.Proxies(); err != nil {
+		return err
+	}
 	for _, origin := range g.AllowedOrigins {
 		if err := checkOrigin(origin); err != nil {
 			return err
@@ -151,6 +156,24 @@ func (g *Gateway) Location() (*time.Location, error) {
 		return nil, fmt.Errorf("--glpi-timezone: %q is not a time zone; try one like Europe/Paris", g.GLPITimezone)
 	}
 	return location, nil
+}
+
+// Proxies are the networks of the reverse proxies that are believed.
+func (g *Gateway) Proxies() (networks []netip.Prefix, err error) {
+	for _, text := range g.TrustedProxies {
+		network, err := netip.ParsePrefix(text)
+		if address, plain := netip.ParseAddr(text); plain == nil {
+			network, err = address.Unmap().Prefix(address.Unmap().BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies: %q is no address and no network; write them like 10.0.0.5 or 10.0.0.0/24", text)
+		}
+		if network.Bits() == 0 {
+			return nil, fmt.Errorf("--trusted-proxies: %s is everybody, who could claim any address", text)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }
 
 // checkDangerZone refuses rules for what can't be undone that can't be meant.

@@ -34,6 +34,8 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"unknown zone":         {func(g *settings.Gateway) { g.GLPITimezone = "Mars/Olympus" }, "--glpi-timezone: "},
 		"odd public URL":       {func(g *settings.Gateway) { g.PublicURL = "fleet.example" }, "--public-url: "},
 		"origin with a path":   {func(g *settings.Gateway) { g.AllowedOrigins = []string{"https://a.example/x"} }, "--allowed-origins: "},
+		"no proxy":             {func(g *settings.Gateway) { g.TrustedProxies = []string{"10.0.0.1", "proxy.example"} }, "--trusted-proxies: "},
+		"everybody a proxy":    {func(g *settings.Gateway) { g.TrustedProxies = []string{"::/0"} }, "--trusted-proxies: "},
 		"origin without host":  {func(g *settings.Gateway) { g.AllowedOrigins = []string{"fleet"} }, "--allowed-origins: "},
 		"no session lifetime":  {func(g *settings.Gateway) { g.SessionLifetime = 0 }, "--session-lifetime: "},
 		"short danger zone":    {func(g *settings.Gateway) { g.DangerZoneTimeout = time.Second }, "--danger-zone-timeout: "},
@@ -62,6 +64,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 	}
 	g := valid()
 	g.AllowedOrigins = []string{"*", "https://fleet.example", "http://localhost:5173/"}
+	g.TrustedProxies = []string{"10.0.0.5", "10.1.0.0/16", "2001:db8::1"}
 	g.DangerZoneProfiles, g.DangerZoneTargets, g.DangerZoneQuiet = []string{"Fleet admin", "7"}, 20, "22:00-06:00 Europe/Paris"
 	if err := g.Check(true); err != nil {
 		t.Fatalf("good settings were refused: %v", err)

@@ -82,7 +82,7 @@ func WithClientAddress(ctx context.Context, address string) context.Context {
 }
 
 // ClientAddress is the network address that a request came from, to count failed sign-ins by; "" when it is
-// not known. Behind a reverse proxy it is the proxy's.
+// not known. Behind a reverse proxy that is not trusted it is the proxy's.
 func ClientAddress(ctx context.Context) string {
 	address, _ := ctx.Value(addressKey{}).(string)
 	return address
