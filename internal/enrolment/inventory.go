@@ -83,6 +83,9 @@ var (
 	errSeveral     = errors.New("the inventory names several UUIDs")
 )
 
+// deepestInventory is how many elements may lie within each other: those of FusionInventory have half as many levels.
+const deepestInventory = 12
+
 // inspect reads an inventory to its end: it must name a DEVICEID, no serial but the device's, since GLPI would give the
 // account of that one away, and one UUID at most, by which GLPI finds computers too. A DTD has no place in it.
 func inspect(text []byte, serial string) (uuid string, err error) {
@@ -105,26 +108,45 @@ func inspect(text []byte, serial string) (uuid string, err error) {
 		case xml.Directive:
 			return "", errors.New("the inventory has a DTD")
 		case xml.StartElement:
+			if len(path) == deepestInventory {
+				return "", errors.New("the inventory is nested too deeply")
+			}
 			path = append(path, strings.ToUpper(token.Name.Local))
 			value.Reset()
 		case xml.CharData:
 			value.Write(token)
 		case xml.EndElement:
-			at, said := strings.Join(path, "/"), strings.TrimSpace(value.String())
+			at, said := place(path), strings.TrimSpace(value.String())
 			path = path[:len(path)-1]
 			value.Reset()
 			switch {
-			case at == "REQUEST/DEVICEID":
+			case at == "DEVICEID":
 				named = named || said != ""
-			case strings.HasSuffix(at, "/BIOS/SSN") && said != serial:
+			case at == "SSN" && said != serial:
 				return "", errOtherSerial
-			case strings.HasSuffix(at, "/BIOS/SSN"):
+			case at == "SSN":
 				found = true
-			case strings.HasSuffix(at, "/HARDWARE/UUID") && uuid != "" && said != uuid:
+			case at == "UUID" && uuid != "" && said != uuid:
 				return "", errSeveral
-			case strings.HasSuffix(at, "/HARDWARE/UUID"):
+			case at == "UUID":
 				uuid = said
 			}
 		}
 	}
+}
+
+// place is the name of the element at the end of a path where that says which device it is; "" elsewhere. It looks at the
+// last names only: to put a path together for each element, however long, would keep the gateway busy for minutes.
+func place(path []string) string {
+	if len(path) == 2 && path[0] == "REQUEST" && path[1] == "DEVICEID" {
+		return "DEVICEID"
+	}
+	if len(path) < 3 {
+		return ""
+	}
+	switch parent, name := path[len(path)-2], path[len(path)-1]; {
+	case parent == "BIOS" && name == "SSN", parent == "HARDWARE" && name == "UUID":
+		return name
+	}
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -62,10 +63,32 @@ func TestInventoriesAreInspected(t *testing.T) {
 		"cut off":            {doc("x", own)[:40], false},
 		"no XML":             {"!!!", false},
 		"too large":          {doc("x", own+strings.Repeat(" ", largestInventory)), false},
+		"deep":               {doc("x", own+strings.Repeat("<A>", 10)+strings.Repeat("</A>", 10)), true},
+		"too deep":           {doc("x", own+strings.Repeat("<A>", 11)+strings.Repeat("</A>", 11)), false},
+		"a serial below":     {doc("x", own+"<A><BIOS><SSN>SN-2</SSN></BIOS></A>"), false},
 	} {
 		_, err := sound(func(r *Request) { r.Inventory = c.text }).check(nil)
 		if (err == nil) != c.ok {
 			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// Nobody needs to have an invitation to send an inventory: one that is made to be slow to read must not be.
+func TestHostileInventoriesAreInspectedQuickly(t *testing.T) {
+	long := strings.Repeat("A", 400_000)
+	for name, content := range map[string]string{
+		"deep":         strings.Repeat("<A>", 100_000) + strings.Repeat("</A>", 100_000),
+		"never closed": strings.Repeat("<A>", 300_000),
+		"a long name":  "<" + long + ">" + strings.Repeat("<B/>", 50_000) + "</" + long + ">",
+	} {
+		text := []byte("<REQUEST><DEVICEID>x</DEVICEID><CONTENT><BIOS><SSN>SN-1</SSN></BIOS>" + content + "</CONTENT></REQUEST>")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _ = inspect(text, "SN-1")
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 100<<20 {
+			t.Errorf("%s: %d MiB were copied for %d KiB", name, used>>20, len(text)>>10)
 		}
 	}
 }
