@@ -118,7 +118,8 @@ func match(entries []pinEntry, mac []byte) (place string) {
 }
 
 // begin counts a try as failed, before anything is looked up, so that many at once can't slip through together;
-// settle takes that back. A client that is locked out counts for nobody else, or it could lock everybody out.
+// settle takes that back. A client that is locked out counts for nobody else, or it could lock everybody out; and it has
+// nothing written, or it could keep the disk busy.
 func (d *Desk) begin(ctx context.Context, email, client string) (settle func() error, err error) {
 	now := d.now()
 	counts := []struct {
@@ -130,11 +131,11 @@ func (d *Desk) begin(ctx context.Context, email, client string) (settle func() e
 		{"all", triesInAll},
 	}
 	for _, c := range counts {
-		tries, err := d.count(ctx, c.name, now, 1)
+		may, err := d.countTry(ctx, c.name, c.most, now)
 		if err != nil {
 			return nil, err
 		}
-		if tries > c.most {
+		if !may {
 			return nil, lockedAt(now)
 		}
 	}
@@ -146,6 +147,16 @@ func (d *Desk) begin(ctx context.Context, email, client string) (settle func() e
 		}
 		return failed
 	}, nil
+}
+
+// countTry counts one try more, unless there were the most already.
+func (d *Desk) countTry(ctx context.Context, name string, most int64, now time.Time) (may bool, err error) {
+	tries, err := d.count(ctx, name, now, 0)
+	if err != nil || tries >= most {
+		return false, err
+	}
+	tries, err = d.count(ctx, name, now, 1)
+	return tries <= most, err
 }
 
 // count adds to the tries in the window of time that now is in.

@@ -1,6 +1,7 @@
 package invitation_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"fleetgate/internal/invitation"
+	"fleetgate/internal/store"
 )
 
 // tries redeems wrong PINs until one is refused for being too many, and tells how many were answered before.
@@ -139,5 +141,38 @@ func TestAnAddressHasAFewPINs(t *testing.T) {
 	}
 	if _, err := d.Redeem(t.Context(), "ann@acme.test", all[0].PIN, client); !errors.Is(err, invitation.ErrUnknown) {
 		t.Errorf("the oldest: %v", err)
+	}
+}
+
+// counting tells how often something was counted in a store.
+type counting struct {
+	store.Store
+	counts atomic.Int64
+}
+
+func (c *counting) Count(ctx context.Context, bucket, key string, by int64, ttl time.Duration) (int64, error) {
+	if by != 0 {
+		c.counts.Add(1)
+	}
+	return c.Store.Count(ctx, bucket, key, by, ttl)
+}
+
+// Who is locked out can go on trying, and has the store write nothing: each write waits for the disk.
+func TestTriesOfWhoIsLockedOutAreNotWritten(t *testing.T) {
+	s := &counting{Store: openStore(t, "")}
+	d := newDesk(t, s, &clock{now: noon})
+	try := func() {
+		_, _ = d.Redeem(t.Context(), "ann@acme.test", "wrong", client)
+		_, _ = d.Open(t.Context(), "wrong", client)
+	}
+	for range 50 {
+		try()
+	}
+	before := s.counts.Load()
+	for range 50 {
+		try()
+	}
+	if written := s.counts.Load() - before; written != 0 {
+		t.Errorf("%d writes", written)
 	}
 }

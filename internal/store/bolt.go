@@ -245,7 +245,14 @@ func (f *File) Each(ctx context.Context, bucket string, visit func(key string, v
 }
 
 // Count is Store's.
-func (f *File) Count(_ context.Context, bucket, key string, by int64, ttl time.Duration) (count int64, err error) {
+func (f *File) Count(ctx context.Context, bucket, key string, by int64, ttl time.Duration) (count int64, err error) {
+	if by == 0 {
+		value, err := f.Get(ctx, bucket, key)
+		if len(value) == 8 {
+			count = int64(binary.BigEndian.Uint64(value))
+		}
+		return count, err
+	}
 	err = f.db.Update(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(bucketName(valuesPrefix, bucket))
 		if err != nil {

@@ -153,6 +153,7 @@ func (r *Redis) Each(ctx context.Context, bucket string, visit func(key string, 
 
 // count begins the counter's life with its first count.
 var count = redis.NewScript(`
+if ARGV[1] == '0' then return tonumber(redis.call('GET', KEYS[1]) or '0') end
 local n = redis.call('INCRBY', KEYS[1], ARGV[1])
 if ARGV[2] ~= '0' and redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return n`)

@@ -31,7 +31,7 @@ type Store interface {
 	// Each calls visit for the values of a bucket, in no order, until it returns false. Values that are written
 	// or deleted meanwhile may be seen or not.
 	Each(ctx context.Context, bucket string, visit func(key string, value []byte) bool) error
-	// Count adds to a counter that lives for ttl from its first count on, and gives its new value.
+	// Count adds to a counter that lives for ttl from its first count on, and gives its new value. To add 0 writes nothing.
 	Count(ctx context.Context, bucket, key string, by int64, ttl time.Duration) (int64, error)
 
 	// Append adds entries to a log, in their order and after all that are there, and drops the oldest beyond the

@@ -183,6 +183,10 @@ func TestCount(t *testing.T) {
 				t.Errorf("counting %d gave %d, %v; want %d", step.by, got, err, step.want)
 			}
 		}
+		if n, err := s.Count(ctx, "looked at", "n", 0, time.Hour); err != nil || n != 0 {
+			t.Errorf("a counter that never was has %d, %v", n, err)
+		}
+		must(t, s.Each(ctx, "looked at", func(key string, _ []byte) bool { t.Errorf("to look wrote %q", key); return true }))
 		if _, err := s.Count(ctx, "b", "brief", 5, 30*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
