@@ -3,7 +3,9 @@ package graph
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -12,26 +14,37 @@ import (
 	"fleetgate/internal/signin"
 )
 
+// How many mutations somebody may try in vain in a row, and after how long one more.
+const (
+	mostRefusals    = 1000
+	refusalForgiven = 5 * time.Second
+)
+
 // mostEntities is the most entities that an entry tells; of one that is about more nobody but who sees all is told.
 const mostEntities = 500
 
 // audited is the directive of mutations that go into the audit trail: before they are carried out, and with what came of
-// them. What can't be written there is not done. Of people who have not signed in only what they did is written, or they
-// could push everything else out of the trail by trying.
+// them. What can't be written there is not done. Nobody may push everything else out of the trail by trying: of people who
+// have not signed in only what they did is written, and others may try so often only.
 func (r *Resolver) audited(ctx context.Context, _ any, next graphql.Resolver) (any, error) {
 	field := graphql.GetFieldContext(ctx)
 	d := &deed{entry: audit.Entry{
 		Deed: audit.NewDeed(), Who: audit.Anonymous, From: signin.ClientAddress(ctx), What: field.Field.Name,
 		Targets: idsIn(field.Args["input"]),
 	}}
-	known := r.identify(ctx, d)
+	known, settle := r.identify(ctx, d), func(bool) {}
 	if known {
+		var wait time.Duration
+		if settle, wait = begin([]count{{r.refusals, d.entry.Who}}); settle == nil {
+			return nil, &coded{CodeRateLimited, "too much was tried in vain: try again in " + shownWait(wait)}
+		}
 		if err := r.append(ctx, d.as(audit.Requested)); err != nil {
 			return nil, err
 		}
 	}
 	answer, err := next(context.WithValue(ctx, deedKey{}, d))
 	outcome := outcomeOf(answer, err)
+	settle(!strings.HasPrefix(outcome, audit.Done))
 	if outcome == audit.Done {
 		known = true
 		r.identify(ctx, d) // who has signed in by this very mutation

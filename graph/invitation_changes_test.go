@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -225,6 +226,42 @@ func (w *world) hears(next func() (string, answer)) answer {
 		if a.at("invitationEvents", "kind") != "RENEWED" {
 			return a
 		}
+	}
+}
+
+// A person's streams of them are bounded: each reads all events for itself.
+func TestInvitationStreamsAreBounded(t *testing.T) {
+	const most = 100
+	w := newWorld(t)
+	token := w.signIn("admin@acme.test")
+	id := w.invite(token, map[string]any{"email": "first@mail.test"}).at("results", 0, "invitation", "id")
+	var streams []func() (string, answer)
+	for range most + 1 {
+		streams = append(streams, w.subscribe(token, invitationEvents, nil))
+	}
+	over, renewing := make(chan struct{}), sync.WaitGroup{}
+	renewing.Go(func() { // until all have begun and heard of it
+		for {
+			w.ask(token, `mutation ($id: ID!) { renewInvitation(input: {invitationId: $id}) { invitation { id } } }`, map[string]any{"id": id})
+			select {
+			case <-over:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+	defer renewing.Wait()
+	defer close(over)
+	refused := 0
+	for _, next := range streams {
+		if kind, a := next(); kind == "error" && a.code() == "RATE_LIMITED" {
+			refused++
+		} else if kind != "next" {
+			t.Fatalf("got %s %s", kind, a.text)
+		}
+	}
+	if refused != 1 {
+		t.Errorf("%d of %d streams were refused", refused, most+1)
 	}
 }
 

@@ -17,6 +17,10 @@ func (r *Resolver) invitationEvents(ctx context.Context, after *string) (<-chan 
 	if err != nil {
 		return nil, err
 	}
+	scope, err := s.Scope(ctx)
+	if err != nil {
+		return nil, err
+	}
 	cursor := ""
 	if after != nil {
 		cursor = *after
@@ -28,8 +32,12 @@ func (r *Resolver) invitationEvents(ctx context.Context, after *string) (<-chan 
 	if err != nil {
 		return nil, err
 	}
+	leave, err := r.invitationStreams.take(scope.UserID, mostInvitationStreams)
+	if err != nil {
+		return nil, err
+	}
 	stream := &invitationStream{
-		eventStream: eventStream{resolver: r, session: s}, watch: watch, events: make(chan *model.InvitationEvent),
+		eventStream: eventStream{resolver: r, session: s, leave: leave}, watch: watch, events: make(chan *model.InvitationEvent),
 	}
 	go stream.run(ctx)
 	return stream.events, nil
@@ -45,6 +53,7 @@ type invitationStream struct {
 
 func (t *invitationStream) run(ctx context.Context) {
 	defer close(t.events)
+	defer t.leave()
 	seeing, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer t.resolver.SignIn.WatchScope(t.session.Token(), func() {

@@ -59,9 +59,13 @@ type Resolver struct {
 	// events brings device events to their subscribers.
 	events *fanout.Exchange
 
+	// refusals bounds how many mutations people try in vain: each is written to the audit trail, which is bounded itself.
+	refusals *throttle.Failures
+
 	passwordReset, selfRegistration offer
 	eventStreams, rolloutStreams    streamPlaces
 	operationStreams                streamPlaces
+	invitationStreams               streamPlaces
 }
 
 // Schema makes the schema that the HTTP front executes.
@@ -71,6 +75,9 @@ func (r *Resolver) Schema() graphql.ExecutableSchema {
 	}
 	if r.Logger == nil {
 		r.Logger = slog.Default()
+	}
+	if r.refusals == nil {
+		r.refusals = throttle.New(throttle.Options{Burst: mostRefusals, Refill: refusalForgiven, Now: r.Now})
 	}
 	if r.events == nil && r.SignIn != nil {
 		r.events = fanout.New(fanout.Options{

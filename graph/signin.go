@@ -113,5 +113,8 @@ func tooManyTries(wait time.Duration) *model.UserError {
 }
 
 func rateLimited(what string, wait time.Duration) *model.UserError {
-	return userError(model.UserErrorCodeRateLimited, what+" Try again in "+(wait+time.Second).Truncate(time.Second).String()+".")
+	return userError(model.UserErrorCodeRateLimited, what+" Try again in "+shownWait(wait)+".")
 }
+
+// shownWait is a wait in whole seconds, never too short.
+func shownWait(wait time.Duration) string { return (wait + time.Second).Truncate(time.Second).String() }

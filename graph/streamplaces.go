@@ -7,6 +7,8 @@ import "sync"
 const (
 	mostEventStreams   = 5_000
 	mostRolloutStreams = 100 // each holds all statuses of its fleet's tasks, and looks at them every few seconds
+	// Each reads every event of all invitations for itself.
+	mostInvitationStreams = 100
 )
 
 // streamPlaces are the streams that are open, by the user that reads them. The zero value has none.

@@ -70,6 +70,9 @@ type message struct {
 	payload json.RawMessage // nil when there was none
 }
 
+// longestID is how many bytes an operation's id may have: it goes out with each of the operation's results.
+const longestID = 256
+
 var errInvalidMessage = errors.New("invalid message")
 
 // parse reads a message; the error says no more than the client needs.
@@ -87,7 +90,7 @@ func (d *dialect) parse(data []byte) (message, error) {
 		m.payload = nil
 	}
 	named := m.kind == subscribe || m.kind == unsubscribe
-	if m.kind == unknown || named && m.id == "" {
+	if m.kind == unknown || named && (m.id == "" || len(m.id) > longestID) {
 		return message{}, errInvalidMessage
 	}
 	return m, nil

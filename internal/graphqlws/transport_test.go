@@ -55,6 +55,7 @@ func TestCloseCodes(t *testing.T) {
 		{"trailing data", []string{hello + hello}, 4400, "invalid message"},
 		{"numeric id", []string{hello, `{"type":"subscribe","id":1,"payload":{"query":"{hello}"}}`}, 4400, "invalid message"},
 		{"no id", []string{hello, `{"type":"subscribe","payload":{"query":"{hello}"}}`}, 4400, "invalid message"},
+		{"long id", []string{hello, `{"type":"subscribe","id":"` + strings.Repeat("x", 257) + `","payload":{"query":"{hello}"}}`}, 4400, "invalid message"},
 		{"no payload", []string{hello, `{"type":"subscribe","id":"a"}`}, 4400, "invalid message"},
 		{"no query", []string{hello, `{"type":"subscribe","id":"a","payload":{}}`}, 4400, "invalid message"},
 		{"odd query", []string{hello, `{"type":"subscribe","id":"a","payload":{"query":1}}`}, 4400, "invalid message"},
