@@ -11,9 +11,9 @@ type ReadObserver interface {
 	// Rests says that an answer is good until a moment, unless one of the tags is
 	// invalidated before.
 	Rests(until time.Time, tags ...string)
-	// Same says that a session had this Sight. It has another one when rights or
+	// Same says that a session had this View. It has another one when rights or
 	// entities have changed meanwhile.
-	Same(session, sight string)
+	Same(session, view string)
 	// Spoil says that nobody tells when an answer ceases to be true.
 	Spoil()
 }

@@ -21,8 +21,8 @@ type notes struct {
 func (n *notes) Rests(until time.Time, tags ...string) {
 	n.until, n.tags = until, append(n.tags, tags...)
 }
-func (n *notes) Same(session, sight string) { n.seen[session] = sight }
-func (n *notes) Spoil()                     { n.spoilt = true }
+func (n *notes) Same(session, view string) { n.seen[session] = view }
+func (n *notes) Spoil()                    { n.spoilt = true }
 
 func TestReadsAreObserved(t *testing.T) {
 	d := newDemo(t, 6)
@@ -66,12 +66,12 @@ func TestReadsAreObserved(t *testing.T) {
 				t.Errorf("%s, %s: spoilt %t, tags %q, want %q", test.name, way, n.spoilt, n.tags, test.tag)
 			}
 			scope := must(d.acme.Scope(t.Context()))(t)
-			if test.tag != "" && (n.seen[d.acme.String()] != scope.Sight() || !n.until.After(time.Now())) {
-				t.Errorf("%s, %s: until %s, sight %v", test.name, way, n.until, n.seen)
+			if test.tag != "" && (n.seen[d.acme.String()] != scope.View() || !n.until.After(time.Now())) {
+				t.Errorf("%s, %s: until %s, view %v", test.name, way, n.until, n.seen)
 			}
 		}
 	}
-	if must(d.acme.Scope(t.Context()))(t).Sight() == must(d.globex.Scope(t.Context()))(t).Sight() {
+	if must(d.acme.Scope(t.Context()))(t).View() == must(d.globex.Scope(t.Context()))(t).View() {
 		t.Error("two companies see the same")
 	}
 }

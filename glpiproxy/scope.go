@@ -46,7 +46,7 @@ type Scope struct {
 	Plugins        []string       // sorted; nil: this GLPI does not tell
 	ListLimit      int            // the viewer's preferred page size
 
-	fingerprint string         // the same for equal scopes only
+	fingerprint string         // the same for one person's scopes of one visibility only
 	visibility  string         // the same for scopes that are equal but for the person
 	location    *time.Location // of the dates that GLPI gives this session
 }
@@ -92,7 +92,7 @@ func (s *Scope) isGuest() bool { return s.GuestProfileID > 0 && s.Profile.ID == 
 func (s *Session) Scope(ctx context.Context) (*Scope, error) {
 	scope, err := s.scope(ctx)
 	if o, ok := observer(ctx); ok && err == nil {
-		o.Same(s.tag, scope.fingerprint)
+		o.Same(s.tag, scope.View())
 		o.Rests(s.client.now().Add(scopeTTL), s.tag)
 
 	}
@@ -154,7 +154,8 @@ func (s *Session) readScope(ctx context.Context) (*Scope, error) {
 	if scope.location == nil {
 		scope.location = s.client.clock.location(plain(session["glpi_currenttime"]), a.header.Get("Date"))
 	}
-	scope.visibility = scope.look(session["glpiparententities"])
+	scope.visibility = scope.look(session)
+	scope.fingerprint = hash(scope.UserID, scope.visibility)
 	return scope, nil
 }
 
@@ -210,29 +211,35 @@ func decodeScope(r row) (*Scope, error) {
 		scope.Plugins = append(scope.Plugins, textOf(m.value))
 	}
 	slices.Sort(scope.Plugins)
-	scope.fingerprint = scope.print()
 	return scope, nil
 }
 
-// Visibility is the same for viewers to whom GLPI shows the same of everything but people and what is theirs: whoever
-// they are, it is their profile, their rights, their entities, their language and their time zone that decide. shared is
-// false for a viewer whose rights are of the kind that only hold for their own: there is nobody like them.
-func (s *Scope) Visibility() (key string, shared bool) { return s.visibility, !s.hasRightsToOwn() }
-
-// Sight is the same text for sessions of one person to which GLPI shows the same, and for no others.
-func (s *Scope) Sight() string { return s.fingerprint }
-
-// print is the key of everything that decides what GLPI shows to this viewer.
-func (s *Scope) print() string {
-	return hash(s.UserID, s.Profile.ID, s.EntityID, s.Recursive, s.Language, s.EntityIDs, s.Rights, s.GuestProfileID)
+// Visibility is the same for viewers to whom GLPI shows the same of everything but what is a person's own: whoever they
+// are, it is their profile, their rights, their entities, their language and their time zone that decide. So it is for
+// people, too, oneself among them: GLPI shows those who have a profile in one of the viewer's entities to whoever has the
+// right (User::canViewItem of 9.3 and of 10). shared is false for a viewer whose rights are of the kind that only hold
+// for their own: there is nobody like them.
+func (s *Scope) Visibility() (key string, shared bool) {
+	return s.visibility, !s.isGuest() && !s.hasRightsToOwn()
 }
 
-// look is the key of everything that decides what GLPI shows to this viewer, but for who that is; parents are the
-// entities above the active ones, as the session has them.
-func (s *Scope) look(parents json.RawMessage) string {
+// View is the same text for sessions that may be given the same answers, where nothing in them is a person's own, and for
+// no others: those of one Visibility, or of one person where that is not shared.
+func (s *Scope) View() string {
+	if key, shared := s.Visibility(); shared {
+		return key
+	}
+	return s.fingerprint
+}
+
+// look is the key of everything that decides what GLPI shows to a session, but for whose it is.
+func (s *Scope) look(session row) string {
 	_, offset := time.Time{}.In(s.location).Zone() // of a zone that is not configured the same for all it is fixed
-	return hash(s.Profile.ID, s.EntityID, s.Recursive, s.Language, s.EntityIDs, s.Rights, s.GuestProfileID, s.Plugins,
-		offset, parents)
+	return hash(s.Profile.ID, s.EntityID, s.Recursive, s.Language, s.EntityIDs, s.Rights, s.GuestProfileID, s.Plugins, offset,
+		session["glpiparententities"], // what is recursive there is seen from below
+		// How the person wants names: searches for people join first and last name in that order, and GLPI's own names for
+		// what it points to come so.
+		session["glpinames_format"], session["glpiis_ids_visible"], session["glpiuse_flat_dropdowntree"])
 }
 
 // commonRights are the bits that mean the same to every viewer. Those above them are the item types' own, and among them
@@ -244,7 +251,9 @@ const commonRights = 1<<8 - 1
 func (s *Scope) hasRightsToOwn() bool {
 	for _, itemtype := range []string{
 		"PluginFlyvemdmAgent", "PluginFlyvemdmFleet", "PluginFlyvemdmPolicy", "PluginFlyvemdmPolicyCategory",
-		"PluginFlyvemdmTaskstatus", "PluginFlyvemdmGeolocation", "Computer", "Entity", "SoftwareVersion",
+		"PluginFlyvemdmTaskstatus", "PluginFlyvemdmGeolocation", "PluginFlyvemdmFile", "PluginFlyvemdmPackage",
+		"PluginFlyvemdmWellknownpath", "PluginFlyvemdmInvitation", "PluginFlyvemdmInvitationlog", "QueuedNotification",
+		"Computer", "Entity", "SoftwareVersion", "User", "Location", "UserTitle",
 	} {
 		if bits := s.Rights[traitsOf(itemtype).right]; bits&int(Read) == 0 && bits&^commonRights != 0 {
 			return true

@@ -9,6 +9,7 @@ import (
 	"fleetgate/bridge"
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
+	"fleetgate/internal/delivery"
 )
 
 // scopeCheck is how often a stream asks GLPI whether its viewer still sees what it saw at first.
@@ -42,14 +43,21 @@ func (r *Resolver) deviceEvents(ctx context.Context, filter *model.DeviceEventFi
 	if asked.wanted, err = newEventFilter(ctx, s, filter); err != nil {
 		return nil, err
 	}
-	if after != nil {
-		asked.after = *after
-	}
+	asked.after = goOnAfter(ctx, after)
 	if shared {
 		execution.request = asked
 		return execution.events, nil
 	}
 	return asked.alone(ctx)
+}
+
+// goOnAfter is the cursor that a subscription goes on after: the one that it names, else that of the last event which its
+// client says it has had; "": it begins now.
+func goOnAfter(ctx context.Context, after *string) string {
+	if after != nil {
+		return *after
+	}
+	return delivery.LastCursor(ctx)
 }
 
 // eventFilter is a DeviceEventFilter in terms of the bridge.

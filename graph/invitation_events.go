@@ -21,11 +21,7 @@ func (r *Resolver) invitationEvents(ctx context.Context, after *string) (<-chan 
 	if err != nil {
 		return nil, err
 	}
-	cursor := ""
-	if after != nil {
-		cursor = *after
-	}
-	watch, err := r.Invitations.Watch(ctx, cursor)
+	watch, err := r.Invitations.Watch(ctx, goOnAfter(ctx, after))
 	if errors.Is(err, invitation.ErrMissed) {
 		return nil, resync()
 	}

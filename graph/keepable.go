@@ -14,10 +14,12 @@ import (
 	"fleetgate/internal/responsecache"
 )
 
-// keepable are the fields whose answers can be kept and given to others who may see the same: all that they rest on are
-// rows of GLPI's and what was heard of devices, and a change of either is told to the recording of the response. A field
-// that is not here is never kept: it may depend on the moment (the state of an invitation, the gateway's health), on what
-// the gateway itself remembers, or on the sign-in and not only on what that may see (viewer, links to download).
+// keepable are the fields whose answers can be kept and given to others who may see the same (glpiproxy.Scope.View): all
+// that they rest on are rows of GLPI's and what was heard of devices, a change of either is told to the recording of the
+// response, and who asks makes no difference. That holds for people, too: GLPI shows them by the viewer's rights and
+// entities, to themselves as to others. A field that is not here is never kept: it may depend on the moment (the state of
+// an invitation, the gateway's health), on what the gateway itself remembers, or on the sign-in and not only on what that
+// may see (viewer, links to download).
 var keepable = fieldsOfTypes(map[string]string{
 	"Query": "agents agent fleets fleet policies policyCategories node nodes files file applications application wellKnownPaths user overview",
 	"Node":  "id",
@@ -42,7 +44,8 @@ var keepable = fieldsOfTypes(map[string]string{
 	"PolicyPlatform": "platform supported minVersion maxVersion", "PolicyChoice": "key label",
 	"PolicyEffect": "platform fromVersion beforeVersion effect", "PolicyCategory": "id databaseId name completeName parent",
 
-	"Task":         "id databaseId policy target value valueText rollout statuses",
+	"Task":       "id databaseId policy target value valueText rollout statuses",
+	"TaskTarget": "", "TaskValue": "",
 	"BooleanValue": "boolean", "IntegerValue": "integer", "TextValue": "text", "OptionValue": "option label",
 	"DeployedApplication": "applicationId application removeOnDelete", "DeployedFile": "fileId file destination removeOnDelete",
 	"RemovedApplication": "packageName", "RemovedFile": "path",
@@ -110,6 +113,13 @@ func observed(ctx context.Context) context.Context {
 		return glpiproxy.WithReadObserver(ctx, recording)
 	}
 	return ctx
+}
+
+// spoil notes that the response shows what is never to be kept.
+func spoil(ctx context.Context) {
+	if recording := responsecache.FromContext(ctx); recording != nil {
+		recording.Spoil()
+	}
 }
 
 // longestKept bounds how long a response is kept that shows nothing but what was heard of devices.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+
+	"fleetgate/internal/sim/glpi"
 )
 
 // operator administers GLPI itself, beside the gateway: what tests need to change there.
@@ -88,6 +90,15 @@ func (o *operator) grant(user, profile, entity string, recursive int) {
 	o.call(http.MethodPost, "/Profile_User", map[string]any{
 		"users_id": o.idOf("User", user), "profiles_id": o.idOf("Profile", profile), "entities_id": o.idOf("Entity", entity),
 		"is_recursive": recursive,
+	}, nil)
+}
+
+// another makes another person, who may sign in as everybody does here.
+func (o *operator) another(name, profile, entity, language string) {
+	o.w.t.Helper()
+	o.call(http.MethodPost, "/User", map[string]any{
+		"name": name, "password": glpi.DemoPassword, "password2": glpi.DemoPassword, "language": language, "is_active": "1",
+		"_profiles_id": o.idOf("Profile", profile), "_entities_id": o.idOf("Entity", entity), "_is_recursive": "1",
 	}, nil)
 }
 

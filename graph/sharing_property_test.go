@@ -135,6 +135,7 @@ var documents = []string{
     tasks { via effect task { valueText value { ... on BooleanValue { boolean } ... on OptionValue { option label } ... on DeployedFile { fileId } }
     policy { name choices { key label } category { name } platforms { supported } effectiveOn { effect } } statuses(first: 1) { totalCount } } } }`,
 	`kind agent { owner { username displayName emails { address } } }`,
+	`kind agent { owner { username grants { profile { name } entity { name } } } }`,
 	`kind ... on PositionReported { position { latitude longitude } agent { id } } ... on TaskStatusChanged { taskStatus { state task { id } agent { name } } }`,
 }
 

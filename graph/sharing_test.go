@@ -46,8 +46,9 @@ func TestEqualViewersShareOneExecution(t *testing.T) {
 		"other variables": {[]*person{ada, bea}, []string{filter}, []map[string]any{positions, {
 			"f": map[string]any{"kinds": []any{"POSITION_REPORTED", "PRESENCE_CHANGED"}},
 		}}, false},
-		"a person in it, twice":      {[]*person{ada, again}, []string{`subscription { deviceEvents { cursor agent { owner { username } } } }`}, nil, false},
-		"a person in it, one socket": {[]*person{ada, ada}, []string{`subscription { deviceEvents { cursor agent { owner { username } } } }`}, nil, true},
+		"a person in it":             {[]*person{ada, bea}, []string{`subscription { deviceEvents { cursor agent { owner { username } } } }`}, nil, true},
+		"a personal field, twice":    {[]*person{ada, again}, []string{`subscription { deviceEvents { cursor agent { owner { grants { id } } } } }`}, nil, false},
+		"a personal one, one socket": {[]*person{ada, ada}, []string{`subscription { deviceEvents { cursor agent { owner { grants { id } } } } }`}, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var inboxes []*inbox
@@ -281,7 +282,7 @@ func TestSocketsShareExecutions(t *testing.T) {
 	token := w.signIn("admin@acme.test")
 	mine, _ := w.deviceOf(token)
 	first, second := w.subscribe(token, plainEvents, nil), w.subscribe(w.signIn("admin@acme.test"), plainEvents, nil)
-	alone := w.subscribe(token, `subscription { deviceEvents { agent { owner { id } } } }`, nil)
+	alone := w.subscribe(token, `subscription { deviceEvents { agent { owner { grants { id } } } } }`, nil)
 	w.chatter(func(i int) { w.publish(mine.Topic+"/Status/Online", fmt.Sprintf(`{"online": %v}`, i%2 == 0)) })
 	for name, next := range map[string]func() (string, answer){"first": first, "second": second, "alone": alone} {
 		if kind, a := next(); kind != "next" || len(a.Errors) > 0 {

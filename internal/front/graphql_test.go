@@ -243,7 +243,7 @@ func TestOrigins(t *testing.T) {
 				t.Error("cookies are allowed")
 			}
 			preflight := ask(test.front, "OPTIONS", "/graphql", "", "Origin", test.origin,
-				"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,content-type,session-token")
+				"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,content-type,last-event-id,session-token")
 			if may := preflight.Header.Get("Access-Control-Allow-Headers") != ""; may != test.reads {
 				t.Errorf("the preflight got %v", preflight.Header)
 			}

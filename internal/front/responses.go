@@ -27,12 +27,12 @@ const longestKeptRequest = 8 << 10
 // wish is what a request asks for, to those who keep responses; nil: they need not be asked.
 type wish struct {
 	responses
-	key            []byte
-	session, sight string // whose it is, and what that sees
+	key           []byte
+	session, view string // whose it is, and what that sees
 }
 
 // wish reads a request, which is given as it came: the same bytes say the same. Who is asking is looked at first, so that
-// nothing is given to those whose sign-in or rights have ended.
+// nothing is given to those whose sign-in or rights have ended, nor to whoever sees something else by now.
 func (a responses) wish(r *http.Request, request []byte) *wish {
 	if a.cache == nil || len(request) > longestKeptRequest || takesEvents(r, ast.Query) {
 		return nil
@@ -42,14 +42,14 @@ func (a responses) wish(r *http.Request, request []byte) *wish {
 	if err != nil {
 		return nil
 	}
-	sight, err := viewer.Sight(ctx)
+	view, err := viewer.View(ctx)
 	if err != nil {
 		return nil
 	}
-	key := make([]byte, 0, len(sight)+1+len(method)+1+len(request))
-	key = append(append(key, sight...), ' ')
+	key := make([]byte, 0, len(view)+1+len(method)+1+len(request))
+	key = append(append(key, view...), ' ')
 	key = append(append(key, method...), ' ')
-	return &wish{a, append(key, request...), viewer.Session.String(), sight}
+	return &wish{a, append(key, request...), viewer.Session.String(), view}
 }
 
 // grant answers the request from what is kept.
@@ -100,7 +100,7 @@ func (q *wish) begin(ctx context.Context, w http.ResponseWriter, operation *grap
 	}
 	w.Header().Set(cacheHeader, "MISS")
 	ctx, recording := q.cache.Begin(ctx)
-	recording.Same(q.session, q.sight)
+	recording.Same(q.session, q.view)
 	return ctx, &taking{recording, q.key}
 }
 

@@ -40,6 +40,9 @@ func responseHead(header http.Header, r *http.Request) []byte {
 // HTTP/1.0, which can't.
 func inChunks(r *http.Request) bool { return r.ProtoAtLeast(1, 1) }
 
+// lastEventID is the header with which a client that comes back says which event it has had last.
+const lastEventID = "Last-Event-ID"
+
 const (
 	nextStart = "event: next\n"
 	idStart   = "id: "
@@ -47,7 +50,7 @@ const (
 	eventEnd  = "\n\n"
 )
 
-// appendNext appends the event of a result. id is what a browser sends back as Last-Event-ID; "": none.
+// appendNext appends the event of a result. id is what a client sends back as Last-Event-ID; "": none.
 func appendNext(b, response []byte, id string) []byte {
 	b = append(b, nextStart...)
 	if id != "" {

@@ -48,7 +48,8 @@ var (
 
 func newResponse(t *Transport, conn net.Conn, r *http.Request, head []byte) *response {
 	s := &response{t: t, conn: conn, chunks: inChunks(r), visited: time.Now()}
-	s.ctx, s.cancel = context.WithCancelCause(t.o.Detach(r.Context()))
+	ctx := delivery.WithLastCursor(t.o.Detach(r.Context()), r.Header.Get(lastEventID))
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.line.Open(t.o.Connections, conn, s)
 	s.stream.Open(&s.line, s)
 	s.line.Send(head) // before the sign-in can end

@@ -1,5 +1,7 @@
 // Package graphqlsse carries GraphQL over Server-Sent Events, as the graphql-sse protocol's "distinct connections" have
 // it (https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md): one operation, one response that goes on.
+// A result's cursor is the id of its event, with which a client comes back as Server-Sent Events have it: in Last-Event-ID,
+// which delivery.LastCursor tells.
 // It knows nothing of who is asking, nor how requests are read: it is handed operations.
 //
 // The connection is taken from net/http, whose handler then returns: a response that waits for events has one

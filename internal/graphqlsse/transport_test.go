@@ -32,7 +32,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var schema = gqlparser.MustLoadSchema(&ast.Source{Input: `
 	type Query { hello: String panics: String }
-	type Subscription { count(to: Int!): Int! forever: Int! breaks: Int! }
+	type Subscription { count(to: Int!): Int! forever: Int! breaks: Int! last: String }
 `})
 
 // execute executes the schema, one field for each way an operation can go.
@@ -51,6 +51,8 @@ func execute(ctx context.Context) graphql.ResponseHandler {
 			}
 			return &graphql.Response{Data: fmt.Appendf(nil, `{"count":%d}`, sent)}
 		}
+	case "last":
+		return graphql.OneShot(&graphql.Response{Data: fmt.Appendf(nil, `{"last":%q}`, delivery.LastCursor(ctx))})
 	case "breaks":
 		return func(ctx context.Context) *graphql.Response {
 			delivery.Fail(ctx, errors.New("the source broke"))
@@ -161,6 +163,29 @@ func TestOperations(t *testing.T) {
 		} {
 			if got := response.Header.Get(name); got != want || response.StatusCode != 200 {
 				t.Errorf("%s: %d, %s: %q, want %q", query, response.StatusCode, name, got, want)
+			}
+		}
+	}
+}
+
+// Who comes back says which event it has had last, also where nothing is kept of its request.
+func TestTheLastEventIsTold(t *testing.T) {
+	nothing := func(context.Context) context.Context { return context.Background() }
+	for _, detach := range []func(context.Context) context.Context{nil, nothing} {
+		w := serve(t, delivery.Options{}, graphqlsse.Options{Detach: detach})
+		for _, id := range []string{"", "x7"} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url, strings.NewReader(`subscription{last}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Last-Event-ID", id)
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if got, want := text(t, response), fmt.Sprintf("event: next\ndata: {\"data\":{\"last\":%q}}\n\n%s", id, complete); got != want {
+				t.Errorf("%q: got %q, want %q", id, got, want)
 			}
 		}
 	}

@@ -33,14 +33,14 @@ type Viewer struct {
 	ExpiresAt time.Time // of the sign-in token; zero for a plain session token
 }
 
-// Sight is the same text for sessions of one person to which GLPI shows the same, and for no others. GLPI is asked where it was not
-// lately; the error says why nothing may be shown.
-func (v *Viewer) Sight(ctx context.Context) (string, error) {
+// View is the same text for sessions that may be given the same answers, as glpiproxy.Scope has it. GLPI is asked where it
+// was not lately; the error says why nothing may be shown.
+func (v *Viewer) View(ctx context.Context) (string, error) {
 	scope, err := v.Session.Scope(ctx)
 	if err != nil {
 		return "", err
 	}
-	return scope.Sight(), nil
+	return scope.View(), nil
 }
 
 type (

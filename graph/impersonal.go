@@ -11,27 +11,39 @@ import (
 	"github.com/vektah/gqlparser/v2/formatter"
 )
 
-// impersonal are the types of the schema whose fields say the same to all viewers with equal rights in equal entities.
-// Everything else may depend on the person: GLPI shows people themselves, and links to files are made in the viewer's
-// name.
-var impersonal = []string{
-	"Subscription",
-	"DeviceEvent", "PresenceChanged", "PositionReported", "CommandSent", "CommandAnswered", "InventoryReceived",
-	"AgentUnenrolled", "AgentEnrolled", "AgentDeleted", "TaskStatusChanged", "Command",
-	"Agent", "Presence", "Position", "PositionConnection", "PositionEdge", "PageInfo",
-	"Entity", "Fleet",
-	"Computer", "OperatingSystem", "Processor", "Battery", "Disk", "NetworkPort",
-	"InstalledApplication", "InstalledApplicationConnection", "InstalledApplicationEdge",
-	"Task", "TaskStatus", "TaskStatusConnection", "TaskStatusEdge", "AgentTask", "TaskTarget", "TaskValue",
-	"TaskRollout", "Rollout", "TaskStateCounts",
-	"BooleanValue", "IntegerValue", "TextValue", "OptionValue", "DeployedApplication", "DeployedFile",
-	"RemovedApplication", "RemovedFile",
-	"Policy", "PolicyCategory", "PolicyChoice", "PolicyPlatform", "PolicyEffect",
-}
+// impersonal are the fields that, beside those which are keepable, say the same to all viewers of one view
+// (glpiproxy.Scope.View), whoever they are. Nobody tells of everything that changes them, so their answers are not kept;
+// but those who ask at the same moment may share one. A field that is in neither list is personal until somebody has
+// looked at it.
+var impersonal = fieldsOfTypes(map[string]string{
+	"Subscription": "deviceEvents",
+
+	// What a device did, in an entity of the viewer's.
+	"DeviceEvent": eventFields, "PresenceChanged": eventFields + " presence", "PositionReported": eventFields + " position",
+	"CommandSent": eventFields + " command", "CommandAnswered": eventFields + " command roundTripMs", "Command": "name sentAt",
+	"InventoryReceived": eventFields, "AgentUnenrolled": eventFields, "AgentEnrolled": eventFields,
+	"AgentDeleted": eventFields + " agentId", "TaskStatusChanged": eventFields + " taskStatus",
+
+	// The rest of a computer's inventory, which goes with the right to the computer.
+	"Computer":  "memoryBytes processors batteries disks networkPorts installedApplications",
+	"Processor": "name manufacturer frequencyMHz cores threads", "Disk": "name mountPoint fileSystem totalBytes freeBytes",
+	"Battery":     "name manufacturer type voltageMillivolts capacityMilliampereHours manufacturedAt",
+	"NetworkPort": "name mac speedMbps ips", "InstalledApplication": "name version",
+	"InstalledApplicationConnection": connectionFields, "InstalledApplicationEdge": edgeFields,
+
+	// The rest of a person's record, which changes without a word.
+	"User": "phone2 lastLoginAt modifiedAt",
+})
+
+const eventFields = "cursor at kind entityId serial agent"
 
 // isPersonal tells whether an operation asks for anything that may depend on the person who asks.
 func isPersonal(op *graphql.OperationContext) bool {
 	return selectsPersonal(op.Operation.SelectionSet, map[string]bool{})
+}
+
+func isImpersonal(typename, field string) bool {
+	return slices.Contains(keepable[typename], field) || slices.Contains(impersonal[typename], field)
 }
 
 // selectsPersonal looks at each fragment once, whatever its uses.
@@ -39,7 +51,7 @@ func selectsPersonal(selections ast.SelectionSet, seen map[string]bool) bool {
 	return slices.ContainsFunc(selections, func(selection ast.Selection) bool {
 		switch selection := selection.(type) {
 		case *ast.Field:
-			return !slices.Contains(impersonal, selection.ObjectDefinition.Name) || selectsPersonal(selection.SelectionSet, seen)
+			return !isImpersonal(selection.ObjectDefinition.Name, selection.Name) || selectsPersonal(selection.SelectionSet, seen)
 		case *ast.InlineFragment:
 			return selectsPersonal(selection.SelectionSet, seen)
 		case *ast.FragmentSpread:
