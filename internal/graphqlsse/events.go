@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -40,8 +41,14 @@ func responseHead(header http.Header, r *http.Request) []byte {
 // HTTP/1.0, which can't.
 func inChunks(r *http.Request) bool { return r.ProtoAtLeast(1, 1) }
 
-// lastEventID is the header with which a client that comes back says which event it has had last.
-const lastEventID = "Last-Event-ID"
+// longestID is how many bytes are held of the id with which a client comes back: no cursor is that long.
+const longestID = 256
+
+// lastEvent is the id of the event that a client which comes back has had last.
+func lastEvent(header http.Header) string {
+	id := header.Get("Last-Event-ID")
+	return strings.Clone(id[:min(len(id), longestID)])
+}
 
 const (
 	nextStart = "event: next\n"

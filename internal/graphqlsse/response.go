@@ -48,7 +48,7 @@ var (
 
 func newResponse(t *Transport, conn net.Conn, r *http.Request, head []byte) *response {
 	s := &response{t: t, conn: conn, chunks: inChunks(r), visited: time.Now()}
-	ctx := delivery.WithLastCursor(t.o.Detach(r.Context()), r.Header.Get(lastEventID))
+	ctx := delivery.WithLastCursor(t.o.Detach(r.Context()), lastEvent(r.Header))
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.line.Open(t.o.Connections, conn, s)
 	s.stream.Open(&s.line, s)

@@ -173,7 +173,7 @@ func TestTheLastEventIsTold(t *testing.T) {
 	nothing := func(context.Context) context.Context { return context.Background() }
 	for _, detach := range []func(context.Context) context.Context{nil, nothing} {
 		w := serve(t, delivery.Options{}, graphqlsse.Options{Detach: detach})
-		for _, id := range []string{"", "x7"} {
+		for id, want := range map[string]string{"": "", "x7": "x7", strings.Repeat("x", 5000): strings.Repeat("x", 256)} {
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url, strings.NewReader(`subscription{last}`))
 			if err != nil {
 				t.Fatal(err)
@@ -184,7 +184,7 @@ func TestTheLastEventIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer response.Body.Close()
-			if got, want := text(t, response), fmt.Sprintf("event: next\ndata: {\"data\":{\"last\":%q}}\n\n%s", id, complete); got != want {
+			if got, want := text(t, response), fmt.Sprintf("event: next\ndata: {\"data\":{\"last\":%q}}\n\n%s", want, complete); got != want {
 				t.Errorf("%q: got %q, want %q", id, got, want)
 			}
 		}
