@@ -94,6 +94,9 @@ func (d *Desk) ask(ctx context.Context, s *glpiproxy.Session, id int, agentIDs [
 		op.each(func(t *Target) {
 			if t.Step == waiting && slices.Contains(agentIDs, t.AgentID) {
 				t.Step, t.AskedAt = asking, d.now().UTC()
+				if device, _ := d.o.Bridge.Device(t.device()); device.Presence.State == bridge.Online {
+					t.ThereAt = t.AskedAt
+				}
 				t.say(d.now(), "GLPI is being asked.")
 				due = append(due, *t)
 			}

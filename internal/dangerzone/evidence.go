@@ -2,7 +2,6 @@ package dangerzone
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"fleetgate/bridge"
@@ -14,9 +13,6 @@ const (
 	doubtTime = time.Minute
 	// unseenTime is how long a command may take to the broker. What was not seen by then is looked for there.
 	unseenTime = time.Minute
-	// wipeSilence and unenrolSilence are how long a device must have been away, since it took the command, to count
-	// as wiped or as having left without a word. One that merely lost its connection is back by then mostly.
-	wipeSilence, unenrolSilence = 10 * time.Second, 2 * time.Minute
 	// skew is how far the clocks of two replicas may be apart.
 	skew = 5 * time.Second
 )
@@ -53,7 +49,7 @@ func (d *Desk) inspect(ctx context.Context, eyes *glpiproxy.Session, op *Operati
 			case result.Err == nil:
 				judge(op.Action, t, result.Item, d.now())
 			case glpiproxy.KindOf(result.Err) == glpiproxy.NotFound:
-				gone(op, t, d.now())
+				d.gone(op, t, d.now())
 			}
 		})
 	})
@@ -83,7 +79,7 @@ func judge(action Action, t *Target, row glpiproxy.Agent, now time.Time) {
 }
 
 // gone concludes from there being no row any more.
-func gone(op *Operation, t *Target, now time.Time) {
+func (d *Desk) gone(op *Operation, t *Target, now time.Time) {
 	switch {
 	case op.Action == Delete && op.DeleteComputers && t.ComputerID > 0:
 		t.Step = purging
@@ -94,12 +90,27 @@ func gone(op *Operation, t *Target, now time.Time) {
 	case op.Action == Unenroll:
 		t.become(Completed, now, "Its agent is gone from GLPI.")
 	case op.Action == Wipe:
-		t.become(Expired, now, "Its agent is gone from GLPI: nobody can tell any more whether it was wiped.")
+		d.goneToBeWiped(t, now)
 		return // what the broker holds may be meant: a lost phone that was deleted is still to be wiped
 	default:
 		t.become(Failed, now, "Its agent is gone from GLPI: there is no wipe to take back there.")
 	}
 	t.Leftovers = t.Serial != ""
+}
+
+// goneToBeWiped concludes from there being no row any more of a device that is to be wiped. No wipe takes the row away:
+// somebody has deleted it, which says that the device is done with where it could take the command before.
+func (d *Desk) goneToBeWiped(t *Target, now time.Time) {
+	switch {
+	case t.State != Dispatched:
+		t.become(Expired, now, "Its agent was gone from GLPI before the command was seen on the broker: nothing shows that it was wiped.")
+	case t.Ignores:
+		t.become(Expired, now, "Its agent is gone from GLPI. Flyve MDM's agent for iOS ignores the command: nothing shows that it was wiped.")
+	case t.ThereAt.IsZero() && d.awaySince(t).IsZero():
+		t.become(Expired, now, "Its agent is gone from GLPI, and the device was not there to hear the command: nobody can tell any more whether it was wiped.")
+	default:
+		t.become(Completed, now, "Its agent is gone from GLPI, after the device was there to take the command. It said no more than that.")
+	}
 }
 
 // hear concludes from what was seen on the broker. It may be told of the same event more than once.
@@ -110,7 +121,7 @@ func hear(action Action, t *Target, e bridge.Event) {
 	switch e.Kind {
 	case bridge.CommandSent:
 		if t.State == Requested && e.Command.Name == action.command() {
-			dispatched(action, t, e.At)
+			dispatched(action, t, e.At, e.At)
 		}
 	case bridge.AgentUnenrolled:
 		if action == Unenroll {
@@ -122,7 +133,7 @@ func hear(action Action, t *Target, e bridge.Event) {
 			succeeded(action, t, e.At)
 		}
 	case bridge.PresenceChanged:
-		hearPresence(t, e)
+		hearPresence(action, t, e)
 	}
 }
 
@@ -139,95 +150,17 @@ func succeeded(action Action, t *Target, at time.Time) {
 	}
 }
 
-func dispatched(action Action, t *Target, at time.Time) {
-	t.SentAt = at.UTC()
-	if action == Wipe {
-		t.become(Dispatched, at, "The broker has the command: it runs as soon as the device hears it.")
-	} else {
-		t.become(Dispatched, at, "The broker has the command: the device leaves as soon as it hears it.")
-	}
-}
-
-// hearPresence notes since when the device is away after it could take the command.
-func hearPresence(t *Target, e bridge.Event) {
-	if t.State != Dispatched || e.Presence == nil || e.At.Before(t.SentAt) {
-		return
-	}
-	switch e.Presence.State {
-	case bridge.Online:
-		t.OfflineAt = time.Time{}
-	case bridge.Offline:
-		if t.OfflineAt.IsZero() {
-			t.OfflineAt = e.At.UTC()
-		}
-	}
-}
-
-// ripe says whether the time that has passed says something about an operation.
-func (d *Desk) ripe(op *Operation) bool {
-	return slices.ContainsFunc(op.Targets, func(t Target) bool {
-		return !t.State.final() && (d.silent(op.Action, &t) || d.overdue(op)) || t.Leftovers && d.overdue(op)
-	})
-}
-
-func (d *Desk) overdue(op *Operation) bool { return d.now().Sub(op.RequestedAt) >= d.o.Timeout }
-
-// silent says whether a device fell silent when it had taken the command, and has stayed so.
-func (d *Desk) silent(action Action, t *Target) bool {
-	silence := map[Action]time.Duration{Wipe: wipeSilence, Unenroll: unenrolSilence}[action]
-	if silence == 0 || t.State != Dispatched {
-		return false
-	}
-	since := d.awaySince(t)
-	return !since.IsZero() && d.now().Sub(since) >= silence
-}
-
-// awaySince is when a device went offline after it could take the command; zero while it did not. One that erases itself
-// before it has said that it is there changes nobody's presence: then its last will tells.
-func (d *Desk) awaySince(t *Target) time.Time {
-	if !t.OfflineAt.IsZero() {
-		return t.OfflineAt
-	}
-	device, _ := d.o.Bridge.Device(t.device())
-	if heard := device.Heard; heard.State == bridge.Offline && !heard.Retained && !heard.Since.Before(t.SentAt) {
-		return heard.Since
-	}
-	return time.Time{}
-}
-
-// ripen concludes from the time that has passed.
-func (d *Desk) ripen(op *Operation) {
-	now := d.now()
-	op.each(func(t *Target) {
-		switch {
-		case d.silent(op.Action, t) && op.Action == Wipe:
-			t.become(Completed, now, "It went offline when it had taken the command, as devices do that erase themselves. They say no more than that.")
-		case d.silent(op.Action, t):
-			t.become(Completed, now, "It did not confirm that it has left, but fell silent when it had taken the command, as newer agents do. Its agent stays in GLPI until it is deleted.")
-			t.Leftovers = true
-		case d.overdue(op):
-			t.become(Expired, now, expired(op.Action, t))
-		}
-	})
-	for i := range op.Targets {
-		if t := &op.Targets[i]; t.Leftovers && d.overdue(op) {
-			t.Leftovers = false
-			t.say(now, t.Message+" The broker still keeps something that was said to it.")
-		}
-	}
-}
-
-// expired is said of a device that was waited for too long.
-func expired(action Action, t *Target) string {
+// dispatched notes that the broker has the command since a time.
+func dispatched(action Action, t *Target, sent, now time.Time) {
+	t.foundThere(sent)
 	switch {
-	case action == Wipe && t.State == Dispatched:
-		return "Nothing shows that it was wiped. The broker still holds the command, which runs when the device returns: CANCEL_WIPE takes it back."
-	case action == Unenroll && t.State == Dispatched:
-		return "It never confirmed that it has left, and nothing shows it. DELETE ends it in GLPI."
-	case action == CancelWipe:
-		return "The broker could not be cleared: if it holds the wipe, that runs when the device returns."
+	case t.Ignores:
+		t.become(Dispatched, now, "The broker has the command, which Flyve MDM's agent for iOS ignores.")
+	case action == Wipe:
+		t.become(Dispatched, now, "The broker has the command: it runs as soon as the device hears it.")
+	default:
+		t.become(Dispatched, now, "The broker has the command: the device leaves as soon as it hears it.")
 	}
-	return "Nothing was seen of it for too long."
 }
 
 // abandon concludes from nobody's being at work on an operation any more: what was not asked will not be.

@@ -76,7 +76,7 @@ func (d *Desk) target(c Confirmed, scope *glpiproxy.Scope, seen sight, agentID i
 	}
 	switch c.Action {
 	case Wipe:
-		t.Again = agent.Wipe
+		t.Again, t.Ignores = agent.Wipe, agent.MDMType == "apple"
 	case Unenroll:
 		t.Again = agent.EnrollStatus == "unenrolling"
 	case CancelWipe:

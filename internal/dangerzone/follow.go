@@ -31,6 +31,8 @@ type follower struct {
 	place  string             // the cursor of the last event
 	kept   string             // the cursor that is in the store
 	leads  bool               // when that was last looked at
+	// listening is since when the gateway has been connected to the broker, as it was last looked at.
+	listening time.Time
 }
 
 // Run follows operations until ctx is done; then it waits for what GLPI is being asked at that moment.
@@ -223,6 +225,7 @@ func (f *follower) tick(ctx context.Context) {
 		f.reload(ctx, 0)
 	}
 	f.leads = leads
+	f.lookAfterSilence()
 	for id, op := range f.open {
 		eyes := f.eyes(ctx, id)
 		if !leads && (f.o.Service != nil || eyes == nil) {
@@ -231,6 +234,16 @@ func (f *follower) tick(ctx context.Context) {
 		f.advance(ctx, id, op, eyes)
 	}
 	f.notePlace(ctx, leads)
+}
+
+// lookAfterSilence has every operation looked at when the broker is back: what passed meanwhile was not heard.
+func (f *follower) lookAfterSilence() {
+	broker := f.o.Bridge.Status()
+	if !broker.Connected || !broker.Since.After(f.listening) {
+		return
+	}
+	f.listening = broker.Since
+	clear(f.lookAt)
 }
 
 // advance brings one operation as far as it can be brought now.
@@ -261,16 +274,16 @@ func (f *follower) lookFor(ctx context.Context, id int, eyes *glpiproxy.Session)
 	if op == nil {
 		return
 	}
+	inspected := eyes != nil
 	var errs []error
-	if eyes != nil {
+	if inspected {
 		_, err := f.inspect(ctx, eyes, op)
 		if err != nil && glpiproxy.KindOf(err) == glpiproxy.Unauthenticated {
 			f.takeBack(id)
 		}
-		errs = append(errs, err)
+		inspected, errs = err == nil, append(errs, err)
 	}
-	_, err := f.seek(ctx, op)
-	errs = append(errs, err, f.tidy(ctx, eyes, id, nil))
+	errs = append(errs, f.seek(ctx, id, inspected), f.tidy(ctx, eyes, id, nil))
 	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
 		f.log.DebugContext(ctx, "an operation can't be looked at now", "operation", id, "error", err)
 	}

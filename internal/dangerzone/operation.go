@@ -60,11 +60,15 @@ type Target struct {
 	Message    string    `json:"message"` // why, for a person
 	UpdatedAt  time.Time `json:"updatedAt"`
 
-	Step      step      `json:"step,omitempty"`
-	Push      bool      `json:"push,omitempty"`  // told by push message, not over MQTT
-	Again     bool      `json:"again,omitempty"` // GLPI has it so already and would not say it again
+	Step  step `json:"step,omitempty"`
+	Push  bool `json:"push,omitempty"`  // told by push message, not over MQTT
+	Again bool `json:"again,omitempty"` // GLPI has it so already and would not say it again
+	// Ignores says that the agent on this platform does not do what it is told: that it goes away says nothing.
+	Ignores   bool      `json:"ignores,omitempty"`
 	AskedAt   time.Time `json:"askedAt,omitzero"`
 	SentAt    time.Time `json:"sentAt,omitzero"`    // when the command was on the broker
+	SoughtAt  time.Time `json:"soughtAt,omitzero"`  // when it was last looked for there
+	ThereAt   time.Time `json:"thereAt,omitzero"`   // when the device came, or was there last, to take the command
 	OfflineAt time.Time `json:"offlineAt,omitzero"` // since when the device has been away after that
 	// Leftovers says that the broker may still keep what was said to a device that is done with.
 	Leftovers bool `json:"leftovers,omitempty"`

@@ -20,6 +20,7 @@ import (
 	"fleetgate/internal/dangerzone"
 	"fleetgate/internal/sim/broker"
 	"fleetgate/internal/sim/glpi"
+	"fleetgate/internal/sim/phone"
 	"fleetgate/internal/store"
 )
 
@@ -36,7 +37,9 @@ type rig struct {
 	demo   glpi.Demo
 	client *glpiproxy.Client
 	store  store.Store
-	medium *medium
+	rest   string            // GLPI's URL
+	broker string            // its URL, as gateways have it
+	medium *medium           // nil: the broker is a real one
 	devs   []glpi.DemoDevice // of ACME
 
 	mu      sync.Mutex
@@ -72,20 +75,31 @@ func (m *medium) goAway(away bool) {
 	m.away = away
 }
 
+// newRig is a rig with the embedded broker.
 func newRig(t *testing.T, devices int) *rig {
 	t.Helper()
-	r := &rig{t: t, medium: &medium{}}
+	m := &medium{}
 	var err error
-	if r.medium.b, err = broker.Start(broker.Options{}); err != nil {
+	if m.b, err = broker.Start(broker.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.medium.b.Close() })
-	r.medium.b.SetAccount("fleetgate", "demo", broker.Access{Filter: "#", Read: true, Write: true})
-	r.glpi = glpi.New(glpi.Options{Broker: r.medium})
+	t.Cleanup(func() { m.b.Close() })
+	m.b.SetAccount("fleetgate", "demo", broker.Access{Filter: "#", Read: true, Write: true})
+	r := newRigWith(t, devices, m, m.b.URL())
+	r.medium = m
+	return r
+}
+
+// newRigWith is a rig with another broker: as GLPI has it, and its URL as gateways have it.
+func newRigWith(t *testing.T, devices int, medium glpi.Broker, url string) *rig {
+	t.Helper()
+	r := &rig{t: t, broker: url, glpi: glpi.New(glpi.Options{Broker: medium})}
 	r.demo = r.glpi.SeedDemo(glpi.DemoOptions{Devices: devices, Seed: 1})
 	door := httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(door.Close)
-	if r.client, err = glpiproxy.New(glpiproxy.Options{URL: door.URL + "/apirest.php"}); err != nil {
+	r.rest = door.URL + "/apirest.php"
+	var err error
+	if r.client, err = glpiproxy.New(glpiproxy.Options{URL: r.rest}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.client.Close() })
@@ -178,7 +192,7 @@ type replica struct {
 // start runs a replica; adjust may change its options.
 func (r *rig) start(adjust func(*dangerzone.Options)) *replica {
 	r.t.Helper()
-	b, err := bridge.New(bridge.Options{URL: r.medium.b.URL(), Username: "fleetgate", Password: "demo", Now: r.now})
+	b, err := bridge.New(bridge.Options{URL: r.broker, Username: "fleetgate", Password: "demo", Now: r.now})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -192,6 +206,7 @@ func (r *rig) start(adjust func(*dangerzone.Options)) *replica {
 	if adjust != nil {
 		adjust(&o)
 	}
+	b.Learn(r.enrolled(), false) // as the roster does
 	desk, err := dangerzone.New(o)
 	if err != nil {
 		r.t.Fatal(err)
@@ -204,6 +219,14 @@ func (r *rig) start(adjust func(*dangerzone.Options)) *replica {
 	r.t.Cleanup(replica.end)
 	r.comesTrue("the broker is connected", func() bool { return b.Status().Connected })
 	return replica
+}
+
+// enrolled are ACME's devices, of which GLPI has no contact on record.
+func (r *rig) enrolled() (all []bridge.Enrolled) {
+	for _, d := range r.devs {
+		all = append(all, bridge.Enrolled{AgentID: d.AgentID, Device: bridge.DeviceKey{EntityID: d.EntityID, Serial: d.Serial}})
+	}
+	return all
 }
 
 func (r *rig) comesTrue(what string, holds func() bool) {
@@ -274,6 +297,44 @@ func (r *rig) reaches(d *replica, id int, state dangerzone.State, number int) *d
 	op, _ := d.Operation(r.t.Context(), id)
 	r.t.Fatalf("never %d %s: %+v", number, state, op)
 	return nil
+}
+
+// look waits until GLPI was looked at several times more for an operation, so that what could be concluded has been.
+func (r *rig) look() {
+	r.t.Helper()
+	for range 3 {
+		before := r.looks()
+		r.pass(11 * time.Minute) // longer than any pause between two looks
+		r.comesTrue("GLPI is looked at", func() bool { return r.looks() > before })
+	}
+}
+
+// looks is how often GLPI was read.
+func (r *rig) looks() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, call := range r.calls {
+		if strings.HasPrefix(call, "GET") {
+			n++
+		}
+	}
+	return n
+}
+
+// switchOn switches a device's phone on, if it has not obeyed yet.
+func (r *rig) switchOn(d glpi.DemoDevice, username, password string) *phone.Phone {
+	r.t.Helper()
+	client := &http.Client{Timeout: 5 * time.Second}
+	r.t.Cleanup(client.CloseIdleConnections)
+	p := phone.New(phone.Account{
+		AgentID: d.AgentID, ComputerID: d.ComputerID, Serial: d.Serial, Topic: d.Topic,
+		MQTTUsername: username, MQTTPassword: password, APIToken: d.APIToken, Generation: phone.A,
+	}, phone.Options{MQTTURL: r.broker, GLPIURL: r.rest, HTTP: client})
+	r.t.Cleanup(p.SwitchOff)
+	if err := p.SwitchOn(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	return p
 }
 
 // row is an agent as GLPI has it.
