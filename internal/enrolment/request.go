@@ -109,17 +109,18 @@ func (r Request) checkLines() *Failure {
 
 // checkIdentity refuses what a device can't be called on the broker, where its serial, or else its UUID, is the name of
 // its account and a level of its topics: with a wildcard it could read those of others. What GLPI's lists take for
-// anything but itself can't be looked for.
+// anything but itself can't be looked for; nor can what its database takes for another device's name where its lists don't:
+// it sees no difference in accents, in forms of letters, and in characters that have no width.
 func (r Request) checkIdentity(reserved []string) *Failure {
 	if r.Serial == "" && r.UUID == "" {
 		return bad("serial", "The device's serial number or its UUID is needed.")
 	}
-	odd := func(r rune) bool { return unicode.IsControl(r) || strings.ContainsRune(`+#/$%^\`, r) }
+	odd := func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`+#/$%^\`, r) }
 	for _, id := range []struct{ field, value string }{{"serial", r.Serial}, {"uuid", r.UUID}} {
 		switch {
 		case id.value == "":
-		case len(id.value) > longestSerial, id.value != strings.TrimSpace(id.value), !utf8.ValidString(id.value), strings.ContainsFunc(id.value, odd):
-			return bad(id.field, `It can't be the name of a device: at most 128 bytes, without spaces around and without + # / $ % ^ \.`)
+		case len(id.value) > longestSerial, id.value != strings.TrimSpace(id.value), strings.ContainsFunc(id.value, odd):
+			return bad(id.field, `It can't be the name of a device: at most 128 characters of ASCII, without spaces around and without + # / $ % ^ \.`)
 		case slices.ContainsFunc(reserved, func(name string) bool { return strings.EqualFold(name, id.value) }):
 			return bad(id.field, "It can't be the name of a device.")
 		}

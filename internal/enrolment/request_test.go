@@ -74,6 +74,24 @@ func TestInventoriesAreInspected(t *testing.T) {
 	}
 }
 
+// A device is called nothing that GLPI's database or the broker could take for another one's name.
+func TestNamesOfDevices(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"R58M31000K": true, "O'Brien's <phone> & co": true, "a_b-c.d:e": true, strings.Repeat("x", 128): true,
+		"SN-1\u200b": false, "SN-1\u0301": false, "SN-１": false, "ŠN-1": false, "SN-1\u00a0": false, "SN\x00-1": false, "SN\x7f-1": false, "\xff": false,
+		" SN-1": false, "SN-1+": false, "#": false, "a/b": false, "$SYS": false, "SN-1%": false, "^SN-1$": false, `SN\1`: false,
+		strings.Repeat("x", 129): false, "Gateway": false,
+	} {
+		for field, change := range map[string]func(*Request){
+			"serial": func(r *Request) { r.Serial = name }, "uuid": func(r *Request) { r.Serial, r.UUID = "", name },
+		} {
+			if _, err := sound(change).check([]string{"gateway"}); (err == nil) != ok {
+				t.Errorf("%s %q: %v", field, name, err)
+			}
+		}
+	}
+}
+
 // Nobody needs to have an invitation to send an inventory: one that is made to be slow to read must not be.
 func TestHostileInventoriesAreInspectedQuickly(t *testing.T) {
 	long := strings.Repeat("A", 400_000)
