@@ -8325,7 +8325,7 @@ input EnrollInput {
   "The address at which the person got the invitation."
   email: EmailAddress!
   """
-  The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / $ % ^ and \. Without one
+  The device's serial number, which becomes its name on the broker: at most 128 characters of ASCII without + # / $ % ^ and \. Without one
   the UUID takes its place.
   """
   serial: String

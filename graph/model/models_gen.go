@@ -602,7 +602,7 @@ type EnrollInput struct {
 	InvitationToken *string `json:"invitationToken,omitempty"`
 	// The address at which the person got the invitation.
 	Email string `json:"email"`
-	// The device's serial number, which becomes its name on the broker: at most 128 bytes without + # / $ % ^ and \. Without one
+	// The device's serial number, which becomes its name on the broker: at most 128 characters of ASCII without + # / $ % ^ and \. Without one
 	// the UUID takes its place.
 	Serial *string `json:"serial,omitempty"`
 	// The device's UUID. One of `serial` and `uuid` is needed.
