@@ -359,7 +359,7 @@ func extend(ctx context.Context, s *glpiproxy.Session, chosen []*chosenInvitatio
 
 // tellRenewed tells those who watch, once.
 func (r *Resolver) tellRenewed(ctx context.Context, i glpiproxy.Invitation) error {
-	seen := invitation.Sighting{InvitationID: i.ID, EntityID: i.EntityID, State: invitation.StatePending, Quiet: true}
+	seen := invitation.Sighting{InvitationID: i.ID, EntityID: i.EntityID, State: invitation.StatePending, MailDue: true, Quiet: true}
 	if err := r.Invitations.See(ctx, seen); err != nil {
 		return err
 	}

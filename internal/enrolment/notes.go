@@ -59,6 +59,7 @@ func Logged(entry glpiproxy.InvitationLog) Note {
 func (a *attempt) report(ctx context.Context, why Note, now glpiproxy.Invitation) error {
 	seen := invitation.Sighting{
 		InvitationID: now.ID, EntityID: now.EntityID, State: invitation.StateOf(now.Status, now.ExpiresAt, a.o.Now()), LogID: why.LogID,
+		Quiet: why.Code == InvitationConsumed, // it looks like one that a device has enrolled with
 	}
 	err := a.keep(ctx, now.ID, why)
 	if err == nil {

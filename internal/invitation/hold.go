@@ -30,8 +30,16 @@ func (d *Desk) Held(ctx context.Context, invitationIDs ...int) (map[int]bool, er
 	return notes(ctx, d, holdBucket, invitationIDs, func(string) (bool, error) { return true, nil })
 }
 
-// Failed tells those who watch that a device was not enrolled. now is how the invitation is after it.
+// Failed tells those who watch that a device was not enrolled. now is how the invitation is after it; unless that is Quiet,
+// what else is new about it is told first: that its time is over, mostly.
 func (d *Desk) Failed(ctx context.Context, now Sighting) error {
+	if !now.Quiet {
+		state := now
+		state.LogID = 0 // of this failure, which is told below
+		if err := d.See(ctx, state); err != nil {
+			return err
+		}
+	}
 	return d.witness(ctx, now, Event{Kind: Failed})
 }
 

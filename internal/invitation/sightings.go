@@ -47,6 +47,8 @@ type Sighting struct {
 	State        State     `json:"state"`
 	SentAt       time.Time `json:"sent,omitzero"` // of its latest mail; zero: not sent, or not known
 	LogID        int       `json:"log,omitempty"` // of its latest failure, 0: none is known
+	// MailDue: another mail was queued than the one that left at SentAt.
+	MailDue bool `json:"due,omitempty"`
 	// Quiet: nobody is told, since who changed it has told already.
 	Quiet bool `json:"-"`
 	// Since is what was known before somebody looked, the zero Sighting for nothing; what others have seen meanwhile
@@ -130,7 +132,7 @@ func (s Sighting) after(before *Sighting) (merged Sighting, news []Event) {
 	if s.SentAt.After(before.SentAt) {
 		tell(Sent)
 	} else {
-		merged.SentAt = before.SentAt
+		merged.SentAt, merged.MailDue = before.SentAt, before.MailDue || s.MailDue
 	}
 	if s.LogID > before.LogID {
 		tell(Failed)
@@ -150,7 +152,8 @@ func (s Sighting) same(other *Sighting) bool {
 
 // Same tells whether two sightings tell the same of an invitation. The zero one is none.
 func (s Sighting) Same(other Sighting) bool {
-	return s.EntityID == other.EntityID && s.State == other.State && s.SentAt.Equal(other.SentAt) && s.LogID == other.LogID
+	return s.EntityID == other.EntityID && s.State == other.State && s.SentAt.Equal(other.SentAt) &&
+		s.LogID == other.LogID && s.MailDue == other.MailDue
 }
 
 func sightingOf(value []byte) (*Sighting, error) {

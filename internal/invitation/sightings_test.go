@@ -54,7 +54,7 @@ func TestWhatIsNewAboutAnInvitation(t *testing.T) {
 		if err := desk.See(ctx, c.seen); err != nil {
 			t.Fatal(err)
 		}
-		if got := news(t, watch); !slices.Equal(got, c.want) {
+		if got := news(t, desk, watch); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -66,25 +66,64 @@ func TestWhatIsNewAboutAnInvitation(t *testing.T) {
 	if err := desk.See(ctx, at("PENDING")); err != nil {
 		t.Fatal(err)
 	}
-	if got := news(t, watch); !slices.Equal(got, []invitation.Kind{invitation.Deleted}) {
+	if got := news(t, desk, watch); !slices.Equal(got, []invitation.Kind{invitation.Deleted}) {
 		t.Errorf("deleted twice, and seen once more: %v", got)
 	}
 }
 
-// news are the kinds of the events that have come.
-func news(t *testing.T, watch *invitation.Watch) (kinds []invitation.Kind) {
+// A failed try by which it shows that an invitation has ended tells both, each once; one that used the invitation up itself
+// does not look like an enrolment.
+func TestWhatAFailedTryShowsIsTold(t *testing.T) {
+	desk, _ := newWorld(t)
+	ctx := t.Context()
+	watch, err := desk.Watch(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		state invitation.State
+		log   int
+		quiet bool
+		want  []invitation.Kind
+	}{
+		{invitation.StatePending, 4, false, []invitation.Kind{invitation.Created, invitation.Failed}},
+		{invitation.StateExpired, 5, false, []invitation.Kind{invitation.Expired, invitation.Failed}},
+		{invitation.StateExpired, 6, false, []invitation.Kind{invitation.Failed}},
+		{invitation.StatePending, 6, false, []invitation.Kind{invitation.Renewed, invitation.Failed}},
+		{invitation.StateEnrolled, 7, true, []invitation.Kind{invitation.Failed}},
+	} {
+		now := invitation.Sighting{InvitationID: 7, EntityID: 3, State: step.state, LogID: step.log, Quiet: step.quiet}
+		if err := desk.Failed(ctx, now); err != nil {
+			t.Fatal(err)
+		}
+		now.Quiet = false
+		if err := desk.See(ctx, now); err != nil { // the lookout has nothing to add
+			t.Fatal(err)
+		}
+		if got := news(t, desk, watch); !slices.Equal(got, step.want) {
+			t.Errorf("%s, log %d: %v, want %v", step.state, step.log, got, step.want)
+		}
+	}
+}
+
+// news are the kinds of the events that have come: up to one that is announced for it.
+func news(t *testing.T, desk *invitation.Desk, watch *invitation.Watch) (kinds []invitation.Kind) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	const last = "LAST"
+	if err := desk.Announce(t.Context(), invitation.Event{Kind: last}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		events, err := watch.Next(ctx)
-		if ctx.Err() != nil {
-			return kinds
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range events {
+			if e.Kind == last {
+				return kinds
+			}
 			kinds = append(kinds, e.Kind)
 		}
 	}
@@ -111,7 +150,7 @@ func TestSightingsOutliveARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		if life == 1 {
-			if got := news(t, watch); len(got) > 0 {
+			if got := news(t, desk, watch); len(got) > 0 {
 				t.Errorf("told again: %v", got)
 			}
 		} else if events, err := watch.Next(t.Context()); err != nil || len(events) != 1 {

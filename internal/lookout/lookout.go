@@ -183,10 +183,11 @@ func (l *Lookout) sight(ctx context.Context, s *glpiproxy.Session, now map[int]g
 	for id, i := range now {
 		old := before[id]
 		seen := invitation.Sighting{
-			InvitationID: id, EntityID: i.EntityID, State: l.stateOf(i), LogID: max(old.LogID, failures[id]), SentAt: old.SentAt,
+			InvitationID: id, EntityID: i.EntityID, State: l.stateOf(i), LogID: max(old.LogID, failures[id]),
+			SentAt: old.SentAt, MailDue: old.MailDue,
 		}
 		if sent := mails[id].SentAt; sent.After(old.SentAt) {
-			seen.SentAt = sent
+			seen.SentAt, seen.MailDue = sent, false
 		}
 		sightings = append(sightings, seen)
 	}
@@ -203,14 +204,14 @@ func latestFailures(ctx context.Context, s *glpiproxy.Session) (map[int]int, err
 	return latest, unlessForbidden(err)
 }
 
-// mails reads the queue from time to time, while there are invitations whose mail was not sent.
+// mails reads the queue from time to time, while there are invitations whose mail has not left.
 func (l *Lookout) mails(ctx context.Context, s *glpiproxy.Session, now map[int]glpiproxy.Invitation, before map[int]invitation.Sighting) (map[int]glpiproxy.QueuedMail, error) {
 	if l.looks%mailLooks != 0 {
 		return nil, nil
 	}
 	var unsent []int
 	for id, i := range now {
-		if l.stateOf(i) == invitation.StatePending && before[id].SentAt.IsZero() {
+		if l.stateOf(i) == invitation.StatePending && (before[id].SentAt.IsZero() || before[id].MailDue) {
 			unsent = append(unsent, id)
 		}
 	}

@@ -43,7 +43,7 @@ func newScene(t *testing.T) *scene {
 	demo := server.SeedDemo(glpi.DemoOptions{Devices: 4, Seed: 1})
 	backend := httptest.NewServer(server)
 	t.Cleanup(backend.Close)
-	client, err := glpiproxy.New(glpiproxy.Options{URL: backend.URL + "/apirest.php"})
+	client, err := glpiproxy.New(glpiproxy.Options{URL: backend.URL + "/apirest.php", CacheTTL: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,6 +174,30 @@ func TestWhatHappensPastTheGateway(t *testing.T) {
 	}
 	s.call(http.MethodDelete, path, `{}`)
 	s.expect(invitation.Deleted, id)
+}
+
+// A mail that leaves GLPI is told, and the next one too when an invitation was sent again.
+func TestMailsThatLeaveAreTold(t *testing.T) {
+	s := newScene(t)
+	id := s.invite("sally@acme.test")
+	sent := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for range 2 {
+		found, err := glpiproxy.MailsOf(t.Context(), s.own, []int{id})
+		if err != nil || !found[id].SentAt.IsZero() {
+			t.Fatal(found, err)
+		}
+		s.call(http.MethodPut, fmt.Sprintf("/QueuedNotification/%d", found[id].ID), `{"input":{"sent_time":"`+sent.Format(time.DateTime)+`"}}`)
+		s.expect(invitation.Sent, id)
+		sent = sent.Add(time.Minute)
+		outcomes, err := glpiproxy.SendInvitations(t.Context(), s.own, []int{id})
+		if err != nil || outcomes[0].Err != nil {
+			t.Fatal(outcomes, err)
+		}
+		again := invitation.Sighting{InvitationID: id, State: invitation.StatePending, MailDue: true, Quiet: true}
+		if err := s.desk.See(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // accounts is the plugin's broker, which nobody listens to here.
