@@ -118,6 +118,8 @@ func TestWhatANewInvitationEnds(t *testing.T) {
 	if got := second.at("results", 0, "supersededIds").([]any); len(got) > 0 {
 		t.Errorf("ended although they were to be kept: %v", got)
 	}
+	expired := invite(false)
+	o.change(expired.numberOf(0), map[string]any{"expiration_date": "2020-01-01 00:00:00"})
 	links := map[any]string{}
 	for _, a := range []answer{first, second} {
 		id := a.at("results", 0, "invitation", "id")
@@ -125,6 +127,9 @@ func TestWhatANewInvitationEnds(t *testing.T) {
 	}
 	third := invite(true)
 	ended := third.at("results", 0, "supersededIds").([]any)
+	if a := w.invitationOf(token, expired.at("results", 0, "invitation", "id")); a.at("state") != "DEACTIVATED" {
+		t.Errorf("one that had expired is %s", a.text)
+	}
 	for id, link := range links {
 		a := w.invitationOf(token, id)
 		if !slices.Contains(ended, id) || a.at("state") != "DEACTIVATED" || a.at("supersededBy", "id") != third.at("results", 0, "invitation", "id") {
@@ -134,7 +139,7 @@ func TestWhatANewInvitationEnds(t *testing.T) {
 			t.Errorf("its link answers %d", status)
 		}
 	}
-	if a := w.invitationOf(token, used.at("results", 0, "invitation", "id")); len(ended) != 2 || a.at("state") != "ENROLLED" || a.at("supersededBy") != nil {
+	if a := w.invitationOf(token, used.at("results", 0, "invitation", "id")); len(ended) != 3 || a.at("state") != "ENROLLED" || a.at("supersededBy") != nil {
 		t.Errorf("ended are %v, and the used one is %s", ended, a.text)
 	}
 }

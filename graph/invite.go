@@ -32,10 +32,11 @@ type inviting struct {
 	in       model.InviteUsersInput
 	entityID int
 	invitees []*invitee
+	key      string // the client's own for this wish; "": none
 	batch    *invitation.Batch
 	wrote    bool                           // GLPI was asked to make something
 	chained  bool                           // for each device of a person an invitation is made, since none can be armed again
-	older    map[int][]glpiproxy.Invitation // that can still be used, by user id
+	older    map[int][]glpiproxy.Invitation // neither used nor ended, by user id
 }
 
 // invitee is one of the people to invite.
@@ -106,15 +107,28 @@ func (r *Resolver) inviteUsers(ctx context.Context, in model.InviteUsersInput) (
 		payload.UserErrors = mistakes(mistake)
 		return payload, err
 	}
-	err = v.run(ctx)
-	v.end(ctx, err)
-	if err != nil {
+	if err := v.carryOut(ctx); err != nil {
 		return nil, err
 	}
 	for _, i := range v.invitees {
 		payload.Results = append(payload.Results, i.result)
 	}
 	return payload, nil
+}
+
+// carryOut invites the people, unless that was done and its answer is kept.
+func (v *inviting) carryOut(ctx context.Context) error {
+	var kept []keptResult
+	done, err := v.batch.Answer(&kept)
+	switch {
+	case err != nil:
+		return err
+	case done:
+		return v.tellAgain(ctx, kept)
+	}
+	err = v.run(ctx)
+	v.end(ctx, err)
+	return err
 }
 
 // run does one step after the other for all, and invites them at last.

@@ -7,15 +7,28 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
+
+	"github.com/99designs/gqlgen/graphql"
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
 	"fleetgate/internal/invitation"
 )
 
+const (
+	// keyHeader holds a client's own name for a wish, so that the same one sent twice is told from two wishes.
+	keyHeader  = "Idempotency-Key"
+	longestKey = 255 // bytes
+)
+
 // begin notes that these people are being invited, before anything is done: GLPI does it in many calls, and a gateway
 // may die between two.
 func (v *inviting) begin(ctx context.Context) (*model.UserError, error) {
+	v.key = graphql.GetOperationContext(ctx).Headers.Get(keyHeader)
+	if len(v.key) > longestKey {
+		return badAt("The header "+keyHeader+" has more than "+strconv.Itoa(longestKey)+" bytes.", "input"), nil
+	}
 	var stands invitation.Standing
 	var err error
 	if stands.InvitationID, err = newestID(ctx, v.session, func(i glpiproxy.Invitation) int { return i.ID }); err != nil {
@@ -24,7 +37,7 @@ func (v *inviting) begin(ctx context.Context) (*model.UserError, error) {
 	if stands.UserID, err = newestID(ctx, v.session, func(u glpiproxy.User) int { return u.ID }); err != nil {
 		return nil, err
 	}
-	what, err := json.Marshal([]any{v.scope.UserID, v.entityID, v.in})
+	what, err := json.Marshal([]any{v.scope.UserID, v.entityID, v.in, v.key})
 	if err != nil {
 		return nil, err
 	}
@@ -50,23 +63,77 @@ func (v *inviting) goOn(ctx context.Context) error {
 	return v.batch.GoOn(ctx)
 }
 
-// end forgets the batch once its answer is ready, or where nothing was made. What broke off, and what is answered to
-// nobody, can be gone on with.
+// end keeps what came of a wish with a key. Without one it forgets the batch once its answer is ready, since who asks again
+// then wants everybody invited again; or where nothing was made. What broke off, and what is answered to nobody, can be
+// gone on with.
 func (v *inviting) end(ctx context.Context, failed error) {
-	forget := func() {
-		if ctx.Err() != nil {
-			return
-		}
-		if err := v.batch.End(ctx); err != nil {
+	noted := func(err error) {
+		if err != nil {
 			v.resolver.Logger.WarnContext(ctx, "that people were invited could not be noted", "error", err)
 		}
 	}
+	forget := func() {
+		if ctx.Err() == nil {
+			noted(v.batch.End(ctx))
+		}
+	}
 	switch {
+	case failed != nil && v.wrote:
+	case failed == nil && v.key != "":
+		noted(v.batch.Keep(context.WithoutCancel(ctx), v.keepable()))
 	case failed == nil:
 		afterwards(ctx, forget)
-	case !v.wrote:
+	default:
 		forget()
 	}
+}
+
+// keptResult is what became of one of the people, as it is kept.
+type keptResult struct {
+	InvitationID  int                `json:"invitation,omitempty"`
+	UserCreated   bool               `json:"created,omitempty"`
+	BehindIDs     []string           `json:"behind"`
+	SupersededIDs []string           `json:"superseded"`
+	UserErrors    []*model.UserError `json:"wrong"`
+}
+
+func (v *inviting) keepable() []keptResult {
+	kept := make([]keptResult, len(v.invitees))
+	for n, i := range v.invitees {
+		r := i.result
+		kept[n] = keptResult{UserCreated: r.UserCreated, BehindIDs: r.BehindIds, SupersededIDs: r.SupersededIds, UserErrors: r.UserErrors}
+		if r.Invitation != nil {
+			kept[n].InvitationID = r.Invitation.ID
+		}
+	}
+	return kept
+}
+
+// tellAgain answers what was answered before, with the invitations as they are now.
+func (v *inviting) tellAgain(ctx context.Context, kept []keptResult) error {
+	var ids []int
+	for _, k := range kept {
+		if k.InvitationID > 0 {
+			ids = append(ids, k.InvitationID)
+		}
+	}
+	found, err := glpiproxy.GetFresh[glpiproxy.Invitation](ctx, v.session, ids)
+	if err != nil {
+		return err
+	}
+	l, err := load(ctx)
+	if err != nil {
+		return err
+	}
+	for n, k := range kept {
+		r := v.invitees[n].result
+		r.UserCreated, r.BehindIds, r.SupersededIds, r.UserErrors = k.UserCreated, k.BehindIDs, k.SupersededIDs, k.UserErrors
+		if now := found[k.InvitationID]; k.InvitationID > 0 && now.Err == nil {
+			v.resolver.expectInvitation(l, now.Item)
+			r.Invitation = &model.Invitation{Invitation: now.Item}
+		}
+	}
+	return nil
 }
 
 // findOwn finds the invitations that people have: those that the new ones are to replace, and those that are the new
@@ -101,7 +168,7 @@ func (v *inviting) findOwn(ctx context.Context) error {
 			if err := v.resolver.Invitations.Retire(ctx, o.ID); err != nil {
 				return err
 			}
-		case v.in.Supersede && state == model.InvitationStatePending:
+		case v.in.Supersede && v.resolver.unused(o): // an expired one too: it could be renewed beside the new one
 			v.older[o.UserID] = append(v.older[o.UserID], o)
 		}
 	}

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"fleetgate/internal/settings"
 	"fleetgate/internal/sim/glpi"
 )
 
@@ -109,5 +111,54 @@ func TestInvitingIsGoneOnWith(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Who asks again with the same key for the same is answered the same, with the invitations as they are now, after a restart
+// and by another replica too; another key, another viewer or other people are another wish.
+func TestTheSameKeyInvitesOnce(t *testing.T) {
+	w := newWorldOf(t, glpi.Options{}, func(w *world, s *settings.Gateway) { withService(w, s); s.DataDir = t.TempDir() })
+	token := w.signIn("admin@acme.test")
+	w.operator().person("colleague", "Super-Admin", "ACME")
+	input := map[string]any{"invitees": []any{
+		map[string]any{"email": "one@mail.test"}, map[string]any{"email": "no address"}, map[string]any{"email": "two@mail.test", "slots": 2},
+	}}
+	older := w.mutate(token, "inviteUsers", inviteResults, map[string]any{"invitees": []any{map[string]any{"email": "two@mail.test"}}})
+	ask := func(token, key string) answer {
+		t.Helper()
+		a := w.ask(token, `mutation ($in: InviteUsersInput!) { inviteUsers(input: $in) { `+inviteResults+` userErrors { code message field } } }`,
+			map[string]any{"in": input}, "Idempotency-Key", key)
+		if len(a.Errors) > 0 {
+			t.Fatal(a.text)
+		}
+		return answer{Data: a.at("inviteUsers").(map[string]any), text: a.text}
+	}
+	first := ask(token, "a key")
+	if got := first.at("results", 2, "supersededIds", 0); got != older.at("results", 0, "invitation", "id") || got == nil {
+		t.Fatalf("superseded is %v in %s", got, first.text)
+	}
+	if again := ask(token, "a key"); again.text != first.text {
+		t.Errorf("asked again\n%s\nwant\n%s", again.text, first.text)
+	}
+	w.restart()
+	w.mutate(token, "deactivateInvitations", "results { id }", map[string]any{"invitationIds": []any{first.at("results", 0, "invitation", "id")}})
+	calls := w.callsOf(func() {
+		a := ask(token, "a key")
+		if a.at("results", 0, "invitation", "id") != first.at("results", 0, "invitation", "id") || a.at("results", 0, "invitation", "state") != "DEACTIVATED" {
+			t.Errorf("ended since: %s", a.text)
+		}
+	})
+	for _, call := range calls {
+		if strings.HasPrefix(call, "POST /PluginFlyvemdmInvitation") || strings.HasPrefix(call, "POST /User") || strings.HasPrefix(call, "PUT ") {
+			t.Errorf("asked again, GLPI got %s", call)
+		}
+	}
+	for name, other := range map[string]answer{"another key": ask(token, "another key"), "another viewer": ask(w.signIn("colleague"), "a key"), "no key": ask(token, "")} {
+		if id := other.at("results", 0, "invitation", "id"); id == nil || id == first.at("results", 0, "invitation", "id") {
+			t.Errorf("%s: %s", name, other.text)
+		}
+	}
+	if a := ask(token, strings.Repeat("k", 256)); !slices.Equal(a.codes(), []string{"BAD_USER_INPUT input"}) {
+		t.Errorf("a long key: %s", a.text)
 	}
 }

@@ -9439,7 +9439,9 @@ extend type Agent {
 extend type Mutation {
   """
   Invites people to enrol a device: GLPI sends each a mail. Who is new becomes a user, with the right to enrol and no
-  other. People whom the viewer does not see are not invited, nor found out.
+  other. People whom the viewer does not see are not invited, nor found out. Asked with the HTTP header ` + "`" + `Idempotency-Key` + "`" + `,
+  the same viewer's same input with the same key gets the same answer for a day, and nobody is invited twice; without one,
+  who asks again invites again.
   """
   inviteUsers("Whom to invite." input: InviteUsersInput!): InviteUsersPayload! @audited
   """
@@ -9462,7 +9464,7 @@ input InviteUsersInput {
   invitees: [InviteeInput!]!
   "The entity that the devices will belong to; the viewer must see it. The viewer's active one unless told."
   entityId: ID
-  "Whether older pending invitations of the same people end."
+  "Whether older invitations of the same people end, as far as no device has enrolled with them."
   supersede: Boolean! = true
   "Words of the viewer's for the invitations' pages; GLPI's mail does not hold them. 1,000 characters at most."
   message: String

@@ -981,7 +981,7 @@ type InviteUsersInput struct {
 	Invitees []*InviteeInput `json:"invitees"`
 	// The entity that the devices will belong to; the viewer must see it. The viewer's active one unless told.
 	EntityID *string `json:"entityId,omitempty"`
-	// Whether older pending invitations of the same people end.
+	// Whether older invitations of the same people end, as far as no device has enrolled with them.
 	Supersede bool `json:"supersede"`
 	// Words of the viewer's for the invitations' pages; GLPI's mail does not hold them. 1,000 characters at most.
 	Message *string `json:"message,omitempty"`

@@ -68,7 +68,7 @@ func (o origins) cors(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowOriginFunc: o.listed,
 		AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost},
-		AllowedHeaders: append([]string{"Accept", "Content-Type", "Range", "If-Range", "If-None-Match", "Last-Event-ID",
+		AllowedHeaders: append([]string{"Accept", "Content-Type", "Range", "If-Range", "If-None-Match", "Last-Event-ID", "Idempotency-Key",
 			"Apollographql-Client-Name", "Apollographql-Client-Version"}, preflightHeaders...),
 		ExposedHeaders: []string{"Retry-After", requestIDHeader, cacheHeader, "Accept-Ranges", "Content-Disposition", "Content-Range", "Etag"},
 		MaxAge:         600,

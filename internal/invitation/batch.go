@@ -10,7 +10,7 @@ import (
 
 const (
 	batchBucket = "invitation-batch" // HMAC of who invites whom -> where GLPI stood when it began
-	// batchKept is how long one that broke off can be gone on with.
+	// batchKept is how long one that broke off can be gone on with, and an answer is kept.
 	batchKept = 24 * time.Hour
 	// batchQuiet is how long after its last sign of life a batch counts as broken off: longer than a call to GLPI takes,
 	// since GLPI goes on with the last one for a gateway that died.
@@ -30,14 +30,16 @@ type Batch struct {
 	// Again says that the same was begun before, and broke off.
 	Again bool
 
-	desk *Desk
-	name string
+	desk   *Desk
+	name   string
+	answer []byte // sealed; nil: it is to be done
 }
 
 // batchNote is a batch as it lies in the store.
 type batchNote struct {
 	Standing
-	Seen time.Time `json:"seen"` // its last sign of life
+	Seen   time.Time `json:"seen"`             // its last sign of life
+	Answer []byte    `json:"answer,omitempty"` // sealed; of one that is done
 }
 
 // ErrUnderWay says that the same people are being invited at this moment.
@@ -56,6 +58,9 @@ func (d *Desk) BeginBatch(ctx context.Context, what string, now Standing) (*Batc
 			var note batchNote
 			if err := json.Unmarshal(old, &note); err != nil {
 				return nil, fmt.Errorf("reading who is being invited: %w", err)
+			}
+			if b.answer = note.Answer; b.answer != nil {
+				return b, nil
 			}
 			if d.now().Before(note.Seen.Add(batchQuiet)) {
 				return nil, ErrUnderWay
@@ -90,7 +95,26 @@ func (b *Batch) GoOn(ctx context.Context) error {
 // End forgets the batch: who asks again wants everybody invited again.
 func (b *Batch) End(ctx context.Context) error { return b.desk.store.Delete(ctx, batchBucket, b.name) }
 
-// value is what lies in the store of a batch that is alive.
+// Keep ends the batch with what came of it, as JSON can have it: for a day, who asks for the same again gets that. It is
+// for wishes that differ from every other one by a key of the client's: without one a second wish looks like the first.
+func (b *Batch) Keep(ctx context.Context, answer any) (err error) {
+	if b.answer, err = b.desk.seal.close(b.place(), answer); err != nil {
+		return fmt.Errorf("sealing who was invited: %w", err)
+	}
+	return b.GoOn(ctx)
+}
+
+// Answer reads what came of the batch before; false: it is to be done.
+func (b *Batch) Answer(into any) (done bool, err error) {
+	if b.answer == nil {
+		return false, nil
+	}
+	return true, b.desk.seal.open(b.place(), b.answer, into)
+}
+
+func (b *Batch) place() string { return "batch " + b.name }
+
+// value is what lies in the store of a batch.
 func (b *Batch) value() ([]byte, error) {
-	return json.Marshal(batchNote{b.Standing, b.desk.now().UTC()})
+	return json.Marshal(batchNote{b.Standing, b.desk.now().UTC(), b.answer})
 }

@@ -1,7 +1,9 @@
 package invitation_test
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +54,47 @@ func TestBatches(t *testing.T) {
 	}
 	if third := begin(here, "ann invites two", 60); third.Again || third.InvitationID != 60 {
 		t.Errorf("begun anew: %+v", third)
+	}
+}
+
+// What was done is not done again for who asks with the same words, for a day, on whichever replica; nobody can read it in
+// the store.
+func TestAnAnswerIsKept(t *testing.T) {
+	c := &clock{now: noon}
+	s := openStore(t, "")
+	here, there := newDesk(t, s, c), newDesk(t, s, c)
+	ctx := t.Context()
+	begin := func(d *invitation.Desk, what string) (answer []string, done bool) {
+		t.Helper()
+		b, err := d.BeginBatch(ctx, what, invitation.Standing{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done, err = b.Answer(&answer); err != nil {
+			t.Fatal(err)
+		}
+		if !done {
+			if err := b.Keep(ctx, []string{what, "done"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return answer, done
+	}
+	for _, what := range []string{"key 1", "key 2"} {
+		if answer, done := begin(here, what); done {
+			t.Errorf("%s: %v at first", what, answer)
+		}
+		if answer, done := begin(there, what); !done || !slices.Equal(answer, []string{what, "done"}) {
+			t.Errorf("%s: %v, %t", what, answer, done)
+		}
+	}
+	if err := s.Each(ctx, "invitation-batch", func(_ string, value []byte) bool {
+		if bytes.Contains(value, []byte("done")) {
+			t.Errorf("in the store lies %s", value)
+		}
+		return true
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 
