@@ -37,6 +37,7 @@ func (f *flights) do(ctx context.Context, key, operation string, fn func(context
 	current.waiting++
 	f.mu.Unlock()
 
+	waits(ctx)
 	select {
 	case <-current.done:
 		return current.value, shared, current.err

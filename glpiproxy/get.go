@@ -3,6 +3,7 @@ package glpiproxy
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -119,6 +120,28 @@ func GetMany[T Item](ctx context.Context, s *Session, ids []int) ([]Result[T], e
 		results[i] = known[id].value.(Result[T])
 	}
 	return results, nil
+}
+
+// Kept gives those items that are in memory and true, or can't be read, by their ids: without a call to GLPI, and so
+// perhaps none of them. What there is of a type that the viewer may not read is nothing.
+func Kept[T Item](ctx context.Context, s *Session, ids []int) iter.Seq2[int, Result[T]] {
+	return func(yield func(int, Result[T]) bool) {
+		var kind T
+		if _, known := s.client.scopes.get(s.tag); !known {
+			return
+		}
+		scope, err := s.Scope(ctx)
+		if err != nil || checkViewer("getMultipleItems", kind.itemtype(), scope) != nil {
+			return
+		}
+		known, _ := lookUp[T](s, scope, ids)
+		for id, entry := range known {
+			observe(ctx, entry)
+			if !yield(id, entry.value.(Result[T])) {
+				return
+			}
+		}
+	}
 }
 
 // lookUp finds the ids that need no call, those that can't be read included, and

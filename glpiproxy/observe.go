@@ -49,6 +49,21 @@ func spoil(ctx context.Context) {
 	}
 }
 
+type waitKey struct{}
+
+// BeforeWaiting has waits called, with the context that a call was made with, whenever that call is about to wait for GLPI:
+// then others can go on meanwhile. What is in memory is not waited for.
+func BeforeWaiting(ctx context.Context, waits func(ctx context.Context)) context.Context {
+	return context.WithValue(ctx, waitKey{}, waits)
+}
+
+// waits tells that GLPI is about to be waited for.
+func waits(ctx context.Context) {
+	if tell, ok := ctx.Value(waitKey{}).(func(context.Context)); ok {
+		tell(ctx)
+	}
+}
+
 // void forgets rows by their tags, here and, after that, wherever else they are kept.
 func (c *Client) void(tags ...string) {
 	c.rows.void(tags...)

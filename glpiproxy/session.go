@@ -114,6 +114,7 @@ func (s *Session) callWith(ctx context.Context, token string, k call) (*answer, 
 		return nil, &Error{Kind: Unauthenticated, Operation: k.operation, Message: "this can't be a session token"}
 	}
 	spoil(ctx)
+	waits(ctx)
 	k.session, k.caller = token, s.caller()
 	a, err := s.client.do(ctx, k)
 	if err == nil {

@@ -62,16 +62,13 @@ func (n *invitationNotes) expect(invitationID int) {
 
 // ofNotes is a loader of what is noted about some ids; the zero value where there is nothing.
 func ofNotes[T any](read func(ctx context.Context, ids ...int) (map[int]T, error)) *loader[T] {
-	return batched(func(ctx context.Context, ids []int) ([]T, []error) {
+	return batched(func(ctx context.Context, ids []int) ([]finding[T], error) {
 		found, err := read(ctx, ids...)
-		if err != nil {
-			return nil, []error{err}
-		}
-		values := make([]T, len(ids))
+		values := make([]finding[T], len(ids))
 		for i, id := range ids {
-			values[i] = found[id]
+			values[i].value = found[id]
 		}
-		return values, nil
+		return values, err
 	})
 }
 
@@ -89,18 +86,15 @@ func note[T any](ctx context.Context, r *Resolver, pick func(*invitationNotes) *
 // not read GLPI's queue; nil for those whose mail nobody knows.
 func (l *loaders) mailLoader(r *Resolver) *loader[*glpiproxy.QueuedMail] {
 	l.mailsOnce.Do(func() {
-		l.mails = batched(func(ctx context.Context, ids []int) ([]*glpiproxy.QueuedMail, []error) {
+		l.mails = batched(func(ctx context.Context, ids []int) ([]finding[*glpiproxy.QueuedMail], error) {
 			found, err := r.mailsOf(ctx, ids)
-			if err != nil {
-				return nil, []error{err}
-			}
-			mails := make([]*glpiproxy.QueuedMail, len(ids))
+			mails := make([]finding[*glpiproxy.QueuedMail], len(ids))
 			for i, id := range ids {
 				if mail, known := found[id]; known {
-					mails[i] = &mail
+					mails[i].value = &mail
 				}
 			}
-			return mails, nil
+			return mails, err
 		})
 	})
 	return l.mails

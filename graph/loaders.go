@@ -9,6 +9,7 @@ import (
 
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
+	"fleetgate/internal/inturn"
 	"fleetgate/internal/signin"
 )
 
@@ -54,15 +55,27 @@ type loader[M any] = keyed[int, M]
 // keyed reads what belongs to keys of one kind.
 type keyed[K comparable, M any] struct {
 	*dataloadgen.Loader[K, M]
+	// kept gives at once those that need no call; nil: of this kind nothing is kept.
+	kept func(ctx context.Context, keys []K) map[K]finding[M]
 
-	mu       sync.Mutex
-	expected []K
+	mu     sync.Mutex
+	known  map[K]finding[M] // what was kept or has been read
+	wanted []K              // that are not kept
+
+	expecting sync.Mutex // apart: what is read of one kind says, under that one's lock, what is expected of others
+	expected  []K
+}
+
+// finding is what was read, or why it could not be.
+type finding[M any] struct {
+	value M
+	err   error
 }
 
 // expect tells which keys will be asked for soon, if any is. The id 0 is GLPI's "none".
 func (l *keyed[K, M]) expect(keys ...K) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.expecting.Lock()
+	defer l.expecting.Unlock()
 	var none K
 	for _, key := range keys {
 		if key != none {
@@ -71,18 +84,58 @@ func (l *keyed[K, M]) expect(keys ...K) {
 	}
 }
 
-// load reads what belongs to one key, together with what is expected.
-func (l *keyed[K, M]) load(ctx context.Context, key K) (M, error) { return l.begin(ctx, key)() }
+// load reads what belongs to one key, together with what is expected. What is at hand is not waited for.
+func (l *keyed[K, M]) load(ctx context.Context, key K) (M, error) {
+	if found, ok := l.atHand(ctx, key); ok {
+		return found.value, found.err
+	}
+	inturn.Waits(ctx)
+	return l.begin(ctx, key)()
+}
+
+// atHand gives what is known or kept, for the keys expected too.
+func (l *keyed[K, M]) atHand(ctx context.Context, key K) (found finding[M], ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if found, ok = l.known[key]; ok || l.kept == nil {
+		return found, ok
+	}
+	keys := append(l.takeExpected(), key)
+	kept := l.kept(ctx, keys)
+	for _, key := range keys {
+		if found, ok := kept[key]; ok {
+			l.know(key, found)
+		} else {
+			l.wanted = append(l.wanted, key)
+		}
+	}
+	found, ok = kept[key]
+	return found, ok
+}
+
+// know is called with the lock held.
+func (l *keyed[K, M]) know(key K, found finding[M]) {
+	if l.known == nil {
+		l.known = map[K]finding[M]{}
+	}
+	l.known[key] = found
+}
+
+func (l *keyed[K, M]) takeExpected() []K {
+	l.expecting.Lock()
+	defer l.expecting.Unlock()
+	expected := l.expected
+	l.expected = nil
+	return expected
+}
 
 // begin begins to read what load will answer.
 func (l *keyed[K, M]) begin(ctx context.Context, key K) func() (M, error) {
 	l.mu.Lock()
-	expected := l.expected
-	l.expected = nil
-	l.LoadAllThunk(ctx, expected) // queues them; the lock keeps others from being queued before
-	thunk := l.LoadThunk(ctx, key)
-	l.mu.Unlock()
-	return thunk
+	defer l.mu.Unlock()
+	l.LoadAllThunk(ctx, append(l.wanted, l.takeExpected()...)) // queues them; the lock keeps others from being queued before
+	l.wanted = nil
+	return l.LoadThunk(ctx, key)
 }
 
 // beginAll begins to read what belongs to keys, whatever becomes of it.
@@ -90,6 +143,26 @@ func (l *keyed[K, M]) beginAll(ctx context.Context, keys []K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.LoadAllThunk(ctx, keys)
+}
+
+// batched is a loader that reads in its own way, many keys at once: as many outcomes, or an error that is that of all.
+func batched[K comparable, M any](read func(ctx context.Context, keys []K) ([]finding[M], error)) *keyed[K, M] {
+	l := &keyed[K, M]{}
+	l.Loader = dataloadgen.NewLoader(func(ctx context.Context, keys []K) ([]M, []error) {
+		outcomes, err := read(ctx, keys)
+		if err != nil {
+			return nil, []error{err}
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		values, errs := make([]M, len(keys)), make([]error, len(keys))
+		for i, found := range outcomes {
+			values[i], errs[i] = found.value, found.err
+			l.know(keys[i], found)
+		}
+		return values, errs
+	}, dataloadgen.WithWait(gather))
+	return l
 }
 
 type loadersKey struct{}
@@ -149,17 +222,30 @@ func caller(ctx context.Context) (*signin.Viewer, error) {
 
 // load is the response's loaders.
 func load(ctx context.Context) (*loaders, error) {
+	r, _ := ctx.Value(loadersKey{}).(*response)
+	if made := r.made(); made != nil {
+		return made, nil
+	}
 	s, err := session(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r := ctx.Value(loadersKey{}).(*response)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.loaders == nil {
 		r.loaders = newLoaders(s)
 	}
 	return r.loaders, nil
+}
+
+// made are the loaders if there are any: those of whoever is asking.
+func (r *response) made() *loaders {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.loaders
 }
 
 func newLoaders(s *glpiproxy.Session) *loaders {
@@ -197,27 +283,30 @@ func newLoaders(s *glpiproxy.Session) *loaders {
 	return l
 }
 
+// newLoader is a loader of items, made of them by wrap. It may tell other loaders what it expects of them, and no more.
 func newLoader[T glpiproxy.Item, M any](s *glpiproxy.Session, wrap func(T) M) *loader[M] {
-	return batched(func(ctx context.Context, ids []int) ([]M, []error) {
-		wrapped, errs := make([]M, len(ids)), make([]error, len(ids))
-		results, err := glpiproxy.GetMany[T](ctx, s, ids)
-		for i := range ids {
-			switch {
-			case err != nil:
-				errs[i] = err
-			case results[i].Err != nil:
-				errs[i] = results[i].Err
-			default:
-				wrapped[i] = wrap(results[i].Item)
-			}
+	outcomeOf := func(result glpiproxy.Result[T]) (found finding[M]) {
+		if found.err = result.Err; found.err == nil {
+			found.value = wrap(result.Item)
 		}
-		return wrapped, errs
+		return found
+	}
+	l := batched(func(ctx context.Context, ids []int) ([]finding[M], error) {
+		results, err := glpiproxy.GetMany[T](ctx, s, ids)
+		outcomes := make([]finding[M], len(results))
+		for i, result := range results {
+			outcomes[i] = outcomeOf(result)
+		}
+		return outcomes, err
 	})
-}
-
-// batched is a loader that reads in its own way.
-func batched[M any](read func(ctx context.Context, ids []int) ([]M, []error)) *loader[M] {
-	return &loader[M]{Loader: dataloadgen.NewLoader(read, dataloadgen.WithWait(gather))}
+	l.kept = func(ctx context.Context, ids []int) map[int]finding[M] {
+		kept := map[int]finding[M]{}
+		for id, result := range glpiproxy.Kept[T](ctx, s, ids) {
+			kept[id] = outcomeOf(result)
+		}
+		return kept
+	}
+	return l
 }
 
 // related reads the item that a foreign key points to: nothing for 0, which is GLPI's "none".

@@ -18,6 +18,7 @@ import (
 	"fleetgate/internal/dangerzone"
 	"fleetgate/internal/enrolment"
 	"fleetgate/internal/fanout"
+	"fleetgate/internal/inturn"
 	"fleetgate/internal/invitation"
 	"fleetgate/internal/signin"
 	"fleetgate/internal/throttle"
@@ -92,7 +93,7 @@ func (r *Resolver) Schema() graphql.ExecutableSchema {
 // went away says so in its extensions: stale.since is when the oldest of what it shows was true.
 func AroundResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	ctx, stale := glpiproxy.WithStaleReport(observed(ctx))
-	ctx = withLoaders(ctx)
+	ctx = withLoaders(glpiproxy.BeforeWaiting(ctx, inturn.Waits))
 	response := next(ctx)
 	ready(ctx)
 	if since, old := stale.Since(); old && response != nil {

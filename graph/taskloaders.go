@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/vikstrous/dataloadgen"
-
 	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
 )
@@ -79,22 +77,20 @@ func newTaskLoaders(s *glpiproxy.Session) taskLoaders {
 // newKeyed makes a loader of a function that reads many keys at once. A key without an entry in its answer is
 // one that the viewer can't see.
 func newKeyed[K comparable, M any](read func(context.Context, []K) (map[K]M, error)) *keyed[K, M] {
-	return &keyed[K, M]{Loader: dataloadgen.NewLoader(func(ctx context.Context, keys []K) ([]M, []error) {
-		values, errs := make([]M, len(keys)), make([]error, len(keys))
+	return batched(func(ctx context.Context, keys []K) ([]finding[M], error) {
 		found, err := read(ctx, keys)
+		if err != nil {
+			return nil, err
+		}
+		outcomes := make([]finding[M], len(keys))
 		for i, key := range keys {
 			value, ok := found[key]
-			switch {
-			case err != nil:
-				errs[i] = err
-			case !ok:
-				errs[i] = notFound()
-			default:
-				values[i] = value
+			if outcomes[i].value = value; !ok {
+				outcomes[i].err = notFound()
 			}
 		}
-		return values, errs
-	}, dataloadgen.WithWait(gather))}
+		return outcomes, nil
+	})
 }
 
 // tasksOfFleets reads what is applied to fleets.

@@ -43,19 +43,17 @@ func profileEntry(p glpiproxy.ProfileName) *model.NamedEntry {
 
 // ofPeople is a loader of lists that belong to people.
 func ofPeople[T, M any](s *glpiproxy.Session, read func(context.Context, *glpiproxy.Session, []int) (map[int][]T, error), wrap func(T) M) *loader[[]M] {
-	return batched(func(ctx context.Context, ids []int) ([][]M, []error) {
+	return batched(func(ctx context.Context, ids []int) ([]finding[[]M], error) {
 		found, err := read(ctx, s, ids)
-		if err != nil {
-			return nil, []error{err}
-		}
-		lists := make([][]M, len(ids))
+		lists := make([]finding[[]M], len(ids))
 		for i, id := range ids {
-			lists[i] = []M{}
+			list := []M{}
 			for _, item := range found[id] {
-				lists[i] = append(lists[i], wrap(item))
+				list = append(list, wrap(item))
 			}
+			lists[i].value = list
 		}
-		return lists, nil
+		return lists, err
 	})
 }
 

@@ -31,23 +31,11 @@ func (ec *executionContext) fieldContext_CreateAccountPayload_created(_ context.
 }
 
 func (ec *executionContext) _CreateAccountPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.CreateAccountPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CreateAccountPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CreateAccountPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CreateAccountPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_CreateAccountPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -63,23 +51,11 @@ func (ec *executionContext) fieldContext_CreateAccountPayload_userErrors(_ conte
 }
 
 func (ec *executionContext) _CreateSignupCaptchaPayload_captcha(ctx context.Context, field graphql.CollectedField, obj *model.CreateSignupCaptchaPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CreateSignupCaptchaPayload_captcha(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CreateSignupCaptchaPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CreateSignupCaptchaPayload) (*model.SignupCaptcha, error) {
 			return obj.Captcha, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.SignupCaptcha) graphql.Marshaler {
-			return ec.marshalOSignupCaptcha2ᚖfleetgateᚋgraphᚋmodelᚐSignupCaptcha(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOSignupCaptcha2ᚖfleetgateᚋgraphᚋmodelᚐSignupCaptcha, false)
 }
 func (ec *executionContext) fieldContext_CreateSignupCaptchaPayload_captcha(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -95,23 +71,11 @@ func (ec *executionContext) fieldContext_CreateSignupCaptchaPayload_captcha(_ co
 }
 
 func (ec *executionContext) _CreateSignupCaptchaPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.CreateSignupCaptchaPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CreateSignupCaptchaPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CreateSignupCaptchaPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CreateSignupCaptchaPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_CreateSignupCaptchaPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -135,23 +99,11 @@ func (ec *executionContext) fieldContext_RequestPasswordResetPayload_accepted(_ 
 }
 
 func (ec *executionContext) _RequestPasswordResetPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.RequestPasswordResetPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RequestPasswordResetPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RequestPasswordResetPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RequestPasswordResetPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_RequestPasswordResetPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -175,23 +127,11 @@ func (ec *executionContext) fieldContext_ResetPasswordPayload_reset(_ context.Co
 }
 
 func (ec *executionContext) _ResetPasswordPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.ResetPasswordPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ResetPasswordPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ResetPasswordPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ResetPasswordPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_ResetPasswordPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -223,23 +163,11 @@ func (ec *executionContext) fieldContext_SignupCaptcha_image(_ context.Context, 
 }
 
 func (ec *executionContext) _SwitchEntityPayload_viewer(ctx context.Context, field graphql.CollectedField, obj *model.SwitchEntityPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SwitchEntityPayload_viewer(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "SwitchEntityPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.SwitchEntityPayload) (*model.Viewer, error) {
 			return obj.Viewer, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Viewer) graphql.Marshaler {
-			return ec.marshalOViewer2ᚖfleetgateᚋgraphᚋmodelᚐViewer(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOViewer2ᚖfleetgateᚋgraphᚋmodelᚐViewer, false)
 }
 func (ec *executionContext) fieldContext_SwitchEntityPayload_viewer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -255,23 +183,11 @@ func (ec *executionContext) fieldContext_SwitchEntityPayload_viewer(_ context.Co
 }
 
 func (ec *executionContext) _SwitchEntityPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.SwitchEntityPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SwitchEntityPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "SwitchEntityPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.SwitchEntityPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_SwitchEntityPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -287,23 +203,11 @@ func (ec *executionContext) fieldContext_SwitchEntityPayload_userErrors(_ contex
 }
 
 func (ec *executionContext) _SwitchProfilePayload_viewer(ctx context.Context, field graphql.CollectedField, obj *model.SwitchProfilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SwitchProfilePayload_viewer(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "SwitchProfilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.SwitchProfilePayload) (*model.Viewer, error) {
 			return obj.Viewer, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Viewer) graphql.Marshaler {
-			return ec.marshalOViewer2ᚖfleetgateᚋgraphᚋmodelᚐViewer(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOViewer2ᚖfleetgateᚋgraphᚋmodelᚐViewer, false)
 }
 func (ec *executionContext) fieldContext_SwitchProfilePayload_viewer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -319,23 +223,11 @@ func (ec *executionContext) fieldContext_SwitchProfilePayload_viewer(_ context.C
 }
 
 func (ec *executionContext) _SwitchProfilePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.SwitchProfilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SwitchProfilePayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "SwitchProfilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.SwitchProfilePayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_SwitchProfilePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -359,23 +251,11 @@ func (ec *executionContext) fieldContext_ValidateAccountPayload_validated(_ cont
 }
 
 func (ec *executionContext) _ValidateAccountPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.ValidateAccountPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ValidateAccountPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ValidateAccountPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ValidateAccountPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_ValidateAccountPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -661,7 +541,7 @@ var createAccountPayloadImplementors = []string{"CreateAccountPayload"}
 func (ec *executionContext) _CreateAccountPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateAccountPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createAccountPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -680,12 +560,11 @@ func (ec *executionContext) _CreateAccountPayload(ctx context.Context, sel ast.S
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var createSignupCaptchaPayloadImplementors = []string{"CreateSignupCaptchaPayload"}
@@ -693,7 +572,7 @@ var createSignupCaptchaPayloadImplementors = []string{"CreateSignupCaptchaPayloa
 func (ec *executionContext) _CreateSignupCaptchaPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateSignupCaptchaPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createSignupCaptchaPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -712,12 +591,11 @@ func (ec *executionContext) _CreateSignupCaptchaPayload(ctx context.Context, sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var requestPasswordResetPayloadImplementors = []string{"RequestPasswordResetPayload"}
@@ -725,7 +603,7 @@ var requestPasswordResetPayloadImplementors = []string{"RequestPasswordResetPayl
 func (ec *executionContext) _RequestPasswordResetPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RequestPasswordResetPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, requestPasswordResetPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -744,12 +622,11 @@ func (ec *executionContext) _RequestPasswordResetPayload(ctx context.Context, se
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var resetPasswordPayloadImplementors = []string{"ResetPasswordPayload"}
@@ -757,7 +634,7 @@ var resetPasswordPayloadImplementors = []string{"ResetPasswordPayload"}
 func (ec *executionContext) _ResetPasswordPayload(ctx context.Context, sel ast.SelectionSet, obj *model.ResetPasswordPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, resetPasswordPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -776,12 +653,11 @@ func (ec *executionContext) _ResetPasswordPayload(ctx context.Context, sel ast.S
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var signupCaptchaImplementors = []string{"SignupCaptcha"}
@@ -789,7 +665,7 @@ var signupCaptchaImplementors = []string{"SignupCaptcha"}
 func (ec *executionContext) _SignupCaptcha(ctx context.Context, sel ast.SelectionSet, obj *model.SignupCaptcha) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, signupCaptchaImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -808,12 +684,11 @@ func (ec *executionContext) _SignupCaptcha(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var switchEntityPayloadImplementors = []string{"SwitchEntityPayload"}
@@ -821,7 +696,7 @@ var switchEntityPayloadImplementors = []string{"SwitchEntityPayload"}
 func (ec *executionContext) _SwitchEntityPayload(ctx context.Context, sel ast.SelectionSet, obj *model.SwitchEntityPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, switchEntityPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -840,12 +715,11 @@ func (ec *executionContext) _SwitchEntityPayload(ctx context.Context, sel ast.Se
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var switchProfilePayloadImplementors = []string{"SwitchProfilePayload"}
@@ -853,7 +727,7 @@ var switchProfilePayloadImplementors = []string{"SwitchProfilePayload"}
 func (ec *executionContext) _SwitchProfilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.SwitchProfilePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, switchProfilePayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -872,12 +746,11 @@ func (ec *executionContext) _SwitchProfilePayload(ctx context.Context, sel ast.S
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var validateAccountPayloadImplementors = []string{"ValidateAccountPayload"}
@@ -885,7 +758,7 @@ var validateAccountPayloadImplementors = []string{"ValidateAccountPayload"}
 func (ec *executionContext) _ValidateAccountPayload(ctx context.Context, sel ast.SelectionSet, obj *model.ValidateAccountPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, validateAccountPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -904,12 +777,11 @@ func (ec *executionContext) _ValidateAccountPayload(ctx context.Context, sel ast
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************

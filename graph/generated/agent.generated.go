@@ -165,23 +165,11 @@ func (ec *executionContext) fieldContext_Agent_name(_ context.Context, field gra
 }
 
 func (ec *executionContext) _Agent_serial(ctx context.Context, field graphql.CollectedField, obj *model.Agent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Agent_serial(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Agent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Agent) (*string, error) {
 			return ec.Resolvers.Agent().Serial(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Agent_serial(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Agent", field, true, true, errors.New("field of type String does not have child fields"))
@@ -220,23 +208,11 @@ func (ec *executionContext) fieldContext_Agent_notificationType(_ context.Contex
 }
 
 func (ec *executionContext) _Agent_entity(ctx context.Context, field graphql.CollectedField, obj *model.Agent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Agent_entity(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Agent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Agent) (*model.Entity, error) {
 			return ec.Resolvers.Agent().Entity(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, false)
 }
 func (ec *executionContext) fieldContext_Agent_entity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -252,23 +228,11 @@ func (ec *executionContext) fieldContext_Agent_entity(_ context.Context, field g
 }
 
 func (ec *executionContext) _Agent_fleet(ctx context.Context, field graphql.CollectedField, obj *model.Agent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Agent_fleet(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Agent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Agent) (*model.Fleet, error) {
 			return ec.Resolvers.Agent().Fleet(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Fleet) graphql.Marshaler {
-			return ec.marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet, false)
 }
 func (ec *executionContext) fieldContext_Agent_fleet(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -284,23 +248,11 @@ func (ec *executionContext) fieldContext_Agent_fleet(_ context.Context, field gr
 }
 
 func (ec *executionContext) _Agent_owner(ctx context.Context, field graphql.CollectedField, obj *model.Agent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Agent_owner(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Agent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Agent) (*model.User, error) {
 			return ec.Resolvers.Agent().Owner(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.User) graphql.Marshaler {
-			return ec.marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser, false)
 }
 func (ec *executionContext) fieldContext_Agent_owner(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -316,23 +268,11 @@ func (ec *executionContext) fieldContext_Agent_owner(_ context.Context, field gr
 }
 
 func (ec *executionContext) _Agent_computer(ctx context.Context, field graphql.CollectedField, obj *model.Agent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Agent_computer(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Agent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Agent) (*model.Computer, error) {
 			return ec.Resolvers.Agent().Computer(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Computer) graphql.Marshaler {
-			return ec.marshalOComputer2ᚖfleetgateᚋgraphᚋmodelᚐComputer(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOComputer2ᚖfleetgateᚋgraphᚋmodelᚐComputer, false)
 }
 func (ec *executionContext) fieldContext_Agent_computer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -348,23 +288,11 @@ func (ec *executionContext) fieldContext_Agent_computer(_ context.Context, field
 }
 
 func (ec *executionContext) _Agent_presence(ctx context.Context, field graphql.CollectedField, obj *model.Agent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Agent_presence(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Agent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Agent) (*model.Presence, error) {
 			return ec.Resolvers.Agent().Presence(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Presence) graphql.Marshaler {
-			return ec.marshalNPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence, true)
 }
 func (ec *executionContext) fieldContext_Agent_presence(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -396,23 +324,11 @@ func (ec *executionContext) fieldContext_Agent_lockRequested(_ context.Context, 
 }
 
 func (ec *executionContext) _Agent_lastPosition(ctx context.Context, field graphql.CollectedField, obj *model.Agent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Agent_lastPosition(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Agent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Agent) (*model.Position, error) {
 			return ec.Resolvers.Agent().LastPosition(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Position) graphql.Marshaler {
-			return ec.marshalOPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosition(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosition, false)
 }
 func (ec *executionContext) fieldContext_Agent_lastPosition(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -472,23 +388,11 @@ func (ec *executionContext) fieldContext_Agent_positions(ctx context.Context, fi
 }
 
 func (ec *executionContext) _Agent_invitation(ctx context.Context, field graphql.CollectedField, obj *model.Agent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Agent_invitation(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Agent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Agent) (*model.Invitation, error) {
 			return ec.Resolvers.Agent().Invitation(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Invitation) graphql.Marshaler {
-			return ec.marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation, false)
 }
 func (ec *executionContext) fieldContext_Agent_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -504,23 +408,11 @@ func (ec *executionContext) fieldContext_Agent_invitation(_ context.Context, fie
 }
 
 func (ec *executionContext) _Agent_tasks(ctx context.Context, field graphql.CollectedField, obj *model.Agent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Agent_tasks(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Agent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Agent) ([]*model.AgentTask, error) {
 			return ec.Resolvers.Agent().Tasks(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.AgentTask) graphql.Marshaler {
-			return ec.marshalNAgentTask2ᚕᚖfleetgateᚋgraphᚋmodelᚐAgentTaskᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNAgentTask2ᚕᚖfleetgateᚋgraphᚋmodelᚐAgentTaskᚄ, true)
 }
 func (ec *executionContext) fieldContext_Agent_tasks(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -580,23 +472,11 @@ func (ec *executionContext) fieldContext_Agent_taskStatuses(ctx context.Context,
 }
 
 func (ec *executionContext) _AgentConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.AgentConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AgentConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "AgentConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.AgentConnection) ([]*model.AgentEdge, error) {
 			return obj.Edges, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.AgentEdge) graphql.Marshaler {
-			return ec.marshalNAgentEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐAgentEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNAgentEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐAgentEdgeᚄ, true)
 }
 func (ec *executionContext) fieldContext_AgentConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -612,23 +492,11 @@ func (ec *executionContext) fieldContext_AgentConnection_edges(_ context.Context
 }
 
 func (ec *executionContext) _AgentConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.AgentConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AgentConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "AgentConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.AgentConnection) ([]*model.Agent, error) {
 			return obj.Nodes, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Agent) graphql.Marshaler {
-			return ec.marshalNAgent2ᚕᚖfleetgateᚋgraphᚋmodelᚐAgentᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNAgent2ᚕᚖfleetgateᚋgraphᚋmodelᚐAgentᚄ, true)
 }
 func (ec *executionContext) fieldContext_AgentConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -644,23 +512,11 @@ func (ec *executionContext) fieldContext_AgentConnection_nodes(_ context.Context
 }
 
 func (ec *executionContext) _AgentConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.AgentConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AgentConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "AgentConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.AgentConnection) (*model.PageInfo, error) {
 			return obj.PageInfo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo, true)
 }
 func (ec *executionContext) fieldContext_AgentConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -684,23 +540,11 @@ func (ec *executionContext) fieldContext_AgentConnection_totalCount(_ context.Co
 }
 
 func (ec *executionContext) _AgentEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.AgentEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AgentEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "AgentEdge", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.AgentEdge) (*model.Agent, error) {
 			return obj.Node, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalNAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, true)
 }
 func (ec *executionContext) fieldContext_AgentEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -732,23 +576,11 @@ func (ec *executionContext) fieldContext_MoveAgentResult_id(_ context.Context, f
 }
 
 func (ec *executionContext) _MoveAgentResult_agent(ctx context.Context, field graphql.CollectedField, obj *model.MoveAgentResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_MoveAgentResult_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "MoveAgentResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.MoveAgentResult) (*model.Agent, error) {
 			return obj.Agent, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_MoveAgentResult_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -764,23 +596,11 @@ func (ec *executionContext) fieldContext_MoveAgentResult_agent(_ context.Context
 }
 
 func (ec *executionContext) _MoveAgentResult_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.MoveAgentResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_MoveAgentResult_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "MoveAgentResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.MoveAgentResult) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_MoveAgentResult_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -796,23 +616,11 @@ func (ec *executionContext) fieldContext_MoveAgentResult_userErrors(_ context.Co
 }
 
 func (ec *executionContext) _MoveAgentsPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.MoveAgentsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_MoveAgentsPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "MoveAgentsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.MoveAgentsPayload) ([]*model.MoveAgentResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.MoveAgentResult) graphql.Marshaler {
-			return ec.marshalNMoveAgentResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐMoveAgentResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNMoveAgentResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐMoveAgentResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_MoveAgentsPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -828,23 +636,11 @@ func (ec *executionContext) fieldContext_MoveAgentsPayload_results(_ context.Con
 }
 
 func (ec *executionContext) _MoveAgentsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.MoveAgentsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_MoveAgentsPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "MoveAgentsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.MoveAgentsPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_MoveAgentsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -884,23 +680,11 @@ func (ec *executionContext) fieldContext_Position_at(_ context.Context, field gr
 }
 
 func (ec *executionContext) _PositionConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.PositionConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PositionConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PositionConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PositionConnection) ([]*model.PositionEdge, error) {
 			return obj.Edges, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.PositionEdge) graphql.Marshaler {
-			return ec.marshalNPositionEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐPositionEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPositionEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐPositionEdgeᚄ, true)
 }
 func (ec *executionContext) fieldContext_PositionConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -916,23 +700,11 @@ func (ec *executionContext) fieldContext_PositionConnection_edges(_ context.Cont
 }
 
 func (ec *executionContext) _PositionConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.PositionConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PositionConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PositionConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PositionConnection) ([]*model.Position, error) {
 			return obj.Nodes, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Position) graphql.Marshaler {
-			return ec.marshalNPosition2ᚕᚖfleetgateᚋgraphᚋmodelᚐPositionᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPosition2ᚕᚖfleetgateᚋgraphᚋmodelᚐPositionᚄ, true)
 }
 func (ec *executionContext) fieldContext_PositionConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -948,23 +720,11 @@ func (ec *executionContext) fieldContext_PositionConnection_nodes(_ context.Cont
 }
 
 func (ec *executionContext) _PositionConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.PositionConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PositionConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PositionConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PositionConnection) (*model.PageInfo, error) {
 			return obj.PageInfo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo, true)
 }
 func (ec *executionContext) fieldContext_PositionConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -988,23 +748,11 @@ func (ec *executionContext) fieldContext_PositionConnection_totalCount(_ context
 }
 
 func (ec *executionContext) _PositionEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.PositionEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PositionEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PositionEdge", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PositionEdge) (*model.Position, error) {
 			return obj.Node, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Position) graphql.Marshaler {
-			return ec.marshalNPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosition(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosition, true)
 }
 func (ec *executionContext) fieldContext_PositionEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1068,23 +816,11 @@ func (ec *executionContext) fieldContext_Presence_ambiguous(_ context.Context, f
 }
 
 func (ec *executionContext) _UpdateAgentPayload_agent(ctx context.Context, field graphql.CollectedField, obj *model.UpdateAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateAgentPayload_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateAgentPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateAgentPayload) (*model.Agent, error) {
 			return obj.Agent, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_UpdateAgentPayload_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1100,23 +836,11 @@ func (ec *executionContext) fieldContext_UpdateAgentPayload_agent(_ context.Cont
 }
 
 func (ec *executionContext) _UpdateAgentPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UpdateAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateAgentPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateAgentPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateAgentPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UpdateAgentPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1363,8 +1087,9 @@ var agentImplementors = []string{"Agent", "Node", "TaskTarget"}
 func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, obj *model.Agent) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, agentImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Agent")
@@ -1384,9 +1109,10 @@ func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, ob
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "serial":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_serial(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_serial(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "version":
 			out.Values[i] = ec._Agent_version(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -1408,25 +1134,30 @@ func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, ob
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "entity":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_entity(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_entity(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "fleet":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_fleet(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_fleet(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "owner":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_owner(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_owner(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "computer":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_computer(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_computer(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "presence":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_presence(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_presence(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "wipeRequested":
 			out.Values[i] = ec._Agent_wipeRequested(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1438,35 +1169,39 @@ func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, ob
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "lastPosition":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_lastPosition(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_lastPosition(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "positions":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_positions(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_positions(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "invitation":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_invitation(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_invitation(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "tasks":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_tasks(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_tasks(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "taskStatuses":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Agent_taskStatuses(ctx, field, obj)
-			})
+			out.Values[i] = ec._Agent_taskStatuses(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var agentConnectionImplementors = []string{"AgentConnection"}
@@ -1474,7 +1209,7 @@ var agentConnectionImplementors = []string{"AgentConnection"}
 func (ec *executionContext) _AgentConnection(ctx context.Context, sel ast.SelectionSet, obj *model.AgentConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, agentConnectionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1503,12 +1238,11 @@ func (ec *executionContext) _AgentConnection(ctx context.Context, sel ast.Select
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var agentEdgeImplementors = []string{"AgentEdge"}
@@ -1516,7 +1250,7 @@ var agentEdgeImplementors = []string{"AgentEdge"}
 func (ec *executionContext) _AgentEdge(ctx context.Context, sel ast.SelectionSet, obj *model.AgentEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, agentEdgeImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1535,12 +1269,11 @@ func (ec *executionContext) _AgentEdge(ctx context.Context, sel ast.SelectionSet
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var moveAgentResultImplementors = []string{"MoveAgentResult"}
@@ -1548,7 +1281,7 @@ var moveAgentResultImplementors = []string{"MoveAgentResult"}
 func (ec *executionContext) _MoveAgentResult(ctx context.Context, sel ast.SelectionSet, obj *model.MoveAgentResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, moveAgentResultImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1572,12 +1305,11 @@ func (ec *executionContext) _MoveAgentResult(ctx context.Context, sel ast.Select
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var moveAgentsPayloadImplementors = []string{"MoveAgentsPayload"}
@@ -1585,7 +1317,7 @@ var moveAgentsPayloadImplementors = []string{"MoveAgentsPayload"}
 func (ec *executionContext) _MoveAgentsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.MoveAgentsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, moveAgentsPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1604,12 +1336,11 @@ func (ec *executionContext) _MoveAgentsPayload(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var positionImplementors = []string{"Position"}
@@ -1617,7 +1348,7 @@ var positionImplementors = []string{"Position"}
 func (ec *executionContext) _Position(ctx context.Context, sel ast.SelectionSet, obj *model.Position) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, positionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1641,12 +1372,11 @@ func (ec *executionContext) _Position(ctx context.Context, sel ast.SelectionSet,
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var positionConnectionImplementors = []string{"PositionConnection"}
@@ -1654,7 +1384,7 @@ var positionConnectionImplementors = []string{"PositionConnection"}
 func (ec *executionContext) _PositionConnection(ctx context.Context, sel ast.SelectionSet, obj *model.PositionConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, positionConnectionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1683,12 +1413,11 @@ func (ec *executionContext) _PositionConnection(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var positionEdgeImplementors = []string{"PositionEdge"}
@@ -1696,7 +1425,7 @@ var positionEdgeImplementors = []string{"PositionEdge"}
 func (ec *executionContext) _PositionEdge(ctx context.Context, sel ast.SelectionSet, obj *model.PositionEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, positionEdgeImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1715,12 +1444,11 @@ func (ec *executionContext) _PositionEdge(ctx context.Context, sel ast.Selection
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var presenceImplementors = []string{"Presence"}
@@ -1728,7 +1456,7 @@ var presenceImplementors = []string{"Presence"}
 func (ec *executionContext) _Presence(ctx context.Context, sel ast.SelectionSet, obj *model.Presence) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, presenceImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1762,12 +1490,11 @@ func (ec *executionContext) _Presence(ctx context.Context, sel ast.SelectionSet,
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var updateAgentPayloadImplementors = []string{"UpdateAgentPayload"}
@@ -1775,7 +1502,7 @@ var updateAgentPayloadImplementors = []string{"UpdateAgentPayload"}
 func (ec *executionContext) _UpdateAgentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateAgentPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, updateAgentPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1794,12 +1521,11 @@ func (ec *executionContext) _UpdateAgentPayload(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -1807,7 +1533,7 @@ func (ec *executionContext) _UpdateAgentPayload(ctx context.Context, sel ast.Sel
 // region    ***************************** type.gotpl *****************************
 
 func (ec *executionContext) marshalNAgent2ᚕᚖfleetgateᚋgraphᚋmodelᚐAgentᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Agent) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, sel, v[i])
@@ -1843,7 +1569,7 @@ func (ec *executionContext) marshalNAgentConnection2ᚖfleetgateᚋgraphᚋmodel
 }
 
 func (ec *executionContext) marshalNAgentEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐAgentEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.AgentEdge) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNAgentEdge2ᚖfleetgateᚋgraphᚋmodelᚐAgentEdge(ctx, sel, v[i])
@@ -1899,7 +1625,7 @@ func (ec *executionContext) marshalNMdmType2fleetgateᚋgraphᚋmodelᚐMdmType(
 }
 
 func (ec *executionContext) marshalNMoveAgentResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐMoveAgentResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.MoveAgentResult) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNMoveAgentResult2ᚖfleetgateᚋgraphᚋmodelᚐMoveAgentResult(ctx, sel, v[i])
@@ -1940,7 +1666,7 @@ func (ec *executionContext) marshalNMoveAgentsPayload2ᚖfleetgateᚋgraphᚋmod
 }
 
 func (ec *executionContext) marshalNPosition2ᚕᚖfleetgateᚋgraphᚋmodelᚐPositionᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Position) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosition(ctx, sel, v[i])
@@ -1966,7 +1692,7 @@ func (ec *executionContext) marshalNPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosi
 }
 
 func (ec *executionContext) marshalNPositionEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐPositionEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.PositionEdge) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPositionEdge2ᚖfleetgateᚋgraphᚋmodelᚐPositionEdge(ctx, sel, v[i])
@@ -2155,7 +1881,7 @@ func (ec *executionContext) marshalOPresenceState2ᚕfleetgateᚋgraphᚋmodel�
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPresenceState2fleetgateᚋgraphᚋmodelᚐPresenceState(ctx, sel, v[i])

@@ -62,46 +62,22 @@ func (ec *executionContext) fieldContext_Application_alias(_ context.Context, fi
 }
 
 func (ec *executionContext) _Application_fileName(ctx context.Context, field graphql.CollectedField, obj *model.Application) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Application_fileName(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Application", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Application) (*string, error) {
 			return ec.Resolvers.Application().FileName(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Application_fileName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Application", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Application_packageName(ctx context.Context, field graphql.CollectedField, obj *model.Application) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Application_packageName(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Application", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Application) (*string, error) {
 			return ec.Resolvers.Application().PackageName(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Application_packageName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Application", field, true, true, errors.New("field of type String does not have child fields"))
@@ -116,138 +92,66 @@ func (ec *executionContext) fieldContext_Application_version(_ context.Context, 
 }
 
 func (ec *executionContext) _Application_versionCode(ctx context.Context, field graphql.CollectedField, obj *model.Application) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Application_versionCode(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Application", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Application) (*string, error) {
 			return ec.Resolvers.Application().VersionCode(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Application_versionCode(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Application", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Application_parseStatus(ctx context.Context, field graphql.CollectedField, obj *model.Application) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Application_parseStatus(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Application", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Application) (*model.ApplicationParseStatus, error) {
 			return ec.Resolvers.Application().ParseStatus(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.ApplicationParseStatus) graphql.Marshaler {
-			return ec.marshalOApplicationParseStatus2ᚖfleetgateᚋgraphᚋmodelᚐApplicationParseStatus(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOApplicationParseStatus2ᚖfleetgateᚋgraphᚋmodelᚐApplicationParseStatus, false)
 }
 func (ec *executionContext) fieldContext_Application_parseStatus(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Application", field, true, true, errors.New("field of type ApplicationParseStatus does not have child fields"))
 }
 
 func (ec *executionContext) _Application_icon(ctx context.Context, field graphql.CollectedField, obj *model.Application) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Application_icon(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Application", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Application) (*string, error) {
 			return ec.Resolvers.Application().Icon(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Application_icon(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Application", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Application_size(ctx context.Context, field graphql.CollectedField, obj *model.Application) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Application_size(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Application", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Application) (*int, error) {
 			return ec.Resolvers.Application().Size(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_Application_size(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Application", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Application_mimeType(ctx context.Context, field graphql.CollectedField, obj *model.Application) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Application_mimeType(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Application", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Application) (*string, error) {
 			return ec.Resolvers.Application().MimeType(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Application_mimeType(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Application", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Application_entity(ctx context.Context, field graphql.CollectedField, obj *model.Application) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Application_entity(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Application", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Application) (*model.Entity, error) {
 			return ec.Resolvers.Application().Entity(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, false)
 }
 func (ec *executionContext) fieldContext_Application_entity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -263,23 +167,11 @@ func (ec *executionContext) fieldContext_Application_entity(_ context.Context, f
 }
 
 func (ec *executionContext) _Application_deployments(ctx context.Context, field graphql.CollectedField, obj *model.Application) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Application_deployments(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Application", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Application) ([]*model.Task, error) {
 			return ec.Resolvers.Application().Deployments(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Task) graphql.Marshaler {
-			return ec.marshalNTask2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTask2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskᚄ, true)
 }
 func (ec *executionContext) fieldContext_Application_deployments(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -295,46 +187,22 @@ func (ec *executionContext) fieldContext_Application_deployments(_ context.Conte
 }
 
 func (ec *executionContext) _Application_downloadUrl(ctx context.Context, field graphql.CollectedField, obj *model.Application) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Application_downloadUrl(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Application", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Application) (string, error) {
 			return ec.Resolvers.Application().DownloadURL(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNString2string, true)
 }
 func (ec *executionContext) fieldContext_Application_downloadUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Application", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _ApplicationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.ApplicationConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ApplicationConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ApplicationConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ApplicationConnection) ([]*model.ApplicationEdge, error) {
 			return obj.Edges, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.ApplicationEdge) graphql.Marshaler {
-			return ec.marshalNApplicationEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐApplicationEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNApplicationEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐApplicationEdgeᚄ, true)
 }
 func (ec *executionContext) fieldContext_ApplicationConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -350,23 +218,11 @@ func (ec *executionContext) fieldContext_ApplicationConnection_edges(_ context.C
 }
 
 func (ec *executionContext) _ApplicationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.ApplicationConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ApplicationConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ApplicationConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ApplicationConnection) ([]*model.Application, error) {
 			return obj.Nodes, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Application) graphql.Marshaler {
-			return ec.marshalNApplication2ᚕᚖfleetgateᚋgraphᚋmodelᚐApplicationᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNApplication2ᚕᚖfleetgateᚋgraphᚋmodelᚐApplicationᚄ, true)
 }
 func (ec *executionContext) fieldContext_ApplicationConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -382,23 +238,11 @@ func (ec *executionContext) fieldContext_ApplicationConnection_nodes(_ context.C
 }
 
 func (ec *executionContext) _ApplicationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.ApplicationConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ApplicationConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ApplicationConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ApplicationConnection) (*model.PageInfo, error) {
 			return obj.PageInfo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo, true)
 }
 func (ec *executionContext) fieldContext_ApplicationConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -422,23 +266,11 @@ func (ec *executionContext) fieldContext_ApplicationConnection_totalCount(_ cont
 }
 
 func (ec *executionContext) _ApplicationEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.ApplicationEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ApplicationEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ApplicationEdge", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ApplicationEdge) (*model.Application, error) {
 			return obj.Node, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Application) graphql.Marshaler {
-			return ec.marshalNApplication2ᚖfleetgateᚋgraphᚋmodelᚐApplication(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNApplication2ᚖfleetgateᚋgraphᚋmodelᚐApplication, true)
 }
 func (ec *executionContext) fieldContext_ApplicationEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -470,23 +302,11 @@ func (ec *executionContext) fieldContext_DeleteApplicationPayload_deletedApplica
 }
 
 func (ec *executionContext) _DeleteApplicationPayload_endedDeployments(ctx context.Context, field graphql.CollectedField, obj *model.DeleteApplicationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteApplicationPayload_endedDeployments(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteApplicationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteApplicationPayload) ([]*model.EndedDeployment, error) {
 			return obj.EndedDeployments, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.EndedDeployment) graphql.Marshaler {
-			return ec.marshalNEndedDeployment2ᚕᚖfleetgateᚋgraphᚋmodelᚐEndedDeploymentᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNEndedDeployment2ᚕᚖfleetgateᚋgraphᚋmodelᚐEndedDeploymentᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteApplicationPayload_endedDeployments(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -502,23 +322,11 @@ func (ec *executionContext) fieldContext_DeleteApplicationPayload_endedDeploymen
 }
 
 func (ec *executionContext) _DeleteApplicationPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.DeleteApplicationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteApplicationPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteApplicationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteApplicationPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteApplicationPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -534,23 +342,11 @@ func (ec *executionContext) fieldContext_DeleteApplicationPayload_userErrors(_ c
 }
 
 func (ec *executionContext) _DeployApplicationPayload_task(ctx context.Context, field graphql.CollectedField, obj *model.DeployApplicationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeployApplicationPayload_task(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeployApplicationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeployApplicationPayload) (*model.Task, error) {
 			return obj.Task, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Task) graphql.Marshaler {
-			return ec.marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask, false)
 }
 func (ec *executionContext) fieldContext_DeployApplicationPayload_task(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -566,23 +362,11 @@ func (ec *executionContext) fieldContext_DeployApplicationPayload_task(_ context
 }
 
 func (ec *executionContext) _DeployApplicationPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.DeployApplicationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeployApplicationPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeployApplicationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeployApplicationPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeployApplicationPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -598,23 +382,11 @@ func (ec *executionContext) fieldContext_DeployApplicationPayload_userErrors(_ c
 }
 
 func (ec *executionContext) _RemoveApplicationPayload_task(ctx context.Context, field graphql.CollectedField, obj *model.RemoveApplicationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RemoveApplicationPayload_task(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RemoveApplicationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RemoveApplicationPayload) (*model.Task, error) {
 			return obj.Task, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Task) graphql.Marshaler {
-			return ec.marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask, false)
 }
 func (ec *executionContext) fieldContext_RemoveApplicationPayload_task(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -630,23 +402,11 @@ func (ec *executionContext) fieldContext_RemoveApplicationPayload_task(_ context
 }
 
 func (ec *executionContext) _RemoveApplicationPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.RemoveApplicationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RemoveApplicationPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RemoveApplicationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RemoveApplicationPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_RemoveApplicationPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -662,23 +422,11 @@ func (ec *executionContext) fieldContext_RemoveApplicationPayload_userErrors(_ c
 }
 
 func (ec *executionContext) _UpdateApplicationPayload_application(ctx context.Context, field graphql.CollectedField, obj *model.UpdateApplicationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateApplicationPayload_application(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateApplicationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateApplicationPayload) (*model.Application, error) {
 			return obj.Application, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Application) graphql.Marshaler {
-			return ec.marshalOApplication2ᚖfleetgateᚋgraphᚋmodelᚐApplication(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOApplication2ᚖfleetgateᚋgraphᚋmodelᚐApplication, false)
 }
 func (ec *executionContext) fieldContext_UpdateApplicationPayload_application(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -694,23 +442,11 @@ func (ec *executionContext) fieldContext_UpdateApplicationPayload_application(_ 
 }
 
 func (ec *executionContext) _UpdateApplicationPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UpdateApplicationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateApplicationPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateApplicationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateApplicationPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UpdateApplicationPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -726,23 +462,11 @@ func (ec *executionContext) fieldContext_UpdateApplicationPayload_userErrors(_ c
 }
 
 func (ec *executionContext) _UploadApplicationPayload_application(ctx context.Context, field graphql.CollectedField, obj *model.UploadApplicationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UploadApplicationPayload_application(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UploadApplicationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UploadApplicationPayload) (*model.Application, error) {
 			return obj.Application, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Application) graphql.Marshaler {
-			return ec.marshalOApplication2ᚖfleetgateᚋgraphᚋmodelᚐApplication(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOApplication2ᚖfleetgateᚋgraphᚋmodelᚐApplication, false)
 }
 func (ec *executionContext) fieldContext_UploadApplicationPayload_application(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -758,23 +482,11 @@ func (ec *executionContext) fieldContext_UploadApplicationPayload_application(_ 
 }
 
 func (ec *executionContext) _UploadApplicationPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UploadApplicationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UploadApplicationPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UploadApplicationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UploadApplicationPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UploadApplicationPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1087,8 +799,9 @@ var applicationImplementors = []string{"Application", "Node"}
 func (ec *executionContext) _Application(ctx context.Context, sel ast.SelectionSet, obj *model.Application) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, applicationImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Application")
@@ -1108,60 +821,69 @@ func (ec *executionContext) _Application(ctx context.Context, sel ast.SelectionS
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "fileName":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Application_fileName(ctx, field, obj)
-			})
+			out.Values[i] = ec._Application_fileName(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "packageName":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Application_packageName(ctx, field, obj)
-			})
+			out.Values[i] = ec._Application_packageName(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "version":
 			out.Values[i] = ec._Application_version(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "versionCode":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Application_versionCode(ctx, field, obj)
-			})
+			out.Values[i] = ec._Application_versionCode(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "parseStatus":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Application_parseStatus(ctx, field, obj)
-			})
+			out.Values[i] = ec._Application_parseStatus(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "icon":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Application_icon(ctx, field, obj)
-			})
+			out.Values[i] = ec._Application_icon(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "size":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Application_size(ctx, field, obj)
-			})
+			out.Values[i] = ec._Application_size(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "mimeType":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Application_mimeType(ctx, field, obj)
-			})
+			out.Values[i] = ec._Application_mimeType(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "entity":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Application_entity(ctx, field, obj)
-			})
+			out.Values[i] = ec._Application_entity(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "deployments":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Application_deployments(ctx, field, obj)
-			})
+			out.Values[i] = ec._Application_deployments(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "downloadUrl":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Application_downloadUrl(ctx, field, obj)
-			})
+			out.Values[i] = ec._Application_downloadUrl(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var applicationConnectionImplementors = []string{"ApplicationConnection"}
@@ -1169,7 +891,7 @@ var applicationConnectionImplementors = []string{"ApplicationConnection"}
 func (ec *executionContext) _ApplicationConnection(ctx context.Context, sel ast.SelectionSet, obj *model.ApplicationConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, applicationConnectionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1198,12 +920,11 @@ func (ec *executionContext) _ApplicationConnection(ctx context.Context, sel ast.
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var applicationEdgeImplementors = []string{"ApplicationEdge"}
@@ -1211,7 +932,7 @@ var applicationEdgeImplementors = []string{"ApplicationEdge"}
 func (ec *executionContext) _ApplicationEdge(ctx context.Context, sel ast.SelectionSet, obj *model.ApplicationEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, applicationEdgeImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1230,12 +951,11 @@ func (ec *executionContext) _ApplicationEdge(ctx context.Context, sel ast.Select
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deleteApplicationPayloadImplementors = []string{"DeleteApplicationPayload"}
@@ -1243,7 +963,7 @@ var deleteApplicationPayloadImplementors = []string{"DeleteApplicationPayload"}
 func (ec *executionContext) _DeleteApplicationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteApplicationPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deleteApplicationPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1267,12 +987,11 @@ func (ec *executionContext) _DeleteApplicationPayload(ctx context.Context, sel a
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deployApplicationPayloadImplementors = []string{"DeployApplicationPayload"}
@@ -1280,7 +999,7 @@ var deployApplicationPayloadImplementors = []string{"DeployApplicationPayload"}
 func (ec *executionContext) _DeployApplicationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeployApplicationPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deployApplicationPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1299,12 +1018,11 @@ func (ec *executionContext) _DeployApplicationPayload(ctx context.Context, sel a
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var removeApplicationPayloadImplementors = []string{"RemoveApplicationPayload"}
@@ -1312,7 +1030,7 @@ var removeApplicationPayloadImplementors = []string{"RemoveApplicationPayload"}
 func (ec *executionContext) _RemoveApplicationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RemoveApplicationPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, removeApplicationPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1331,12 +1049,11 @@ func (ec *executionContext) _RemoveApplicationPayload(ctx context.Context, sel a
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var updateApplicationPayloadImplementors = []string{"UpdateApplicationPayload"}
@@ -1344,7 +1061,7 @@ var updateApplicationPayloadImplementors = []string{"UpdateApplicationPayload"}
 func (ec *executionContext) _UpdateApplicationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateApplicationPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, updateApplicationPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1363,12 +1080,11 @@ func (ec *executionContext) _UpdateApplicationPayload(ctx context.Context, sel a
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var uploadApplicationPayloadImplementors = []string{"UploadApplicationPayload"}
@@ -1376,7 +1092,7 @@ var uploadApplicationPayloadImplementors = []string{"UploadApplicationPayload"}
 func (ec *executionContext) _UploadApplicationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UploadApplicationPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, uploadApplicationPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1395,12 +1111,11 @@ func (ec *executionContext) _UploadApplicationPayload(ctx context.Context, sel a
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -1408,7 +1123,7 @@ func (ec *executionContext) _UploadApplicationPayload(ctx context.Context, sel a
 // region    ***************************** type.gotpl *****************************
 
 func (ec *executionContext) marshalNApplication2ᚕᚖfleetgateᚋgraphᚋmodelᚐApplicationᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Application) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNApplication2ᚖfleetgateᚋgraphᚋmodelᚐApplication(ctx, sel, v[i])
@@ -1444,7 +1159,7 @@ func (ec *executionContext) marshalNApplicationConnection2ᚖfleetgateᚋgraph�
 }
 
 func (ec *executionContext) marshalNApplicationEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐApplicationEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.ApplicationEdge) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNApplicationEdge2ᚖfleetgateᚋgraphᚋmodelᚐApplicationEdge(ctx, sel, v[i])

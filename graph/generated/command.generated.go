@@ -47,23 +47,11 @@ func (ec *executionContext) fieldContext_LocateAgentPayload_answeredBy(_ context
 }
 
 func (ec *executionContext) _LocateAgentPayload_position(ctx context.Context, field graphql.CollectedField, obj *model.LocateAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LocateAgentPayload_position(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LocateAgentPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LocateAgentPayload) (*model.Position, error) {
 			return obj.Position, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Position) graphql.Marshaler {
-			return ec.marshalOPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosition(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosition, false)
 }
 func (ec *executionContext) fieldContext_LocateAgentPayload_position(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -79,23 +67,11 @@ func (ec *executionContext) fieldContext_LocateAgentPayload_position(_ context.C
 }
 
 func (ec *executionContext) _LocateAgentPayload_presence(ctx context.Context, field graphql.CollectedField, obj *model.LocateAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LocateAgentPayload_presence(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LocateAgentPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LocateAgentPayload) (*model.Presence, error) {
 			return obj.Presence, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Presence) graphql.Marshaler {
-			return ec.marshalOPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence, false)
 }
 func (ec *executionContext) fieldContext_LocateAgentPayload_presence(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -111,23 +87,11 @@ func (ec *executionContext) fieldContext_LocateAgentPayload_presence(_ context.C
 }
 
 func (ec *executionContext) _LocateAgentPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.LocateAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LocateAgentPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LocateAgentPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LocateAgentPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_LocateAgentPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -167,23 +131,11 @@ func (ec *executionContext) fieldContext_PingAgentPayload_answeredBy(_ context.C
 }
 
 func (ec *executionContext) _PingAgentPayload_presence(ctx context.Context, field graphql.CollectedField, obj *model.PingAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PingAgentPayload_presence(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PingAgentPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PingAgentPayload) (*model.Presence, error) {
 			return obj.Presence, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Presence) graphql.Marshaler {
-			return ec.marshalOPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence, false)
 }
 func (ec *executionContext) fieldContext_PingAgentPayload_presence(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -199,23 +151,11 @@ func (ec *executionContext) fieldContext_PingAgentPayload_presence(_ context.Con
 }
 
 func (ec *executionContext) _PingAgentPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.PingAgentPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PingAgentPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PingAgentPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PingAgentPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_PingAgentPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -263,23 +203,11 @@ func (ec *executionContext) fieldContext_RequestInventoryPayload_receivedAt(_ co
 }
 
 func (ec *executionContext) _RequestInventoryPayload_presence(ctx context.Context, field graphql.CollectedField, obj *model.RequestInventoryPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RequestInventoryPayload_presence(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RequestInventoryPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RequestInventoryPayload) (*model.Presence, error) {
 			return obj.Presence, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Presence) graphql.Marshaler {
-			return ec.marshalOPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence, false)
 }
 func (ec *executionContext) fieldContext_RequestInventoryPayload_presence(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -295,23 +223,11 @@ func (ec *executionContext) fieldContext_RequestInventoryPayload_presence(_ cont
 }
 
 func (ec *executionContext) _RequestInventoryPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.RequestInventoryPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RequestInventoryPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RequestInventoryPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RequestInventoryPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_RequestInventoryPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -454,7 +370,7 @@ var locateAgentPayloadImplementors = []string{"LocateAgentPayload"}
 func (ec *executionContext) _LocateAgentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LocateAgentPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, locateAgentPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -493,12 +409,11 @@ func (ec *executionContext) _LocateAgentPayload(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var pingAgentPayloadImplementors = []string{"PingAgentPayload"}
@@ -506,7 +421,7 @@ var pingAgentPayloadImplementors = []string{"PingAgentPayload"}
 func (ec *executionContext) _PingAgentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.PingAgentPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, pingAgentPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -540,12 +455,11 @@ func (ec *executionContext) _PingAgentPayload(ctx context.Context, sel ast.Selec
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var requestInventoryPayloadImplementors = []string{"RequestInventoryPayload"}
@@ -553,7 +467,7 @@ var requestInventoryPayloadImplementors = []string{"RequestInventoryPayload"}
 func (ec *executionContext) _RequestInventoryPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RequestInventoryPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, requestInventoryPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -592,12 +506,11 @@ func (ec *executionContext) _RequestInventoryPayload(ctx context.Context, sel as
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************

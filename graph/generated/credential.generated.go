@@ -71,23 +71,11 @@ func (ec *executionContext) fieldContext_InvitationCredentials_expiresAt(_ conte
 }
 
 func (ec *executionContext) _IssueInvitationCredentialsPayload_credentials(ctx context.Context, field graphql.CollectedField, obj *model.IssueInvitationCredentialsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_IssueInvitationCredentialsPayload_credentials(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "IssueInvitationCredentialsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.IssueInvitationCredentialsPayload) (*model.InvitationCredentials, error) {
 			return obj.Credentials, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.InvitationCredentials) graphql.Marshaler {
-			return ec.marshalOInvitationCredentials2ᚖfleetgateᚋgraphᚋmodelᚐInvitationCredentials(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInvitationCredentials2ᚖfleetgateᚋgraphᚋmodelᚐInvitationCredentials, false)
 }
 func (ec *executionContext) fieldContext_IssueInvitationCredentialsPayload_credentials(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -103,23 +91,11 @@ func (ec *executionContext) fieldContext_IssueInvitationCredentialsPayload_crede
 }
 
 func (ec *executionContext) _IssueInvitationCredentialsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.IssueInvitationCredentialsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_IssueInvitationCredentialsPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "IssueInvitationCredentialsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.IssueInvitationCredentialsPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_IssueInvitationCredentialsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -143,23 +119,11 @@ func (ec *executionContext) fieldContext_RedeemPinPayload_deeplink(_ context.Con
 }
 
 func (ec *executionContext) _RedeemPinPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.RedeemPinPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RedeemPinPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RedeemPinPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RedeemPinPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_RedeemPinPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -258,7 +222,7 @@ var invitationCredentialsImplementors = []string{"InvitationCredentials"}
 func (ec *executionContext) _InvitationCredentials(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationCredentials) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invitationCredentialsImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -297,12 +261,11 @@ func (ec *executionContext) _InvitationCredentials(ctx context.Context, sel ast.
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var issueInvitationCredentialsPayloadImplementors = []string{"IssueInvitationCredentialsPayload"}
@@ -310,7 +273,7 @@ var issueInvitationCredentialsPayloadImplementors = []string{"IssueInvitationCre
 func (ec *executionContext) _IssueInvitationCredentialsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.IssueInvitationCredentialsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, issueInvitationCredentialsPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -329,12 +292,11 @@ func (ec *executionContext) _IssueInvitationCredentialsPayload(ctx context.Conte
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var redeemPinPayloadImplementors = []string{"RedeemPinPayload"}
@@ -342,7 +304,7 @@ var redeemPinPayloadImplementors = []string{"RedeemPinPayload"}
 func (ec *executionContext) _RedeemPinPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RedeemPinPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, redeemPinPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -361,12 +323,11 @@ func (ec *executionContext) _RedeemPinPayload(ctx context.Context, sel ast.Selec
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************

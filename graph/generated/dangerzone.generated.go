@@ -55,23 +55,11 @@ func (ec *executionContext) fieldContext_DangerZoneOperation_deleteComputers(_ c
 }
 
 func (ec *executionContext) _DangerZoneOperation_requestedBy(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZoneOperation_requestedBy(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DangerZoneOperation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DangerZoneOperation) (*model.User, error) {
 			return ec.Resolvers.DangerZoneOperation().RequestedBy(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.User) graphql.Marshaler {
-			return ec.marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser, false)
 }
 func (ec *executionContext) fieldContext_DangerZoneOperation_requestedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -111,23 +99,11 @@ func (ec *executionContext) fieldContext_DangerZoneOperation_note(_ context.Cont
 }
 
 func (ec *executionContext) _DangerZoneOperation_targets(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneOperation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZoneOperation_targets(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DangerZoneOperation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DangerZoneOperation) ([]*model.DangerZoneTarget, error) {
 			return obj.Targets, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.DangerZoneTarget) graphql.Marshaler {
-			return ec.marshalNDangerZoneTarget2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZoneTargetᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNDangerZoneTarget2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZoneTargetᚄ, true)
 }
 func (ec *executionContext) fieldContext_DangerZoneOperation_targets(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -191,23 +167,11 @@ func (ec *executionContext) fieldContext_DangerZonePlan_passwordNeeded(_ context
 }
 
 func (ec *executionContext) _DangerZonePlan_targets(ctx context.Context, field graphql.CollectedField, obj *model.DangerZonePlan) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZonePlan_targets(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DangerZonePlan", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DangerZonePlan) ([]*model.DangerZonePlanTarget, error) {
 			return obj.Targets, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.DangerZonePlanTarget) graphql.Marshaler {
-			return ec.marshalNDangerZonePlanTarget2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZonePlanTargetᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNDangerZonePlanTarget2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZonePlanTargetᚄ, true)
 }
 func (ec *executionContext) fieldContext_DangerZonePlan_targets(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -223,23 +187,11 @@ func (ec *executionContext) fieldContext_DangerZonePlan_targets(_ context.Contex
 }
 
 func (ec *executionContext) _DangerZonePlanTarget_agent(ctx context.Context, field graphql.CollectedField, obj *model.DangerZonePlanTarget) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZonePlanTarget_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DangerZonePlanTarget", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DangerZonePlanTarget) (*model.Agent, error) {
 			return obj.Agent, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalNAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, true)
 }
 func (ec *executionContext) fieldContext_DangerZonePlanTarget_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -255,23 +207,11 @@ func (ec *executionContext) fieldContext_DangerZonePlanTarget_agent(_ context.Co
 }
 
 func (ec *executionContext) _DangerZonePlanTarget_warnings(ctx context.Context, field graphql.CollectedField, obj *model.DangerZonePlanTarget) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZonePlanTarget_warnings(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DangerZonePlanTarget", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DangerZonePlanTarget) ([]*model.DangerZoneWarning, error) {
 			return obj.Warnings, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.DangerZoneWarning) graphql.Marshaler {
-			return ec.marshalNDangerZoneWarning2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZoneWarningᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNDangerZoneWarning2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZoneWarningᚄ, true)
 }
 func (ec *executionContext) fieldContext_DangerZonePlanTarget_warnings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -295,23 +235,11 @@ func (ec *executionContext) fieldContext_DangerZoneTarget_agentId(_ context.Cont
 }
 
 func (ec *executionContext) _DangerZoneTarget_agent(ctx context.Context, field graphql.CollectedField, obj *model.DangerZoneTarget) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DangerZoneTarget_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DangerZoneTarget", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DangerZoneTarget) (*model.Agent, error) {
 			return ec.Resolvers.DangerZoneTarget().Agent(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_DangerZoneTarget_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -383,23 +311,11 @@ func (ec *executionContext) fieldContext_DangerZoneWarning_message(_ context.Con
 }
 
 func (ec *executionContext) _ExecuteDangerZonePayload_operation(ctx context.Context, field graphql.CollectedField, obj *model.ExecuteDangerZonePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ExecuteDangerZonePayload_operation(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ExecuteDangerZonePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ExecuteDangerZonePayload) (*model.DangerZoneOperation, error) {
 			return obj.Operation, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.DangerZoneOperation) graphql.Marshaler {
-			return ec.marshalODangerZoneOperation2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneOperation(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalODangerZoneOperation2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneOperation, false)
 }
 func (ec *executionContext) fieldContext_ExecuteDangerZonePayload_operation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -415,23 +331,11 @@ func (ec *executionContext) fieldContext_ExecuteDangerZonePayload_operation(_ co
 }
 
 func (ec *executionContext) _ExecuteDangerZonePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.ExecuteDangerZonePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ExecuteDangerZonePayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ExecuteDangerZonePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ExecuteDangerZonePayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_ExecuteDangerZonePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -447,23 +351,11 @@ func (ec *executionContext) fieldContext_ExecuteDangerZonePayload_userErrors(_ c
 }
 
 func (ec *executionContext) _PlanDangerZonePayload_plan(ctx context.Context, field graphql.CollectedField, obj *model.PlanDangerZonePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PlanDangerZonePayload_plan(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PlanDangerZonePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PlanDangerZonePayload) (*model.DangerZonePlan, error) {
 			return obj.Plan, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.DangerZonePlan) graphql.Marshaler {
-			return ec.marshalODangerZonePlan2ᚖfleetgateᚋgraphᚋmodelᚐDangerZonePlan(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalODangerZonePlan2ᚖfleetgateᚋgraphᚋmodelᚐDangerZonePlan, false)
 }
 func (ec *executionContext) fieldContext_PlanDangerZonePayload_plan(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -479,23 +371,11 @@ func (ec *executionContext) fieldContext_PlanDangerZonePayload_plan(_ context.Co
 }
 
 func (ec *executionContext) _PlanDangerZonePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.PlanDangerZonePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PlanDangerZonePayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PlanDangerZonePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PlanDangerZonePayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_PlanDangerZonePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -619,8 +499,9 @@ var dangerZoneOperationImplementors = []string{"DangerZoneOperation", "Node"}
 func (ec *executionContext) _DangerZoneOperation(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZoneOperation) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZoneOperationImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DangerZoneOperation")
@@ -640,9 +521,10 @@ func (ec *executionContext) _DangerZoneOperation(ctx context.Context, sel ast.Se
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "requestedBy":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._DangerZoneOperation_requestedBy(ctx, field, obj)
-			})
+			out.Values[i] = ec._DangerZoneOperation_requestedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "requestedByName":
 			out.Values[i] = ec._DangerZoneOperation_requestedByName(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -671,13 +553,12 @@ func (ec *executionContext) _DangerZoneOperation(ctx context.Context, sel ast.Se
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var dangerZonePlanImplementors = []string{"DangerZonePlan"}
@@ -685,7 +566,7 @@ var dangerZonePlanImplementors = []string{"DangerZonePlan"}
 func (ec *executionContext) _DangerZonePlan(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZonePlan) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZonePlanImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -724,12 +605,11 @@ func (ec *executionContext) _DangerZonePlan(ctx context.Context, sel ast.Selecti
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var dangerZonePlanTargetImplementors = []string{"DangerZonePlanTarget"}
@@ -737,7 +617,7 @@ var dangerZonePlanTargetImplementors = []string{"DangerZonePlanTarget"}
 func (ec *executionContext) _DangerZonePlanTarget(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZonePlanTarget) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZonePlanTargetImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -756,12 +636,11 @@ func (ec *executionContext) _DangerZonePlanTarget(ctx context.Context, sel ast.S
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var dangerZoneTargetImplementors = []string{"DangerZoneTarget"}
@@ -769,8 +648,9 @@ var dangerZoneTargetImplementors = []string{"DangerZoneTarget"}
 func (ec *executionContext) _DangerZoneTarget(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZoneTarget) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZoneTargetImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DangerZoneTarget")
@@ -780,9 +660,10 @@ func (ec *executionContext) _DangerZoneTarget(ctx context.Context, sel ast.Selec
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._DangerZoneTarget_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._DangerZoneTarget_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "name":
 			out.Values[i] = ec._DangerZoneTarget_name(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -811,13 +692,12 @@ func (ec *executionContext) _DangerZoneTarget(ctx context.Context, sel ast.Selec
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var dangerZoneWarningImplementors = []string{"DangerZoneWarning"}
@@ -825,7 +705,7 @@ var dangerZoneWarningImplementors = []string{"DangerZoneWarning"}
 func (ec *executionContext) _DangerZoneWarning(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZoneWarning) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZoneWarningImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -844,12 +724,11 @@ func (ec *executionContext) _DangerZoneWarning(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var executeDangerZonePayloadImplementors = []string{"ExecuteDangerZonePayload"}
@@ -857,7 +736,7 @@ var executeDangerZonePayloadImplementors = []string{"ExecuteDangerZonePayload"}
 func (ec *executionContext) _ExecuteDangerZonePayload(ctx context.Context, sel ast.SelectionSet, obj *model.ExecuteDangerZonePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, executeDangerZonePayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -876,12 +755,11 @@ func (ec *executionContext) _ExecuteDangerZonePayload(ctx context.Context, sel a
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var planDangerZonePayloadImplementors = []string{"PlanDangerZonePayload"}
@@ -889,7 +767,7 @@ var planDangerZonePayloadImplementors = []string{"PlanDangerZonePayload"}
 func (ec *executionContext) _PlanDangerZonePayload(ctx context.Context, sel ast.SelectionSet, obj *model.PlanDangerZonePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, planDangerZonePayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -908,12 +786,11 @@ func (ec *executionContext) _PlanDangerZonePayload(ctx context.Context, sel ast.
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -941,7 +818,7 @@ func (ec *executionContext) marshalNDangerZoneOperation2ᚖfleetgateᚋgraphᚋm
 }
 
 func (ec *executionContext) marshalNDangerZonePlanTarget2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZonePlanTargetᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DangerZonePlanTarget) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDangerZonePlanTarget2ᚖfleetgateᚋgraphᚋmodelᚐDangerZonePlanTarget(ctx, sel, v[i])
@@ -967,7 +844,7 @@ func (ec *executionContext) marshalNDangerZonePlanTarget2ᚖfleetgateᚋgraphᚋ
 }
 
 func (ec *executionContext) marshalNDangerZoneTarget2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZoneTargetᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DangerZoneTarget) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDangerZoneTarget2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneTarget(ctx, sel, v[i])
@@ -1003,7 +880,7 @@ func (ec *executionContext) marshalNDangerZoneTargetState2fleetgateᚋgraphᚋmo
 }
 
 func (ec *executionContext) marshalNDangerZoneWarning2ᚕᚖfleetgateᚋgraphᚋmodelᚐDangerZoneWarningᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DangerZoneWarning) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDangerZoneWarning2ᚖfleetgateᚋgraphᚋmodelᚐDangerZoneWarning(ctx, sel, v[i])

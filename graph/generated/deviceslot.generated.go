@@ -61,23 +61,11 @@ func (ec *executionContext) fieldContext_DeviceSlot_message(_ context.Context, f
 }
 
 func (ec *executionContext) _DeviceSlot_user(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlot) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlot_user(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeviceSlot", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeviceSlot) (*model.User, error) {
 			return ec.Resolvers.DeviceSlot().User(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.User) graphql.Marshaler {
-			return ec.marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser, false)
 }
 func (ec *executionContext) fieldContext_DeviceSlot_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -93,23 +81,11 @@ func (ec *executionContext) fieldContext_DeviceSlot_user(_ context.Context, fiel
 }
 
 func (ec *executionContext) _DeviceSlot_entity(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlot) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlot_entity(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeviceSlot", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeviceSlot) (*model.Entity, error) {
 			return ec.Resolvers.DeviceSlot().Entity(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, false)
 }
 func (ec *executionContext) fieldContext_DeviceSlot_entity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -125,23 +101,11 @@ func (ec *executionContext) fieldContext_DeviceSlot_entity(_ context.Context, fi
 }
 
 func (ec *executionContext) _DeviceSlot_invitation(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlot) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlot_invitation(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeviceSlot", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeviceSlot) (*model.Invitation, error) {
 			return obj.Invitation, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Invitation) graphql.Marshaler {
-			return ec.marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation, false)
 }
 func (ec *executionContext) fieldContext_DeviceSlot_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -157,23 +121,11 @@ func (ec *executionContext) fieldContext_DeviceSlot_invitation(_ context.Context
 }
 
 func (ec *executionContext) _DeviceSlot_agent(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlot) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlot_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeviceSlot", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeviceSlot) (*model.Agent, error) {
 			return obj.Agent, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_DeviceSlot_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -189,23 +141,11 @@ func (ec *executionContext) fieldContext_DeviceSlot_agent(_ context.Context, fie
 }
 
 func (ec *executionContext) _DeviceSlotConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlotConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlotConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeviceSlotConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeviceSlotConnection) ([]*model.DeviceSlotEdge, error) {
 			return obj.Edges, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.DeviceSlotEdge) graphql.Marshaler {
-			return ec.marshalNDeviceSlotEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNDeviceSlotEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotEdgeᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeviceSlotConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -221,23 +161,11 @@ func (ec *executionContext) fieldContext_DeviceSlotConnection_edges(_ context.Co
 }
 
 func (ec *executionContext) _DeviceSlotConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlotConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlotConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeviceSlotConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeviceSlotConnection) ([]*model.DeviceSlot, error) {
 			return obj.Nodes, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.DeviceSlot) graphql.Marshaler {
-			return ec.marshalNDeviceSlot2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNDeviceSlot2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeviceSlotConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -253,23 +181,11 @@ func (ec *executionContext) fieldContext_DeviceSlotConnection_nodes(_ context.Co
 }
 
 func (ec *executionContext) _DeviceSlotConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlotConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlotConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeviceSlotConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeviceSlotConnection) (*model.PageInfo, error) {
 			return obj.PageInfo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo, true)
 }
 func (ec *executionContext) fieldContext_DeviceSlotConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -293,23 +209,11 @@ func (ec *executionContext) fieldContext_DeviceSlotConnection_totalCount(_ conte
 }
 
 func (ec *executionContext) _DeviceSlotConnection_counts(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlotConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlotConnection_counts(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeviceSlotConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeviceSlotConnection) ([]*model.DeviceSlotCount, error) {
 			return obj.Counts, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.DeviceSlotCount) graphql.Marshaler {
-			return ec.marshalNDeviceSlotCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotCountᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNDeviceSlotCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotCountᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeviceSlotConnection_counts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -341,23 +245,11 @@ func (ec *executionContext) fieldContext_DeviceSlotCount_count(_ context.Context
 }
 
 func (ec *executionContext) _DeviceSlotEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.DeviceSlotEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeviceSlotEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeviceSlotEdge", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeviceSlotEdge) (*model.DeviceSlot, error) {
 			return obj.Node, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.DeviceSlot) graphql.Marshaler {
-			return ec.marshalNDeviceSlot2ᚖfleetgateᚋgraphᚋmodelᚐDeviceSlot(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNDeviceSlot2ᚖfleetgateᚋgraphᚋmodelᚐDeviceSlot, true)
 }
 func (ec *executionContext) fieldContext_DeviceSlotEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -448,8 +340,9 @@ var deviceSlotImplementors = []string{"DeviceSlot"}
 func (ec *executionContext) _DeviceSlot(ctx context.Context, sel ast.SelectionSet, obj *model.DeviceSlot) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DeviceSlot")
@@ -474,13 +367,15 @@ func (ec *executionContext) _DeviceSlot(ctx context.Context, sel ast.SelectionSe
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "user":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._DeviceSlot_user(ctx, field, obj)
-			})
+			out.Values[i] = ec._DeviceSlot_user(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "entity":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._DeviceSlot_entity(ctx, field, obj)
-			})
+			out.Values[i] = ec._DeviceSlot_entity(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "invitation":
 			out.Values[i] = ec._DeviceSlot_invitation(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -494,13 +389,12 @@ func (ec *executionContext) _DeviceSlot(ctx context.Context, sel ast.SelectionSe
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deviceSlotConnectionImplementors = []string{"DeviceSlotConnection"}
@@ -508,7 +402,7 @@ var deviceSlotConnectionImplementors = []string{"DeviceSlotConnection"}
 func (ec *executionContext) _DeviceSlotConnection(ctx context.Context, sel ast.SelectionSet, obj *model.DeviceSlotConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotConnectionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -542,12 +436,11 @@ func (ec *executionContext) _DeviceSlotConnection(ctx context.Context, sel ast.S
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deviceSlotCountImplementors = []string{"DeviceSlotCount"}
@@ -555,7 +448,7 @@ var deviceSlotCountImplementors = []string{"DeviceSlotCount"}
 func (ec *executionContext) _DeviceSlotCount(ctx context.Context, sel ast.SelectionSet, obj *model.DeviceSlotCount) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotCountImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -574,12 +467,11 @@ func (ec *executionContext) _DeviceSlotCount(ctx context.Context, sel ast.Select
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deviceSlotEdgeImplementors = []string{"DeviceSlotEdge"}
@@ -587,7 +479,7 @@ var deviceSlotEdgeImplementors = []string{"DeviceSlotEdge"}
 func (ec *executionContext) _DeviceSlotEdge(ctx context.Context, sel ast.SelectionSet, obj *model.DeviceSlotEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotEdgeImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -606,12 +498,11 @@ func (ec *executionContext) _DeviceSlotEdge(ctx context.Context, sel ast.Selecti
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -619,7 +510,7 @@ func (ec *executionContext) _DeviceSlotEdge(ctx context.Context, sel ast.Selecti
 // region    ***************************** type.gotpl *****************************
 
 func (ec *executionContext) marshalNDeviceSlot2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DeviceSlot) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDeviceSlot2ᚖfleetgateᚋgraphᚋmodelᚐDeviceSlot(ctx, sel, v[i])
@@ -655,7 +546,7 @@ func (ec *executionContext) marshalNDeviceSlotConnection2ᚖfleetgateᚋgraphᚋ
 }
 
 func (ec *executionContext) marshalNDeviceSlotCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotCountᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DeviceSlotCount) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDeviceSlotCount2ᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotCount(ctx, sel, v[i])
@@ -681,7 +572,7 @@ func (ec *executionContext) marshalNDeviceSlotCount2ᚖfleetgateᚋgraphᚋmodel
 }
 
 func (ec *executionContext) marshalNDeviceSlotEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DeviceSlotEdge) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDeviceSlotEdge2ᚖfleetgateᚋgraphᚋmodelᚐDeviceSlotEdge(ctx, sel, v[i])
@@ -745,7 +636,7 @@ func (ec *executionContext) marshalODeviceSlotState2ᚕfleetgateᚋgraphᚋmodel
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDeviceSlotState2fleetgateᚋgraphᚋmodelᚐDeviceSlotState(ctx, sel, v[i])

@@ -47,23 +47,11 @@ func (ec *executionContext) fieldContext_EnrollError_field(_ context.Context, fi
 }
 
 func (ec *executionContext) _EnrollPayload_agent(ctx context.Context, field graphql.CollectedField, obj *model.EnrollPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EnrollPayload_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EnrollPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EnrollPayload) (*model.EnrolledAgent, error) {
 			return obj.Agent, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.EnrolledAgent) graphql.Marshaler {
-			return ec.marshalOEnrolledAgent2ᚖfleetgateᚋgraphᚋmodelᚐEnrolledAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEnrolledAgent2ᚖfleetgateᚋgraphᚋmodelᚐEnrolledAgent, false)
 }
 func (ec *executionContext) fieldContext_EnrollPayload_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -87,23 +75,11 @@ func (ec *executionContext) fieldContext_EnrollPayload_warnings(_ context.Contex
 }
 
 func (ec *executionContext) _EnrollPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.EnrollPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EnrollPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EnrollPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EnrollPayload) ([]*model.EnrollError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.EnrollError) graphql.Marshaler {
-			return ec.marshalNEnrollError2ᚕᚖfleetgateᚋgraphᚋmodelᚐEnrollErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNEnrollError2ᚕᚖfleetgateᚋgraphᚋmodelᚐEnrollErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_EnrollPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -167,23 +143,11 @@ func (ec *executionContext) fieldContext_EnrolledAgent_certificate(_ context.Con
 }
 
 func (ec *executionContext) _EnrolledAgent_mqtt(ctx context.Context, field graphql.CollectedField, obj *model.EnrolledAgent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EnrolledAgent_mqtt(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EnrolledAgent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EnrolledAgent) (*model.MqttCredentials, error) {
 			return obj.Mqtt, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.MqttCredentials) graphql.Marshaler {
-			return ec.marshalNMqttCredentials2ᚖfleetgateᚋgraphᚋmodelᚐMqttCredentials(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNMqttCredentials2ᚖfleetgateᚋgraphᚋmodelᚐMqttCredentials, true)
 }
 func (ec *executionContext) fieldContext_EnrolledAgent_mqtt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -398,7 +362,7 @@ var enrollErrorImplementors = []string{"EnrollError"}
 func (ec *executionContext) _EnrollError(ctx context.Context, sel ast.SelectionSet, obj *model.EnrollError) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, enrollErrorImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -422,12 +386,11 @@ func (ec *executionContext) _EnrollError(ctx context.Context, sel ast.SelectionS
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var enrollPayloadImplementors = []string{"EnrollPayload"}
@@ -435,7 +398,7 @@ var enrollPayloadImplementors = []string{"EnrollPayload"}
 func (ec *executionContext) _EnrollPayload(ctx context.Context, sel ast.SelectionSet, obj *model.EnrollPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, enrollPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -459,12 +422,11 @@ func (ec *executionContext) _EnrollPayload(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var enrolledAgentImplementors = []string{"EnrolledAgent"}
@@ -472,7 +434,7 @@ var enrolledAgentImplementors = []string{"EnrolledAgent"}
 func (ec *executionContext) _EnrolledAgent(ctx context.Context, sel ast.SelectionSet, obj *model.EnrolledAgent) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, enrolledAgentImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -516,12 +478,11 @@ func (ec *executionContext) _EnrolledAgent(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var mqttCredentialsImplementors = []string{"MqttCredentials"}
@@ -529,7 +490,7 @@ var mqttCredentialsImplementors = []string{"MqttCredentials"}
 func (ec *executionContext) _MqttCredentials(ctx context.Context, sel ast.SelectionSet, obj *model.MqttCredentials) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, mqttCredentialsImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -568,12 +529,11 @@ func (ec *executionContext) _MqttCredentials(ctx context.Context, sel ast.Select
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -581,7 +541,7 @@ func (ec *executionContext) _MqttCredentials(ctx context.Context, sel ast.Select
 // region    ***************************** type.gotpl *****************************
 
 func (ec *executionContext) marshalNEnrollError2ᚕᚖfleetgateᚋgraphᚋmodelᚐEnrollErrorᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.EnrollError) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNEnrollError2ᚖfleetgateᚋgraphᚋmodelᚐEnrollError(ctx, sel, v[i])

@@ -65,23 +65,11 @@ func (ec *executionContext) fieldContext_AgentDeleted_serial(_ context.Context, 
 }
 
 func (ec *executionContext) _AgentDeleted_agent(ctx context.Context, field graphql.CollectedField, obj *model.AgentDeleted) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AgentDeleted_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "AgentDeleted", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.AgentDeleted) (*model.Agent, error) {
 			return obj.Agent(ctx)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_AgentDeleted_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -145,23 +133,11 @@ func (ec *executionContext) fieldContext_AgentEnrolled_serial(_ context.Context,
 }
 
 func (ec *executionContext) _AgentEnrolled_agent(ctx context.Context, field graphql.CollectedField, obj *model.AgentEnrolled) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AgentEnrolled_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "AgentEnrolled", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.AgentEnrolled) (*model.Agent, error) {
 			return obj.Agent(ctx)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_AgentEnrolled_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -217,23 +193,11 @@ func (ec *executionContext) fieldContext_AgentUnenrolled_serial(_ context.Contex
 }
 
 func (ec *executionContext) _AgentUnenrolled_agent(ctx context.Context, field graphql.CollectedField, obj *model.AgentUnenrolled) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AgentUnenrolled_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "AgentUnenrolled", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.AgentUnenrolled) (*model.Agent, error) {
 			return obj.Agent(ctx)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_AgentUnenrolled_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -305,23 +269,11 @@ func (ec *executionContext) fieldContext_CommandAnswered_serial(_ context.Contex
 }
 
 func (ec *executionContext) _CommandAnswered_agent(ctx context.Context, field graphql.CollectedField, obj *model.CommandAnswered) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CommandAnswered_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CommandAnswered", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CommandAnswered) (*model.Agent, error) {
 			return obj.Agent(ctx)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_CommandAnswered_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -337,23 +289,11 @@ func (ec *executionContext) fieldContext_CommandAnswered_agent(_ context.Context
 }
 
 func (ec *executionContext) _CommandAnswered_command(ctx context.Context, field graphql.CollectedField, obj *model.CommandAnswered) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CommandAnswered_command(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CommandAnswered", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CommandAnswered) (*model.Command, error) {
 			return obj.Command, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Command) graphql.Marshaler {
-			return ec.marshalNCommand2ᚖfleetgateᚋgraphᚋmodelᚐCommand(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNCommand2ᚖfleetgateᚋgraphᚋmodelᚐCommand, true)
 }
 func (ec *executionContext) fieldContext_CommandAnswered_command(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -417,23 +357,11 @@ func (ec *executionContext) fieldContext_CommandSent_serial(_ context.Context, f
 }
 
 func (ec *executionContext) _CommandSent_agent(ctx context.Context, field graphql.CollectedField, obj *model.CommandSent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CommandSent_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CommandSent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CommandSent) (*model.Agent, error) {
 			return obj.Agent(ctx)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_CommandSent_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -449,23 +377,11 @@ func (ec *executionContext) fieldContext_CommandSent_agent(_ context.Context, fi
 }
 
 func (ec *executionContext) _CommandSent_command(ctx context.Context, field graphql.CollectedField, obj *model.CommandSent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CommandSent_command(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CommandSent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CommandSent) (*model.Command, error) {
 			return obj.Command, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Command) graphql.Marshaler {
-			return ec.marshalNCommand2ᚖfleetgateᚋgraphᚋmodelᚐCommand(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNCommand2ᚖfleetgateᚋgraphᚋmodelᚐCommand, true)
 }
 func (ec *executionContext) fieldContext_CommandSent_command(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -521,23 +437,11 @@ func (ec *executionContext) fieldContext_InventoryReceived_serial(_ context.Cont
 }
 
 func (ec *executionContext) _InventoryReceived_agent(ctx context.Context, field graphql.CollectedField, obj *model.InventoryReceived) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InventoryReceived_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InventoryReceived", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InventoryReceived) (*model.Agent, error) {
 			return obj.Agent(ctx)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_InventoryReceived_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -593,23 +497,11 @@ func (ec *executionContext) fieldContext_PositionReported_serial(_ context.Conte
 }
 
 func (ec *executionContext) _PositionReported_agent(ctx context.Context, field graphql.CollectedField, obj *model.PositionReported) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PositionReported_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PositionReported", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PositionReported) (*model.Agent, error) {
 			return obj.Agent(ctx)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_PositionReported_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -625,23 +517,11 @@ func (ec *executionContext) fieldContext_PositionReported_agent(_ context.Contex
 }
 
 func (ec *executionContext) _PositionReported_position(ctx context.Context, field graphql.CollectedField, obj *model.PositionReported) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PositionReported_position(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PositionReported", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PositionReported) (*model.Position, error) {
 			return obj.Position, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Position) graphql.Marshaler {
-			return ec.marshalOPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosition(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPosition2ᚖfleetgateᚋgraphᚋmodelᚐPosition, false)
 }
 func (ec *executionContext) fieldContext_PositionReported_position(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -697,23 +577,11 @@ func (ec *executionContext) fieldContext_PresenceChanged_serial(_ context.Contex
 }
 
 func (ec *executionContext) _PresenceChanged_agent(ctx context.Context, field graphql.CollectedField, obj *model.PresenceChanged) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PresenceChanged_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PresenceChanged", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PresenceChanged) (*model.Agent, error) {
 			return obj.Agent(ctx)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_PresenceChanged_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -729,23 +597,11 @@ func (ec *executionContext) fieldContext_PresenceChanged_agent(_ context.Context
 }
 
 func (ec *executionContext) _PresenceChanged_presence(ctx context.Context, field graphql.CollectedField, obj *model.PresenceChanged) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PresenceChanged_presence(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PresenceChanged", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PresenceChanged) (*model.Presence, error) {
 			return obj.Presence, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Presence) graphql.Marshaler {
-			return ec.marshalNPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPresence2ᚖfleetgateᚋgraphᚋmodelᚐPresence, true)
 }
 func (ec *executionContext) fieldContext_PresenceChanged_presence(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -801,23 +657,11 @@ func (ec *executionContext) fieldContext_TaskStatusChanged_serial(_ context.Cont
 }
 
 func (ec *executionContext) _TaskStatusChanged_agent(ctx context.Context, field graphql.CollectedField, obj *model.TaskStatusChanged) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskStatusChanged_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskStatusChanged", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskStatusChanged) (*model.Agent, error) {
 			return obj.Agent(ctx)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_TaskStatusChanged_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -833,23 +677,11 @@ func (ec *executionContext) fieldContext_TaskStatusChanged_agent(_ context.Conte
 }
 
 func (ec *executionContext) _TaskStatusChanged_taskStatus(ctx context.Context, field graphql.CollectedField, obj *model.TaskStatusChanged) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskStatusChanged_taskStatus(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskStatusChanged", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskStatusChanged) (*model.TaskStatus, error) {
 			return obj.TaskStatus, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TaskStatus) graphql.Marshaler {
-			return ec.marshalNTaskStatus2ᚖfleetgateᚋgraphᚋmodelᚐTaskStatus(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskStatus2ᚖfleetgateᚋgraphᚋmodelᚐTaskStatus, true)
 }
 func (ec *executionContext) fieldContext_TaskStatusChanged_taskStatus(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1008,8 +840,9 @@ var agentDeletedImplementors = []string{"AgentDeleted", "DeviceEvent"}
 func (ec *executionContext) _AgentDeleted(ctx context.Context, sel ast.SelectionSet, obj *model.AgentDeleted) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, agentDeletedImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("AgentDeleted")
@@ -1039,9 +872,10 @@ func (ec *executionContext) _AgentDeleted(ctx context.Context, sel ast.Selection
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._AgentDeleted_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._AgentDeleted_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "agentId":
 			out.Values[i] = ec._AgentDeleted_agentId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1050,13 +884,12 @@ func (ec *executionContext) _AgentDeleted(ctx context.Context, sel ast.Selection
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var agentEnrolledImplementors = []string{"AgentEnrolled", "DeviceEvent"}
@@ -1064,8 +897,9 @@ var agentEnrolledImplementors = []string{"AgentEnrolled", "DeviceEvent"}
 func (ec *executionContext) _AgentEnrolled(ctx context.Context, sel ast.SelectionSet, obj *model.AgentEnrolled) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, agentEnrolledImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("AgentEnrolled")
@@ -1095,19 +929,19 @@ func (ec *executionContext) _AgentEnrolled(ctx context.Context, sel ast.Selectio
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._AgentEnrolled_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._AgentEnrolled_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var agentUnenrolledImplementors = []string{"AgentUnenrolled", "DeviceEvent"}
@@ -1115,8 +949,9 @@ var agentUnenrolledImplementors = []string{"AgentUnenrolled", "DeviceEvent"}
 func (ec *executionContext) _AgentUnenrolled(ctx context.Context, sel ast.SelectionSet, obj *model.AgentUnenrolled) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, agentUnenrolledImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("AgentUnenrolled")
@@ -1146,19 +981,19 @@ func (ec *executionContext) _AgentUnenrolled(ctx context.Context, sel ast.Select
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._AgentUnenrolled_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._AgentUnenrolled_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var commandImplementors = []string{"Command"}
@@ -1166,7 +1001,7 @@ var commandImplementors = []string{"Command"}
 func (ec *executionContext) _Command(ctx context.Context, sel ast.SelectionSet, obj *model.Command) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, commandImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1185,12 +1020,11 @@ func (ec *executionContext) _Command(ctx context.Context, sel ast.SelectionSet, 
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var commandAnsweredImplementors = []string{"CommandAnswered", "DeviceEvent"}
@@ -1198,8 +1032,9 @@ var commandAnsweredImplementors = []string{"CommandAnswered", "DeviceEvent"}
 func (ec *executionContext) _CommandAnswered(ctx context.Context, sel ast.SelectionSet, obj *model.CommandAnswered) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, commandAnsweredImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("CommandAnswered")
@@ -1229,9 +1064,10 @@ func (ec *executionContext) _CommandAnswered(ctx context.Context, sel ast.Select
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._CommandAnswered_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._CommandAnswered_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "command":
 			out.Values[i] = ec._CommandAnswered_command(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1245,13 +1081,12 @@ func (ec *executionContext) _CommandAnswered(ctx context.Context, sel ast.Select
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var commandSentImplementors = []string{"CommandSent", "DeviceEvent"}
@@ -1259,8 +1094,9 @@ var commandSentImplementors = []string{"CommandSent", "DeviceEvent"}
 func (ec *executionContext) _CommandSent(ctx context.Context, sel ast.SelectionSet, obj *model.CommandSent) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, commandSentImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("CommandSent")
@@ -1290,9 +1126,10 @@ func (ec *executionContext) _CommandSent(ctx context.Context, sel ast.SelectionS
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._CommandSent_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._CommandSent_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "command":
 			out.Values[i] = ec._CommandSent_command(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1301,13 +1138,12 @@ func (ec *executionContext) _CommandSent(ctx context.Context, sel ast.SelectionS
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var inventoryReceivedImplementors = []string{"InventoryReceived", "DeviceEvent"}
@@ -1315,8 +1151,9 @@ var inventoryReceivedImplementors = []string{"InventoryReceived", "DeviceEvent"}
 func (ec *executionContext) _InventoryReceived(ctx context.Context, sel ast.SelectionSet, obj *model.InventoryReceived) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, inventoryReceivedImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("InventoryReceived")
@@ -1346,19 +1183,19 @@ func (ec *executionContext) _InventoryReceived(ctx context.Context, sel ast.Sele
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._InventoryReceived_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._InventoryReceived_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var positionReportedImplementors = []string{"PositionReported", "DeviceEvent"}
@@ -1366,8 +1203,9 @@ var positionReportedImplementors = []string{"PositionReported", "DeviceEvent"}
 func (ec *executionContext) _PositionReported(ctx context.Context, sel ast.SelectionSet, obj *model.PositionReported) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, positionReportedImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("PositionReported")
@@ -1397,9 +1235,10 @@ func (ec *executionContext) _PositionReported(ctx context.Context, sel ast.Selec
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._PositionReported_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._PositionReported_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "position":
 			out.Values[i] = ec._PositionReported_position(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -1408,13 +1247,12 @@ func (ec *executionContext) _PositionReported(ctx context.Context, sel ast.Selec
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var presenceChangedImplementors = []string{"PresenceChanged", "DeviceEvent"}
@@ -1422,8 +1260,9 @@ var presenceChangedImplementors = []string{"PresenceChanged", "DeviceEvent"}
 func (ec *executionContext) _PresenceChanged(ctx context.Context, sel ast.SelectionSet, obj *model.PresenceChanged) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, presenceChangedImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("PresenceChanged")
@@ -1453,9 +1292,10 @@ func (ec *executionContext) _PresenceChanged(ctx context.Context, sel ast.Select
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._PresenceChanged_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._PresenceChanged_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "presence":
 			out.Values[i] = ec._PresenceChanged_presence(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1464,13 +1304,12 @@ func (ec *executionContext) _PresenceChanged(ctx context.Context, sel ast.Select
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var taskStatusChangedImplementors = []string{"TaskStatusChanged", "DeviceEvent"}
@@ -1478,8 +1317,9 @@ var taskStatusChangedImplementors = []string{"TaskStatusChanged", "DeviceEvent"}
 func (ec *executionContext) _TaskStatusChanged(ctx context.Context, sel ast.SelectionSet, obj *model.TaskStatusChanged) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, taskStatusChangedImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("TaskStatusChanged")
@@ -1509,9 +1349,10 @@ func (ec *executionContext) _TaskStatusChanged(ctx context.Context, sel ast.Sele
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._TaskStatusChanged_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._TaskStatusChanged_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "taskStatus":
 			out.Values[i] = ec._TaskStatusChanged_taskStatus(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1520,13 +1361,12 @@ func (ec *executionContext) _TaskStatusChanged(ctx context.Context, sel ast.Sele
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -1602,7 +1442,7 @@ func (ec *executionContext) marshalODeviceEventKind2ᚕfleetgateᚋgraphᚋmodel
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDeviceEventKind2fleetgateᚋgraphᚋmodelᚐDeviceEventKind(ctx, sel, v[i])

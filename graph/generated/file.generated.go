@@ -42,23 +42,11 @@ func (ec *executionContext) fieldContext_DeleteFilePayload_deletedFileId(_ conte
 }
 
 func (ec *executionContext) _DeleteFilePayload_endedDeployments(ctx context.Context, field graphql.CollectedField, obj *model.DeleteFilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteFilePayload_endedDeployments(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteFilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteFilePayload) ([]*model.EndedDeployment, error) {
 			return obj.EndedDeployments, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.EndedDeployment) graphql.Marshaler {
-			return ec.marshalNEndedDeployment2ᚕᚖfleetgateᚋgraphᚋmodelᚐEndedDeploymentᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNEndedDeployment2ᚕᚖfleetgateᚋgraphᚋmodelᚐEndedDeploymentᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteFilePayload_endedDeployments(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -74,23 +62,11 @@ func (ec *executionContext) fieldContext_DeleteFilePayload_endedDeployments(_ co
 }
 
 func (ec *executionContext) _DeleteFilePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.DeleteFilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteFilePayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteFilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteFilePayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteFilePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -106,23 +82,11 @@ func (ec *executionContext) fieldContext_DeleteFilePayload_userErrors(_ context.
 }
 
 func (ec *executionContext) _DeployFilePayload_task(ctx context.Context, field graphql.CollectedField, obj *model.DeployFilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeployFilePayload_task(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeployFilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeployFilePayload) (*model.Task, error) {
 			return obj.Task, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Task) graphql.Marshaler {
-			return ec.marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask, false)
 }
 func (ec *executionContext) fieldContext_DeployFilePayload_task(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -138,23 +102,11 @@ func (ec *executionContext) fieldContext_DeployFilePayload_task(_ context.Contex
 }
 
 func (ec *executionContext) _DeployFilePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.DeployFilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeployFilePayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeployFilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeployFilePayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeployFilePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -178,23 +130,11 @@ func (ec *executionContext) fieldContext_EndedDeployment_taskId(_ context.Contex
 }
 
 func (ec *executionContext) _EndedDeployment_target(ctx context.Context, field graphql.CollectedField, obj *model.EndedDeployment) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EndedDeployment_target(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EndedDeployment", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EndedDeployment) (model.TaskTarget, error) {
 			return ec.Resolvers.EndedDeployment().Target(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.TaskTarget) graphql.Marshaler {
-			return ec.marshalOTaskTarget2fleetgateᚋgraphᚋmodelᚐTaskTarget(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTaskTarget2fleetgateᚋgraphᚋmodelᚐTaskTarget, false)
 }
 func (ec *executionContext) fieldContext_EndedDeployment_target(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("EndedDeployment", field, true, true, errors.New("field of type TaskTarget does not have child fields"))
@@ -265,23 +205,11 @@ func (ec *executionContext) fieldContext_File_mimeType(_ context.Context, field 
 }
 
 func (ec *executionContext) _File_entity(ctx context.Context, field graphql.CollectedField, obj *model.File) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_File_entity(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "File", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.File) (*model.Entity, error) {
 			return ec.Resolvers.File().Entity(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, false)
 }
 func (ec *executionContext) fieldContext_File_entity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -297,23 +225,11 @@ func (ec *executionContext) fieldContext_File_entity(_ context.Context, field gr
 }
 
 func (ec *executionContext) _File_deployments(ctx context.Context, field graphql.CollectedField, obj *model.File) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_File_deployments(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "File", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.File) ([]*model.Task, error) {
 			return ec.Resolvers.File().Deployments(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Task) graphql.Marshaler {
-			return ec.marshalNTask2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTask2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskᚄ, true)
 }
 func (ec *executionContext) fieldContext_File_deployments(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -329,46 +245,22 @@ func (ec *executionContext) fieldContext_File_deployments(_ context.Context, fie
 }
 
 func (ec *executionContext) _File_downloadUrl(ctx context.Context, field graphql.CollectedField, obj *model.File) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_File_downloadUrl(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "File", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.File) (string, error) {
 			return ec.Resolvers.File().DownloadURL(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNString2string, true)
 }
 func (ec *executionContext) fieldContext_File_downloadUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("File", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _FileConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.FileConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_FileConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "FileConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.FileConnection) ([]*model.FileEdge, error) {
 			return obj.Edges, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.FileEdge) graphql.Marshaler {
-			return ec.marshalNFileEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐFileEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNFileEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐFileEdgeᚄ, true)
 }
 func (ec *executionContext) fieldContext_FileConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -384,23 +276,11 @@ func (ec *executionContext) fieldContext_FileConnection_edges(_ context.Context,
 }
 
 func (ec *executionContext) _FileConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.FileConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_FileConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "FileConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.FileConnection) ([]*model.File, error) {
 			return obj.Nodes, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.File) graphql.Marshaler {
-			return ec.marshalNFile2ᚕᚖfleetgateᚋgraphᚋmodelᚐFileᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNFile2ᚕᚖfleetgateᚋgraphᚋmodelᚐFileᚄ, true)
 }
 func (ec *executionContext) fieldContext_FileConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -416,23 +296,11 @@ func (ec *executionContext) fieldContext_FileConnection_nodes(_ context.Context,
 }
 
 func (ec *executionContext) _FileConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.FileConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_FileConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "FileConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.FileConnection) (*model.PageInfo, error) {
 			return obj.PageInfo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo, true)
 }
 func (ec *executionContext) fieldContext_FileConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -456,23 +324,11 @@ func (ec *executionContext) fieldContext_FileConnection_totalCount(_ context.Con
 }
 
 func (ec *executionContext) _FileEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.FileEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_FileEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "FileEdge", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.FileEdge) (*model.File, error) {
 			return obj.Node, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.File) graphql.Marshaler {
-			return ec.marshalNFile2ᚖfleetgateᚋgraphᚋmodelᚐFile(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNFile2ᚖfleetgateᚋgraphᚋmodelᚐFile, true)
 }
 func (ec *executionContext) fieldContext_FileEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -496,23 +352,11 @@ func (ec *executionContext) fieldContext_FileEdge_cursor(_ context.Context, fiel
 }
 
 func (ec *executionContext) _RemoveFilePayload_task(ctx context.Context, field graphql.CollectedField, obj *model.RemoveFilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RemoveFilePayload_task(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RemoveFilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RemoveFilePayload) (*model.Task, error) {
 			return obj.Task, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Task) graphql.Marshaler {
-			return ec.marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask, false)
 }
 func (ec *executionContext) fieldContext_RemoveFilePayload_task(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -528,23 +372,11 @@ func (ec *executionContext) fieldContext_RemoveFilePayload_task(_ context.Contex
 }
 
 func (ec *executionContext) _RemoveFilePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.RemoveFilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RemoveFilePayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RemoveFilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RemoveFilePayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_RemoveFilePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -560,23 +392,11 @@ func (ec *executionContext) fieldContext_RemoveFilePayload_userErrors(_ context.
 }
 
 func (ec *executionContext) _UpdateFilePayload_file(ctx context.Context, field graphql.CollectedField, obj *model.UpdateFilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateFilePayload_file(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateFilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateFilePayload) (*model.File, error) {
 			return obj.File, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.File) graphql.Marshaler {
-			return ec.marshalOFile2ᚖfleetgateᚋgraphᚋmodelᚐFile(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOFile2ᚖfleetgateᚋgraphᚋmodelᚐFile, false)
 }
 func (ec *executionContext) fieldContext_UpdateFilePayload_file(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -592,23 +412,11 @@ func (ec *executionContext) fieldContext_UpdateFilePayload_file(_ context.Contex
 }
 
 func (ec *executionContext) _UpdateFilePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UpdateFilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateFilePayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateFilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateFilePayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UpdateFilePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -624,23 +432,11 @@ func (ec *executionContext) fieldContext_UpdateFilePayload_userErrors(_ context.
 }
 
 func (ec *executionContext) _UploadFilePayload_file(ctx context.Context, field graphql.CollectedField, obj *model.UploadFilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UploadFilePayload_file(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UploadFilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UploadFilePayload) (*model.File, error) {
 			return obj.File, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.File) graphql.Marshaler {
-			return ec.marshalOFile2ᚖfleetgateᚋgraphᚋmodelᚐFile(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOFile2ᚖfleetgateᚋgraphᚋmodelᚐFile, false)
 }
 func (ec *executionContext) fieldContext_UploadFilePayload_file(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -656,23 +452,11 @@ func (ec *executionContext) fieldContext_UploadFilePayload_file(_ context.Contex
 }
 
 func (ec *executionContext) _UploadFilePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UploadFilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UploadFilePayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UploadFilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UploadFilePayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UploadFilePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1039,7 +823,7 @@ var deleteFilePayloadImplementors = []string{"DeleteFilePayload"}
 func (ec *executionContext) _DeleteFilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteFilePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deleteFilePayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1063,12 +847,11 @@ func (ec *executionContext) _DeleteFilePayload(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deployFilePayloadImplementors = []string{"DeployFilePayload"}
@@ -1076,7 +859,7 @@ var deployFilePayloadImplementors = []string{"DeployFilePayload"}
 func (ec *executionContext) _DeployFilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeployFilePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deployFilePayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1095,12 +878,11 @@ func (ec *executionContext) _DeployFilePayload(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var endedDeploymentImplementors = []string{"EndedDeployment"}
@@ -1108,8 +890,9 @@ var endedDeploymentImplementors = []string{"EndedDeployment"}
 func (ec *executionContext) _EndedDeployment(ctx context.Context, sel ast.SelectionSet, obj *model.EndedDeployment) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, endedDeploymentImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("EndedDeployment")
@@ -1119,9 +902,10 @@ func (ec *executionContext) _EndedDeployment(ctx context.Context, sel ast.Select
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "target":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._EndedDeployment_target(ctx, field, obj)
-			})
+			out.Values[i] = ec._EndedDeployment_target(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "removedFromDevices":
 			out.Values[i] = ec._EndedDeployment_removedFromDevices(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1130,13 +914,12 @@ func (ec *executionContext) _EndedDeployment(ctx context.Context, sel ast.Select
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var fileImplementors = []string{"File", "Node"}
@@ -1144,8 +927,9 @@ var fileImplementors = []string{"File", "Node"}
 func (ec *executionContext) _File(ctx context.Context, sel ast.SelectionSet, obj *model.File) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, fileImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("File")
@@ -1185,27 +969,29 @@ func (ec *executionContext) _File(ctx context.Context, sel ast.SelectionSet, obj
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "entity":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._File_entity(ctx, field, obj)
-			})
+			out.Values[i] = ec._File_entity(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "deployments":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._File_deployments(ctx, field, obj)
-			})
+			out.Values[i] = ec._File_deployments(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "downloadUrl":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._File_downloadUrl(ctx, field, obj)
-			})
+			out.Values[i] = ec._File_downloadUrl(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var fileConnectionImplementors = []string{"FileConnection"}
@@ -1213,7 +999,7 @@ var fileConnectionImplementors = []string{"FileConnection"}
 func (ec *executionContext) _FileConnection(ctx context.Context, sel ast.SelectionSet, obj *model.FileConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, fileConnectionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1242,12 +1028,11 @@ func (ec *executionContext) _FileConnection(ctx context.Context, sel ast.Selecti
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var fileEdgeImplementors = []string{"FileEdge"}
@@ -1255,7 +1040,7 @@ var fileEdgeImplementors = []string{"FileEdge"}
 func (ec *executionContext) _FileEdge(ctx context.Context, sel ast.SelectionSet, obj *model.FileEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, fileEdgeImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1274,12 +1059,11 @@ func (ec *executionContext) _FileEdge(ctx context.Context, sel ast.SelectionSet,
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var removeFilePayloadImplementors = []string{"RemoveFilePayload"}
@@ -1287,7 +1071,7 @@ var removeFilePayloadImplementors = []string{"RemoveFilePayload"}
 func (ec *executionContext) _RemoveFilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.RemoveFilePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, removeFilePayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1306,12 +1090,11 @@ func (ec *executionContext) _RemoveFilePayload(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var updateFilePayloadImplementors = []string{"UpdateFilePayload"}
@@ -1319,7 +1102,7 @@ var updateFilePayloadImplementors = []string{"UpdateFilePayload"}
 func (ec *executionContext) _UpdateFilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateFilePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, updateFilePayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1338,12 +1121,11 @@ func (ec *executionContext) _UpdateFilePayload(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var uploadFilePayloadImplementors = []string{"UploadFilePayload"}
@@ -1351,7 +1133,7 @@ var uploadFilePayloadImplementors = []string{"UploadFilePayload"}
 func (ec *executionContext) _UploadFilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.UploadFilePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, uploadFilePayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1370,12 +1152,11 @@ func (ec *executionContext) _UploadFilePayload(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var wellKnownPathImplementors = []string{"WellKnownPath", "Node"}
@@ -1383,7 +1164,7 @@ var wellKnownPathImplementors = []string{"WellKnownPath", "Node"}
 func (ec *executionContext) _WellKnownPath(ctx context.Context, sel ast.SelectionSet, obj *model.WellKnownPath) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, wellKnownPathImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1417,12 +1198,11 @@ func (ec *executionContext) _WellKnownPath(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -1460,7 +1240,7 @@ func (ec *executionContext) marshalNDeployFilePayload2ᚖfleetgateᚋgraphᚋmod
 }
 
 func (ec *executionContext) marshalNEndedDeployment2ᚕᚖfleetgateᚋgraphᚋmodelᚐEndedDeploymentᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.EndedDeployment) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNEndedDeployment2ᚖfleetgateᚋgraphᚋmodelᚐEndedDeployment(ctx, sel, v[i])
@@ -1486,7 +1266,7 @@ func (ec *executionContext) marshalNEndedDeployment2ᚖfleetgateᚋgraphᚋmodel
 }
 
 func (ec *executionContext) marshalNFile2ᚕᚖfleetgateᚋgraphᚋmodelᚐFileᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.File) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNFile2ᚖfleetgateᚋgraphᚋmodelᚐFile(ctx, sel, v[i])
@@ -1522,7 +1302,7 @@ func (ec *executionContext) marshalNFileConnection2ᚖfleetgateᚋgraphᚋmodel�
 }
 
 func (ec *executionContext) marshalNFileEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐFileEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.FileEdge) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNFileEdge2ᚖfleetgateᚋgraphᚋmodelᚐFileEdge(ctx, sel, v[i])
@@ -1619,7 +1399,7 @@ func (ec *executionContext) marshalNUploadFilePayload2ᚖfleetgateᚋgraphᚋmod
 }
 
 func (ec *executionContext) marshalNWellKnownPath2ᚕᚖfleetgateᚋgraphᚋmodelᚐWellKnownPathᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.WellKnownPath) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNWellKnownPath2ᚖfleetgateᚋgraphᚋmodelᚐWellKnownPath(ctx, sel, v[i])

@@ -85,23 +85,11 @@ func (ec *executionContext) field_Fleet_agents_args(ctx context.Context, rawArgs
 // region    **************************** field.gotpl *****************************
 
 func (ec *executionContext) _CreateFleetPayload_fleet(ctx context.Context, field graphql.CollectedField, obj *model.CreateFleetPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CreateFleetPayload_fleet(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CreateFleetPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CreateFleetPayload) (*model.Fleet, error) {
 			return obj.Fleet, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Fleet) graphql.Marshaler {
-			return ec.marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet, false)
 }
 func (ec *executionContext) fieldContext_CreateFleetPayload_fleet(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -117,23 +105,11 @@ func (ec *executionContext) fieldContext_CreateFleetPayload_fleet(_ context.Cont
 }
 
 func (ec *executionContext) _CreateFleetPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.CreateFleetPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CreateFleetPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CreateFleetPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CreateFleetPayload) ([]*model.TaskResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TaskResult) graphql.Marshaler {
-			return ec.marshalNTaskResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_CreateFleetPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -149,23 +125,11 @@ func (ec *executionContext) fieldContext_CreateFleetPayload_results(_ context.Co
 }
 
 func (ec *executionContext) _CreateFleetPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.CreateFleetPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CreateFleetPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CreateFleetPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CreateFleetPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_CreateFleetPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -189,23 +153,11 @@ func (ec *executionContext) fieldContext_DeleteFleetPayload_deletedId(_ context.
 }
 
 func (ec *executionContext) _DeleteFleetPayload_movedTo(ctx context.Context, field graphql.CollectedField, obj *model.DeleteFleetPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteFleetPayload_movedTo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteFleetPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteFleetPayload) (*model.Fleet, error) {
 			return obj.MovedTo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Fleet) graphql.Marshaler {
-			return ec.marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet, false)
 }
 func (ec *executionContext) fieldContext_DeleteFleetPayload_movedTo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -229,23 +181,11 @@ func (ec *executionContext) fieldContext_DeleteFleetPayload_movedAgentCount(_ co
 }
 
 func (ec *executionContext) _DeleteFleetPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.DeleteFleetPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteFleetPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteFleetPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteFleetPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteFleetPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -301,23 +241,11 @@ func (ec *executionContext) fieldContext_Fleet_isRecursive(_ context.Context, fi
 }
 
 func (ec *executionContext) _Fleet_entity(ctx context.Context, field graphql.CollectedField, obj *model.Fleet) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Fleet_entity(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Fleet", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Fleet) (*model.Entity, error) {
 			return ec.Resolvers.Fleet().Entity(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, false)
 }
 func (ec *executionContext) fieldContext_Fleet_entity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -377,23 +305,11 @@ func (ec *executionContext) fieldContext_Fleet_agents(ctx context.Context, field
 }
 
 func (ec *executionContext) _Fleet_tasks(ctx context.Context, field graphql.CollectedField, obj *model.Fleet) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Fleet_tasks(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Fleet", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Fleet) ([]*model.Task, error) {
 			return ec.Resolvers.Fleet().Tasks(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Task) graphql.Marshaler {
-			return ec.marshalNTask2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTask2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskᚄ, true)
 }
 func (ec *executionContext) fieldContext_Fleet_tasks(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -409,23 +325,11 @@ func (ec *executionContext) fieldContext_Fleet_tasks(_ context.Context, field gr
 }
 
 func (ec *executionContext) _Fleet_rollout(ctx context.Context, field graphql.CollectedField, obj *model.Fleet) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Fleet_rollout(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Fleet", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Fleet) (*model.Rollout, error) {
 			return ec.Resolvers.Fleet().Rollout(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Rollout) graphql.Marshaler {
-			return ec.marshalNRollout2ᚖfleetgateᚋgraphᚋmodelᚐRollout(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNRollout2ᚖfleetgateᚋgraphᚋmodelᚐRollout, true)
 }
 func (ec *executionContext) fieldContext_Fleet_rollout(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -441,23 +345,11 @@ func (ec *executionContext) fieldContext_Fleet_rollout(_ context.Context, field 
 }
 
 func (ec *executionContext) _FleetConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.FleetConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_FleetConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "FleetConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.FleetConnection) ([]*model.FleetEdge, error) {
 			return obj.Edges, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.FleetEdge) graphql.Marshaler {
-			return ec.marshalNFleetEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐFleetEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNFleetEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐFleetEdgeᚄ, true)
 }
 func (ec *executionContext) fieldContext_FleetConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -473,23 +365,11 @@ func (ec *executionContext) fieldContext_FleetConnection_edges(_ context.Context
 }
 
 func (ec *executionContext) _FleetConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.FleetConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_FleetConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "FleetConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.FleetConnection) ([]*model.Fleet, error) {
 			return obj.Nodes, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Fleet) graphql.Marshaler {
-			return ec.marshalNFleet2ᚕᚖfleetgateᚋgraphᚋmodelᚐFleetᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNFleet2ᚕᚖfleetgateᚋgraphᚋmodelᚐFleetᚄ, true)
 }
 func (ec *executionContext) fieldContext_FleetConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -505,23 +385,11 @@ func (ec *executionContext) fieldContext_FleetConnection_nodes(_ context.Context
 }
 
 func (ec *executionContext) _FleetConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.FleetConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_FleetConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "FleetConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.FleetConnection) (*model.PageInfo, error) {
 			return obj.PageInfo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo, true)
 }
 func (ec *executionContext) fieldContext_FleetConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -545,23 +413,11 @@ func (ec *executionContext) fieldContext_FleetConnection_totalCount(_ context.Co
 }
 
 func (ec *executionContext) _FleetEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.FleetEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_FleetEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "FleetEdge", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.FleetEdge) (*model.Fleet, error) {
 			return obj.Node, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Fleet) graphql.Marshaler {
-			return ec.marshalNFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet, true)
 }
 func (ec *executionContext) fieldContext_FleetEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -585,23 +441,11 @@ func (ec *executionContext) fieldContext_FleetEdge_cursor(_ context.Context, fie
 }
 
 func (ec *executionContext) _UpdateFleetPayload_fleet(ctx context.Context, field graphql.CollectedField, obj *model.UpdateFleetPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateFleetPayload_fleet(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateFleetPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateFleetPayload) (*model.Fleet, error) {
 			return obj.Fleet, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Fleet) graphql.Marshaler {
-			return ec.marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet, false)
 }
 func (ec *executionContext) fieldContext_UpdateFleetPayload_fleet(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -617,23 +461,11 @@ func (ec *executionContext) fieldContext_UpdateFleetPayload_fleet(_ context.Cont
 }
 
 func (ec *executionContext) _UpdateFleetPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.UpdateFleetPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateFleetPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateFleetPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateFleetPayload) ([]*model.TaskResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TaskResult) graphql.Marshaler {
-			return ec.marshalNTaskResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_UpdateFleetPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -649,23 +481,11 @@ func (ec *executionContext) fieldContext_UpdateFleetPayload_results(_ context.Co
 }
 
 func (ec *executionContext) _UpdateFleetPayload_removed(ctx context.Context, field graphql.CollectedField, obj *model.UpdateFleetPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateFleetPayload_removed(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateFleetPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateFleetPayload) ([]*model.TaskRemoval, error) {
 			return obj.Removed, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TaskRemoval) graphql.Marshaler {
-			return ec.marshalNTaskRemoval2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskRemovalᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskRemoval2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskRemovalᚄ, true)
 }
 func (ec *executionContext) fieldContext_UpdateFleetPayload_removed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -681,23 +501,11 @@ func (ec *executionContext) fieldContext_UpdateFleetPayload_removed(_ context.Co
 }
 
 func (ec *executionContext) _UpdateFleetPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UpdateFleetPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateFleetPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateFleetPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateFleetPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UpdateFleetPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -957,7 +765,7 @@ var createFleetPayloadImplementors = []string{"CreateFleetPayload"}
 func (ec *executionContext) _CreateFleetPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateFleetPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createFleetPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -981,12 +789,11 @@ func (ec *executionContext) _CreateFleetPayload(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deleteFleetPayloadImplementors = []string{"DeleteFleetPayload"}
@@ -994,7 +801,7 @@ var deleteFleetPayloadImplementors = []string{"DeleteFleetPayload"}
 func (ec *executionContext) _DeleteFleetPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteFleetPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deleteFleetPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1023,12 +830,11 @@ func (ec *executionContext) _DeleteFleetPayload(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var fleetImplementors = []string{"Fleet", "Node", "TaskTarget"}
@@ -1036,8 +842,9 @@ var fleetImplementors = []string{"Fleet", "Node", "TaskTarget"}
 func (ec *executionContext) _Fleet(ctx context.Context, sel ast.SelectionSet, obj *model.Fleet) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, fleetImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Fleet")
@@ -1067,31 +874,34 @@ func (ec *executionContext) _Fleet(ctx context.Context, sel ast.SelectionSet, ob
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "entity":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Fleet_entity(ctx, field, obj)
-			})
+			out.Values[i] = ec._Fleet_entity(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "agents":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Fleet_agents(ctx, field, obj)
-			})
+			out.Values[i] = ec._Fleet_agents(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "tasks":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Fleet_tasks(ctx, field, obj)
-			})
+			out.Values[i] = ec._Fleet_tasks(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "rollout":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Fleet_rollout(ctx, field, obj)
-			})
+			out.Values[i] = ec._Fleet_rollout(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var fleetConnectionImplementors = []string{"FleetConnection"}
@@ -1099,7 +909,7 @@ var fleetConnectionImplementors = []string{"FleetConnection"}
 func (ec *executionContext) _FleetConnection(ctx context.Context, sel ast.SelectionSet, obj *model.FleetConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, fleetConnectionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1128,12 +938,11 @@ func (ec *executionContext) _FleetConnection(ctx context.Context, sel ast.Select
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var fleetEdgeImplementors = []string{"FleetEdge"}
@@ -1141,7 +950,7 @@ var fleetEdgeImplementors = []string{"FleetEdge"}
 func (ec *executionContext) _FleetEdge(ctx context.Context, sel ast.SelectionSet, obj *model.FleetEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, fleetEdgeImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1160,12 +969,11 @@ func (ec *executionContext) _FleetEdge(ctx context.Context, sel ast.SelectionSet
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var updateFleetPayloadImplementors = []string{"UpdateFleetPayload"}
@@ -1173,7 +981,7 @@ var updateFleetPayloadImplementors = []string{"UpdateFleetPayload"}
 func (ec *executionContext) _UpdateFleetPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateFleetPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, updateFleetPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1202,12 +1010,11 @@ func (ec *executionContext) _UpdateFleetPayload(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -1245,7 +1052,7 @@ func (ec *executionContext) marshalNDeleteFleetPayload2ᚖfleetgateᚋgraphᚋmo
 }
 
 func (ec *executionContext) marshalNFleet2ᚕᚖfleetgateᚋgraphᚋmodelᚐFleetᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Fleet) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet(ctx, sel, v[i])
@@ -1281,7 +1088,7 @@ func (ec *executionContext) marshalNFleetConnection2ᚖfleetgateᚋgraphᚋmodel
 }
 
 func (ec *executionContext) marshalNFleetEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐFleetEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.FleetEdge) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNFleetEdge2ᚖfleetgateᚋgraphᚋmodelᚐFleetEdge(ctx, sel, v[i])

@@ -53,23 +53,11 @@ func (ec *executionContext) fieldContext_GatewayStatus_version(_ context.Context
 }
 
 func (ec *executionContext) _GatewayStatus_glpi(ctx context.Context, field graphql.CollectedField, obj *model.GatewayStatus) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_GatewayStatus_glpi(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "GatewayStatus", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.GatewayStatus) (*model.BackendHealth, error) {
 			return obj.Glpi, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.BackendHealth) graphql.Marshaler {
-			return ec.marshalNBackendHealth2ᚖfleetgateᚋgraphᚋmodelᚐBackendHealth(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNBackendHealth2ᚖfleetgateᚋgraphᚋmodelᚐBackendHealth, true)
 }
 func (ec *executionContext) fieldContext_GatewayStatus_glpi(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -85,23 +73,11 @@ func (ec *executionContext) fieldContext_GatewayStatus_glpi(_ context.Context, f
 }
 
 func (ec *executionContext) _GatewayStatus_broker(ctx context.Context, field graphql.CollectedField, obj *model.GatewayStatus) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_GatewayStatus_broker(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "GatewayStatus", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.GatewayStatus) (*model.BackendHealth, error) {
 			return obj.Broker, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.BackendHealth) graphql.Marshaler {
-			return ec.marshalNBackendHealth2ᚖfleetgateᚋgraphᚋmodelᚐBackendHealth(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNBackendHealth2ᚖfleetgateᚋgraphᚋmodelᚐBackendHealth, true)
 }
 func (ec *executionContext) fieldContext_GatewayStatus_broker(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -117,46 +93,22 @@ func (ec *executionContext) fieldContext_GatewayStatus_broker(_ context.Context,
 }
 
 func (ec *executionContext) _GatewayStatus_capabilities(ctx context.Context, field graphql.CollectedField, obj *model.GatewayStatus) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_GatewayStatus_capabilities(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "GatewayStatus", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.GatewayStatus) ([]model.Capability, error) {
 			return ec.Resolvers.GatewayStatus().Capabilities(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []model.Capability) graphql.Marshaler {
-			return ec.marshalNCapability2ᚕfleetgateᚋgraphᚋmodelᚐCapabilityᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNCapability2ᚕfleetgateᚋgraphᚋmodelᚐCapabilityᚄ, true)
 }
 func (ec *executionContext) fieldContext_GatewayStatus_capabilities(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("GatewayStatus", field, true, true, errors.New("field of type Capability does not have child fields"))
 }
 
 func (ec *executionContext) _GatewayStatus_passwordRules(ctx context.Context, field graphql.CollectedField, obj *model.GatewayStatus) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_GatewayStatus_passwordRules(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "GatewayStatus", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.GatewayStatus) (*model.PasswordRules, error) {
 			return ec.Resolvers.GatewayStatus().PasswordRules(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PasswordRules) graphql.Marshaler {
-			return ec.marshalOPasswordRules2ᚖfleetgateᚋgraphᚋmodelᚐPasswordRules(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPasswordRules2ᚖfleetgateᚋgraphᚋmodelᚐPasswordRules, false)
 }
 func (ec *executionContext) fieldContext_GatewayStatus_passwordRules(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -236,7 +188,7 @@ var backendHealthImplementors = []string{"BackendHealth"}
 func (ec *executionContext) _BackendHealth(ctx context.Context, sel ast.SelectionSet, obj *model.BackendHealth) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, backendHealthImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -255,12 +207,11 @@ func (ec *executionContext) _BackendHealth(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var gatewayStatusImplementors = []string{"GatewayStatus"}
@@ -268,8 +219,9 @@ var gatewayStatusImplementors = []string{"GatewayStatus"}
 func (ec *executionContext) _GatewayStatus(ctx context.Context, sel ast.SelectionSet, obj *model.GatewayStatus) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, gatewayStatusImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("GatewayStatus")
@@ -289,13 +241,15 @@ func (ec *executionContext) _GatewayStatus(ctx context.Context, sel ast.Selectio
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "capabilities":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._GatewayStatus_capabilities(ctx, field, obj)
-			})
+			out.Values[i] = ec._GatewayStatus_capabilities(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "passwordRules":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._GatewayStatus_passwordRules(ctx, field, obj)
-			})
+			out.Values[i] = ec._GatewayStatus_passwordRules(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "maxUploadSize":
 			out.Values[i] = ec._GatewayStatus_maxUploadSize(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -304,13 +258,12 @@ func (ec *executionContext) _GatewayStatus(ctx context.Context, sel ast.Selectio
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var passwordRulesImplementors = []string{"PasswordRules"}
@@ -318,7 +271,7 @@ var passwordRulesImplementors = []string{"PasswordRules"}
 func (ec *executionContext) _PasswordRules(ctx context.Context, sel ast.SelectionSet, obj *model.PasswordRules) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, passwordRulesImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -352,12 +305,11 @@ func (ec *executionContext) _PasswordRules(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************

@@ -97,115 +97,55 @@ func (ec *executionContext) field_Computer_installedApplications_args(ctx contex
 // region    **************************** field.gotpl *****************************
 
 func (ec *executionContext) _Battery_name(ctx context.Context, field graphql.CollectedField, obj *model.Battery) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Battery_name(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Battery", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Battery) (*string, error) {
 			return ec.Resolvers.Battery().Name(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Battery_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Battery", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Battery_manufacturer(ctx context.Context, field graphql.CollectedField, obj *model.Battery) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Battery_manufacturer(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Battery", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Battery) (*string, error) {
 			return ec.Resolvers.Battery().Manufacturer(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Battery_manufacturer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Battery", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Battery_type(ctx context.Context, field graphql.CollectedField, obj *model.Battery) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Battery_type(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Battery", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Battery) (*string, error) {
 			return ec.Resolvers.Battery().Type(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Battery_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Battery", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Battery_voltageMillivolts(ctx context.Context, field graphql.CollectedField, obj *model.Battery) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Battery_voltageMillivolts(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Battery", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Battery) (*int, error) {
 			return ec.Resolvers.Battery().VoltageMillivolts(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_Battery_voltageMillivolts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Battery", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Battery_capacityMilliampereHours(ctx context.Context, field graphql.CollectedField, obj *model.Battery) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Battery_capacityMilliampereHours(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Battery", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Battery) (*int, error) {
 			return ec.Resolvers.Battery().CapacityMilliampereHours(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_Battery_capacityMilliampereHours(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Battery", field, true, true, errors.New("field of type Int does not have child fields"))
@@ -260,69 +200,33 @@ func (ec *executionContext) fieldContext_Computer_uuid(_ context.Context, field 
 }
 
 func (ec *executionContext) _Computer_model(ctx context.Context, field graphql.CollectedField, obj *model.Computer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Computer_model(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Computer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Computer) (*string, error) {
 			return ec.Resolvers.Computer().Model(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Computer_model(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Computer", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Computer_manufacturer(ctx context.Context, field graphql.CollectedField, obj *model.Computer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Computer_manufacturer(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Computer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Computer) (*string, error) {
 			return ec.Resolvers.Computer().Manufacturer(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Computer_manufacturer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Computer", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Computer_type(ctx context.Context, field graphql.CollectedField, obj *model.Computer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Computer_type(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Computer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Computer) (*string, error) {
 			return ec.Resolvers.Computer().Type(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Computer_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Computer", field, true, true, errors.New("field of type String does not have child fields"))
@@ -353,23 +257,11 @@ func (ec *executionContext) fieldContext_Computer_createdAt(_ context.Context, f
 }
 
 func (ec *executionContext) _Computer_os(ctx context.Context, field graphql.CollectedField, obj *model.Computer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Computer_os(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Computer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Computer) (*model.OperatingSystem, error) {
 			return ec.Resolvers.Computer().Os(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.OperatingSystem) graphql.Marshaler {
-			return ec.marshalOOperatingSystem2ᚖfleetgateᚋgraphᚋmodelᚐOperatingSystem(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOOperatingSystem2ᚖfleetgateᚋgraphᚋmodelᚐOperatingSystem, false)
 }
 func (ec *executionContext) fieldContext_Computer_os(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -385,46 +277,22 @@ func (ec *executionContext) fieldContext_Computer_os(_ context.Context, field gr
 }
 
 func (ec *executionContext) _Computer_memoryBytes(ctx context.Context, field graphql.CollectedField, obj *model.Computer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Computer_memoryBytes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Computer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Computer) (*float64, error) {
 			return ec.Resolvers.Computer().MemoryBytes(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
-			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOFloat2ᚖfloat64, false)
 }
 func (ec *executionContext) fieldContext_Computer_memoryBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Computer", field, true, true, errors.New("field of type Float does not have child fields"))
 }
 
 func (ec *executionContext) _Computer_processors(ctx context.Context, field graphql.CollectedField, obj *model.Computer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Computer_processors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Computer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Computer) ([]*model.Processor, error) {
 			return ec.Resolvers.Computer().Processors(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Processor) graphql.Marshaler {
-			return ec.marshalOProcessor2ᚕᚖfleetgateᚋgraphᚋmodelᚐProcessorᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOProcessor2ᚕᚖfleetgateᚋgraphᚋmodelᚐProcessorᚄ, false)
 }
 func (ec *executionContext) fieldContext_Computer_processors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -440,23 +308,11 @@ func (ec *executionContext) fieldContext_Computer_processors(_ context.Context, 
 }
 
 func (ec *executionContext) _Computer_batteries(ctx context.Context, field graphql.CollectedField, obj *model.Computer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Computer_batteries(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Computer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Computer) ([]*model.Battery, error) {
 			return ec.Resolvers.Computer().Batteries(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Battery) graphql.Marshaler {
-			return ec.marshalOBattery2ᚕᚖfleetgateᚋgraphᚋmodelᚐBatteryᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOBattery2ᚕᚖfleetgateᚋgraphᚋmodelᚐBatteryᚄ, false)
 }
 func (ec *executionContext) fieldContext_Computer_batteries(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -472,23 +328,11 @@ func (ec *executionContext) fieldContext_Computer_batteries(_ context.Context, f
 }
 
 func (ec *executionContext) _Computer_simCards(ctx context.Context, field graphql.CollectedField, obj *model.Computer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Computer_simCards(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Computer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Computer) ([]*model.SimCard, error) {
 			return ec.Resolvers.Computer().SimCards(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.SimCard) graphql.Marshaler {
-			return ec.marshalOSimCard2ᚕᚖfleetgateᚋgraphᚋmodelᚐSimCardᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOSimCard2ᚕᚖfleetgateᚋgraphᚋmodelᚐSimCardᚄ, false)
 }
 func (ec *executionContext) fieldContext_Computer_simCards(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -504,23 +348,11 @@ func (ec *executionContext) fieldContext_Computer_simCards(_ context.Context, fi
 }
 
 func (ec *executionContext) _Computer_disks(ctx context.Context, field graphql.CollectedField, obj *model.Computer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Computer_disks(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Computer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Computer) ([]*model.Disk, error) {
 			return ec.Resolvers.Computer().Disks(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Disk) graphql.Marshaler {
-			return ec.marshalODisk2ᚕᚖfleetgateᚋgraphᚋmodelᚐDiskᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalODisk2ᚕᚖfleetgateᚋgraphᚋmodelᚐDiskᚄ, false)
 }
 func (ec *executionContext) fieldContext_Computer_disks(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -536,23 +368,11 @@ func (ec *executionContext) fieldContext_Computer_disks(_ context.Context, field
 }
 
 func (ec *executionContext) _Computer_networkPorts(ctx context.Context, field graphql.CollectedField, obj *model.Computer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Computer_networkPorts(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Computer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Computer) ([]*model.NetworkPort, error) {
 			return ec.Resolvers.Computer().NetworkPorts(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.NetworkPort) graphql.Marshaler {
-			return ec.marshalONetworkPort2ᚕᚖfleetgateᚋgraphᚋmodelᚐNetworkPortᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalONetworkPort2ᚕᚖfleetgateᚋgraphᚋmodelᚐNetworkPortᚄ, false)
 }
 func (ec *executionContext) fieldContext_Computer_networkPorts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -692,69 +512,33 @@ func (ec *executionContext) fieldContext_Entity_level(_ context.Context, field g
 }
 
 func (ec *executionContext) _InstalledApplication_name(ctx context.Context, field graphql.CollectedField, obj *model.InstalledApplication) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InstalledApplication_name(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InstalledApplication", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InstalledApplication) (*string, error) {
 			return ec.Resolvers.InstalledApplication().Name(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_InstalledApplication_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("InstalledApplication", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _InstalledApplication_version(ctx context.Context, field graphql.CollectedField, obj *model.InstalledApplication) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InstalledApplication_version(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InstalledApplication", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InstalledApplication) (*string, error) {
 			return ec.Resolvers.InstalledApplication().Version(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_InstalledApplication_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("InstalledApplication", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _InstalledApplicationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.InstalledApplicationConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InstalledApplicationConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InstalledApplicationConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InstalledApplicationConnection) ([]*model.InstalledApplicationEdge, error) {
 			return obj.Edges, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.InstalledApplicationEdge) graphql.Marshaler {
-			return ec.marshalNInstalledApplicationEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐInstalledApplicationEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInstalledApplicationEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐInstalledApplicationEdgeᚄ, true)
 }
 func (ec *executionContext) fieldContext_InstalledApplicationConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -770,23 +554,11 @@ func (ec *executionContext) fieldContext_InstalledApplicationConnection_edges(_ 
 }
 
 func (ec *executionContext) _InstalledApplicationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.InstalledApplicationConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InstalledApplicationConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InstalledApplicationConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InstalledApplicationConnection) ([]*model.InstalledApplication, error) {
 			return obj.Nodes, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.InstalledApplication) graphql.Marshaler {
-			return ec.marshalNInstalledApplication2ᚕᚖfleetgateᚋgraphᚋmodelᚐInstalledApplicationᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInstalledApplication2ᚕᚖfleetgateᚋgraphᚋmodelᚐInstalledApplicationᚄ, true)
 }
 func (ec *executionContext) fieldContext_InstalledApplicationConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -802,23 +574,11 @@ func (ec *executionContext) fieldContext_InstalledApplicationConnection_nodes(_ 
 }
 
 func (ec *executionContext) _InstalledApplicationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.InstalledApplicationConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InstalledApplicationConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InstalledApplicationConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InstalledApplicationConnection) (*model.PageInfo, error) {
 			return obj.PageInfo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo, true)
 }
 func (ec *executionContext) fieldContext_InstalledApplicationConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -842,23 +602,11 @@ func (ec *executionContext) fieldContext_InstalledApplicationConnection_totalCou
 }
 
 func (ec *executionContext) _InstalledApplicationEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.InstalledApplicationEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InstalledApplicationEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InstalledApplicationEdge", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InstalledApplicationEdge) (*model.InstalledApplication, error) {
 			return obj.Node, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.InstalledApplication) graphql.Marshaler {
-			return ec.marshalNInstalledApplication2ᚖfleetgateᚋgraphᚋmodelᚐInstalledApplication(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInstalledApplication2ᚖfleetgateᚋgraphᚋmodelᚐInstalledApplication, true)
 }
 func (ec *executionContext) fieldContext_InstalledApplicationEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -994,46 +742,22 @@ func (ec *executionContext) fieldContext_PhoneLine_operator(_ context.Context, f
 }
 
 func (ec *executionContext) _Processor_name(ctx context.Context, field graphql.CollectedField, obj *model.Processor) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Processor_name(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Processor", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Processor) (*string, error) {
 			return ec.Resolvers.Processor().Name(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Processor_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Processor", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Processor_manufacturer(ctx context.Context, field graphql.CollectedField, obj *model.Processor) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Processor_manufacturer(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Processor", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Processor) (*string, error) {
 			return ec.Resolvers.Processor().Manufacturer(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_Processor_manufacturer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Processor", field, true, true, errors.New("field of type String does not have child fields"))
@@ -1064,23 +788,11 @@ func (ec *executionContext) fieldContext_Processor_threads(_ context.Context, fi
 }
 
 func (ec *executionContext) _SimCard_type(ctx context.Context, field graphql.CollectedField, obj *model.SimCard) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SimCard_type(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "SimCard", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.SimCard) (*string, error) {
 			return ec.Resolvers.SimCard().Type(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
-			return ec.marshalOString2ᚖstring(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOString2ᚖstring, false)
 }
 func (ec *executionContext) fieldContext_SimCard_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SimCard", field, true, true, errors.New("field of type String does not have child fields"))
@@ -1095,23 +807,11 @@ func (ec *executionContext) fieldContext_SimCard_iccid(_ context.Context, field 
 }
 
 func (ec *executionContext) _SimCard_line(ctx context.Context, field graphql.CollectedField, obj *model.SimCard) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SimCard_line(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "SimCard", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.SimCard) (*model.PhoneLine, error) {
 			return ec.Resolvers.SimCard().Line(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PhoneLine) graphql.Marshaler {
-			return ec.marshalOPhoneLine2ᚖfleetgateᚋgraphᚋmodelᚐPhoneLine(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPhoneLine2ᚖfleetgateᚋgraphᚋmodelᚐPhoneLine, false)
 }
 func (ec *executionContext) fieldContext_SimCard_line(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1143,31 +843,37 @@ var batteryImplementors = []string{"Battery"}
 func (ec *executionContext) _Battery(ctx context.Context, sel ast.SelectionSet, obj *model.Battery) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, batteryImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Battery")
 		case "name":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Battery_name(ctx, field, obj)
-			})
+			out.Values[i] = ec._Battery_name(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "manufacturer":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Battery_manufacturer(ctx, field, obj)
-			})
+			out.Values[i] = ec._Battery_manufacturer(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "type":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Battery_type(ctx, field, obj)
-			})
+			out.Values[i] = ec._Battery_type(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "voltageMillivolts":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Battery_voltageMillivolts(ctx, field, obj)
-			})
+			out.Values[i] = ec._Battery_voltageMillivolts(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "capacityMilliampereHours":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Battery_capacityMilliampereHours(ctx, field, obj)
-			})
+			out.Values[i] = ec._Battery_capacityMilliampereHours(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "manufacturedAt":
 			out.Values[i] = ec._Battery_manufacturedAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -1176,13 +882,12 @@ func (ec *executionContext) _Battery(ctx context.Context, sel ast.SelectionSet, 
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var computerImplementors = []string{"Computer", "Node"}
@@ -1190,8 +895,9 @@ var computerImplementors = []string{"Computer", "Node"}
 func (ec *executionContext) _Computer(ctx context.Context, sel ast.SelectionSet, obj *model.Computer) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, computerImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Computer")
@@ -1221,17 +927,20 @@ func (ec *executionContext) _Computer(ctx context.Context, sel ast.SelectionSet,
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "model":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_model(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_model(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "manufacturer":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_manufacturer(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_manufacturer(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "type":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_type(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_type(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "comment":
 			out.Values[i] = ec._Computer_comment(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -1248,47 +957,54 @@ func (ec *executionContext) _Computer(ctx context.Context, sel ast.SelectionSet,
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "os":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_os(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_os(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "memoryBytes":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_memoryBytes(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_memoryBytes(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "processors":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_processors(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_processors(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "batteries":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_batteries(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_batteries(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "simCards":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_simCards(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_simCards(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "disks":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_disks(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_disks(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "networkPorts":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_networkPorts(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_networkPorts(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "installedApplications":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Computer_installedApplications(ctx, field, obj)
-			})
+			out.Values[i] = ec._Computer_installedApplications(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var diskImplementors = []string{"Disk"}
@@ -1296,7 +1012,7 @@ var diskImplementors = []string{"Disk"}
 func (ec *executionContext) _Disk(ctx context.Context, sel ast.SelectionSet, obj *model.Disk) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, diskImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1330,12 +1046,11 @@ func (ec *executionContext) _Disk(ctx context.Context, sel ast.SelectionSet, obj
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var entityImplementors = []string{"Entity", "Node"}
@@ -1343,7 +1058,7 @@ var entityImplementors = []string{"Entity", "Node"}
 func (ec *executionContext) _Entity(ctx context.Context, sel ast.SelectionSet, obj *model.Entity) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, entityImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1377,12 +1092,11 @@ func (ec *executionContext) _Entity(ctx context.Context, sel ast.SelectionSet, o
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var installedApplicationImplementors = []string{"InstalledApplication"}
@@ -1390,29 +1104,31 @@ var installedApplicationImplementors = []string{"InstalledApplication"}
 func (ec *executionContext) _InstalledApplication(ctx context.Context, sel ast.SelectionSet, obj *model.InstalledApplication) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, installedApplicationImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("InstalledApplication")
 		case "name":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._InstalledApplication_name(ctx, field, obj)
-			})
+			out.Values[i] = ec._InstalledApplication_name(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "version":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._InstalledApplication_version(ctx, field, obj)
-			})
+			out.Values[i] = ec._InstalledApplication_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var installedApplicationConnectionImplementors = []string{"InstalledApplicationConnection"}
@@ -1420,7 +1136,7 @@ var installedApplicationConnectionImplementors = []string{"InstalledApplicationC
 func (ec *executionContext) _InstalledApplicationConnection(ctx context.Context, sel ast.SelectionSet, obj *model.InstalledApplicationConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, installedApplicationConnectionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1449,12 +1165,11 @@ func (ec *executionContext) _InstalledApplicationConnection(ctx context.Context,
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var installedApplicationEdgeImplementors = []string{"InstalledApplicationEdge"}
@@ -1462,7 +1177,7 @@ var installedApplicationEdgeImplementors = []string{"InstalledApplicationEdge"}
 func (ec *executionContext) _InstalledApplicationEdge(ctx context.Context, sel ast.SelectionSet, obj *model.InstalledApplicationEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, installedApplicationEdgeImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1481,12 +1196,11 @@ func (ec *executionContext) _InstalledApplicationEdge(ctx context.Context, sel a
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var networkPortImplementors = []string{"NetworkPort"}
@@ -1494,7 +1208,7 @@ var networkPortImplementors = []string{"NetworkPort"}
 func (ec *executionContext) _NetworkPort(ctx context.Context, sel ast.SelectionSet, obj *model.NetworkPort) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, networkPortImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1523,12 +1237,11 @@ func (ec *executionContext) _NetworkPort(ctx context.Context, sel ast.SelectionS
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var operatingSystemImplementors = []string{"OperatingSystem"}
@@ -1536,7 +1249,7 @@ var operatingSystemImplementors = []string{"OperatingSystem"}
 func (ec *executionContext) _OperatingSystem(ctx context.Context, sel ast.SelectionSet, obj *model.OperatingSystem) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, operatingSystemImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1575,12 +1288,11 @@ func (ec *executionContext) _OperatingSystem(ctx context.Context, sel ast.Select
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var phoneLineImplementors = []string{"PhoneLine"}
@@ -1588,7 +1300,7 @@ var phoneLineImplementors = []string{"PhoneLine"}
 func (ec *executionContext) _PhoneLine(ctx context.Context, sel ast.SelectionSet, obj *model.PhoneLine) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, phoneLineImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1617,12 +1329,11 @@ func (ec *executionContext) _PhoneLine(ctx context.Context, sel ast.SelectionSet
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var processorImplementors = []string{"Processor"}
@@ -1630,19 +1341,22 @@ var processorImplementors = []string{"Processor"}
 func (ec *executionContext) _Processor(ctx context.Context, sel ast.SelectionSet, obj *model.Processor) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, processorImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Processor")
 		case "name":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Processor_name(ctx, field, obj)
-			})
+			out.Values[i] = ec._Processor_name(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "manufacturer":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Processor_manufacturer(ctx, field, obj)
-			})
+			out.Values[i] = ec._Processor_manufacturer(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "frequencyMHz":
 			out.Values[i] = ec._Processor_frequencyMHz(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -1661,13 +1375,12 @@ func (ec *executionContext) _Processor(ctx context.Context, sel ast.SelectionSet
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var simCardImplementors = []string{"SimCard"}
@@ -1675,34 +1388,36 @@ var simCardImplementors = []string{"SimCard"}
 func (ec *executionContext) _SimCard(ctx context.Context, sel ast.SelectionSet, obj *model.SimCard) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, simCardImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("SimCard")
 		case "type":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._SimCard_type(ctx, field, obj)
-			})
+			out.Values[i] = ec._SimCard_type(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "iccid":
 			out.Values[i] = ec._SimCard_iccid(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "line":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._SimCard_line(ctx, field, obj)
-			})
+			out.Values[i] = ec._SimCard_line(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -1730,7 +1445,7 @@ func (ec *executionContext) marshalNDisk2ᚖfleetgateᚋgraphᚋmodelᚐDisk(ctx
 }
 
 func (ec *executionContext) marshalNEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx context.Context, sel ast.SelectionSet, v []*model.Entity) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, sel, v[i])
@@ -1750,7 +1465,7 @@ func (ec *executionContext) marshalNEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity
 }
 
 func (ec *executionContext) marshalNInstalledApplication2ᚕᚖfleetgateᚋgraphᚋmodelᚐInstalledApplicationᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.InstalledApplication) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNInstalledApplication2ᚖfleetgateᚋgraphᚋmodelᚐInstalledApplication(ctx, sel, v[i])
@@ -1776,7 +1491,7 @@ func (ec *executionContext) marshalNInstalledApplication2ᚖfleetgateᚋgraphᚋ
 }
 
 func (ec *executionContext) marshalNInstalledApplicationEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐInstalledApplicationEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.InstalledApplicationEdge) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNInstalledApplicationEdge2ᚖfleetgateᚋgraphᚋmodelᚐInstalledApplicationEdge(ctx, sel, v[i])
@@ -1835,7 +1550,7 @@ func (ec *executionContext) marshalOBattery2ᚕᚖfleetgateᚋgraphᚋmodelᚐBa
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNBattery2ᚖfleetgateᚋgraphᚋmodelᚐBattery(ctx, sel, v[i])
@@ -1861,7 +1576,7 @@ func (ec *executionContext) marshalODisk2ᚕᚖfleetgateᚋgraphᚋmodelᚐDisk�
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDisk2ᚖfleetgateᚋgraphᚋmodelᚐDisk(ctx, sel, v[i])
@@ -1894,7 +1609,7 @@ func (ec *executionContext) marshalONetworkPort2ᚕᚖfleetgateᚋgraphᚋmodel�
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNNetworkPort2ᚖfleetgateᚋgraphᚋmodelᚐNetworkPort(ctx, sel, v[i])
@@ -1927,7 +1642,7 @@ func (ec *executionContext) marshalOProcessor2ᚕᚖfleetgateᚋgraphᚋmodelᚐ
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNProcessor2ᚖfleetgateᚋgraphᚋmodelᚐProcessor(ctx, sel, v[i])
@@ -1946,7 +1661,7 @@ func (ec *executionContext) marshalOSimCard2ᚕᚖfleetgateᚋgraphᚋmodelᚐSi
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNSimCard2ᚖfleetgateᚋgraphᚋmodelᚐSimCard(ctx, sel, v[i])

@@ -42,23 +42,11 @@ type InvitationEventResolver interface {
 // region    **************************** field.gotpl *****************************
 
 func (ec *executionContext) _DeactivateInvitationsPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.DeactivateInvitationsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeactivateInvitationsPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeactivateInvitationsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeactivateInvitationsPayload) ([]*model.InvitationResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.InvitationResult) graphql.Marshaler {
-			return ec.marshalNInvitationResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInvitationResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeactivateInvitationsPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -74,23 +62,11 @@ func (ec *executionContext) fieldContext_DeactivateInvitationsPayload_results(_ 
 }
 
 func (ec *executionContext) _DeactivateInvitationsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.DeactivateInvitationsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeactivateInvitationsPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeactivateInvitationsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeactivateInvitationsPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeactivateInvitationsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -122,23 +98,11 @@ func (ec *executionContext) fieldContext_DeleteInvitationResult_deleted(_ contex
 }
 
 func (ec *executionContext) _DeleteInvitationResult_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.DeleteInvitationResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteInvitationResult_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteInvitationResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteInvitationResult) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteInvitationResult_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -154,23 +118,11 @@ func (ec *executionContext) fieldContext_DeleteInvitationResult_userErrors(_ con
 }
 
 func (ec *executionContext) _DeleteInvitationsPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.DeleteInvitationsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteInvitationsPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteInvitationsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteInvitationsPayload) ([]*model.DeleteInvitationResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.DeleteInvitationResult) graphql.Marshaler {
-			return ec.marshalNDeleteInvitationResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeleteInvitationResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNDeleteInvitationResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeleteInvitationResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteInvitationsPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -186,23 +138,11 @@ func (ec *executionContext) fieldContext_DeleteInvitationsPayload_results(_ cont
 }
 
 func (ec *executionContext) _DeleteInvitationsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.DeleteInvitationsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteInvitationsPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteInvitationsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteInvitationsPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteInvitationsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -234,23 +174,11 @@ func (ec *executionContext) fieldContext_Invitation_databaseId(_ context.Context
 }
 
 func (ec *executionContext) _Invitation_state(ctx context.Context, field graphql.CollectedField, obj *model.Invitation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Invitation_state(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Invitation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Invitation) (model.InvitationState, error) {
 			return ec.Resolvers.Invitation().State(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.InvitationState) graphql.Marshaler {
-			return ec.marshalNInvitationState2fleetgateᚋgraphᚋmodelᚐInvitationState(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInvitationState2fleetgateᚋgraphᚋmodelᚐInvitationState, true)
 }
 func (ec *executionContext) fieldContext_Invitation_state(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Invitation", field, true, true, errors.New("field of type InvitationState does not have child fields"))
@@ -265,23 +193,11 @@ func (ec *executionContext) fieldContext_Invitation_expiresAt(_ context.Context,
 }
 
 func (ec *executionContext) _Invitation_user(ctx context.Context, field graphql.CollectedField, obj *model.Invitation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Invitation_user(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Invitation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Invitation) (*model.User, error) {
 			return ec.Resolvers.Invitation().User(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.User) graphql.Marshaler {
-			return ec.marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser, false)
 }
 func (ec *executionContext) fieldContext_Invitation_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -297,23 +213,11 @@ func (ec *executionContext) fieldContext_Invitation_user(_ context.Context, fiel
 }
 
 func (ec *executionContext) _Invitation_entity(ctx context.Context, field graphql.CollectedField, obj *model.Invitation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Invitation_entity(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Invitation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Invitation) (*model.Entity, error) {
 			return ec.Resolvers.Invitation().Entity(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, false)
 }
 func (ec *executionContext) fieldContext_Invitation_entity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -329,23 +233,11 @@ func (ec *executionContext) fieldContext_Invitation_entity(_ context.Context, fi
 }
 
 func (ec *executionContext) _Invitation_delivery(ctx context.Context, field graphql.CollectedField, obj *model.Invitation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Invitation_delivery(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Invitation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Invitation) (*model.InvitationDelivery, error) {
 			return ec.Resolvers.Invitation().Delivery(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.InvitationDelivery) graphql.Marshaler {
-			return ec.marshalOInvitationDelivery2ᚖfleetgateᚋgraphᚋmodelᚐInvitationDelivery(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInvitationDelivery2ᚖfleetgateᚋgraphᚋmodelᚐInvitationDelivery, false)
 }
 func (ec *executionContext) fieldContext_Invitation_delivery(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -361,46 +253,22 @@ func (ec *executionContext) fieldContext_Invitation_delivery(_ context.Context, 
 }
 
 func (ec *executionContext) _Invitation_openedAt(ctx context.Context, field graphql.CollectedField, obj *model.Invitation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Invitation_openedAt(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Invitation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Invitation) (*time.Time, error) {
 			return ec.Resolvers.Invitation().OpenedAt(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
-			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalODateTime2ᚖtimeᚐTime, false)
 }
 func (ec *executionContext) fieldContext_Invitation_openedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Invitation", field, true, true, errors.New("field of type DateTime does not have child fields"))
 }
 
 func (ec *executionContext) _Invitation_supersededBy(ctx context.Context, field graphql.CollectedField, obj *model.Invitation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Invitation_supersededBy(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Invitation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Invitation) (*model.Invitation, error) {
 			return ec.Resolvers.Invitation().SupersededBy(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Invitation) graphql.Marshaler {
-			return ec.marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation, false)
 }
 func (ec *executionContext) fieldContext_Invitation_supersededBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -416,23 +284,11 @@ func (ec *executionContext) fieldContext_Invitation_supersededBy(_ context.Conte
 }
 
 func (ec *executionContext) _Invitation_agent(ctx context.Context, field graphql.CollectedField, obj *model.Invitation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Invitation_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Invitation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Invitation) (*model.Agent, error) {
 			return ec.Resolvers.Invitation().Agent(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_Invitation_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -448,23 +304,11 @@ func (ec *executionContext) fieldContext_Invitation_agent(_ context.Context, fie
 }
 
 func (ec *executionContext) _Invitation_log(ctx context.Context, field graphql.CollectedField, obj *model.Invitation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Invitation_log(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Invitation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Invitation) ([]*model.InvitationLogEntry, error) {
 			return ec.Resolvers.Invitation().Log(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.InvitationLogEntry) graphql.Marshaler {
-			return ec.marshalOInvitationLogEntry2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationLogEntryᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInvitationLogEntry2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationLogEntryᚄ, false)
 }
 func (ec *executionContext) fieldContext_Invitation_log(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -480,46 +324,22 @@ func (ec *executionContext) fieldContext_Invitation_log(_ context.Context, field
 }
 
 func (ec *executionContext) _Invitation_devicesLeft(ctx context.Context, field graphql.CollectedField, obj *model.Invitation) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Invitation_devicesLeft(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Invitation", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Invitation) (int, error) {
 			return ec.Resolvers.Invitation().DevicesLeft(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInt2int, true)
 }
 func (ec *executionContext) fieldContext_Invitation_devicesLeft(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Invitation", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _InvitationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.InvitationConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InvitationConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InvitationConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InvitationConnection) ([]*model.InvitationEdge, error) {
 			return obj.Edges, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.InvitationEdge) graphql.Marshaler {
-			return ec.marshalNInvitationEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInvitationEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationEdgeᚄ, true)
 }
 func (ec *executionContext) fieldContext_InvitationConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -535,23 +355,11 @@ func (ec *executionContext) fieldContext_InvitationConnection_edges(_ context.Co
 }
 
 func (ec *executionContext) _InvitationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.InvitationConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InvitationConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InvitationConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InvitationConnection) ([]*model.Invitation, error) {
 			return obj.Nodes, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Invitation) graphql.Marshaler {
-			return ec.marshalNInvitation2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInvitation2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationᚄ, true)
 }
 func (ec *executionContext) fieldContext_InvitationConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -567,23 +375,11 @@ func (ec *executionContext) fieldContext_InvitationConnection_nodes(_ context.Co
 }
 
 func (ec *executionContext) _InvitationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.InvitationConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InvitationConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InvitationConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InvitationConnection) (*model.PageInfo, error) {
 			return obj.PageInfo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo, true)
 }
 func (ec *executionContext) fieldContext_InvitationConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -631,23 +427,11 @@ func (ec *executionContext) fieldContext_InvitationDelivery_sentAt(_ context.Con
 }
 
 func (ec *executionContext) _InvitationEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.InvitationEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InvitationEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InvitationEdge", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InvitationEdge) (*model.Invitation, error) {
 			return obj.Node, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Invitation) graphql.Marshaler {
-			return ec.marshalNInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation, true)
 }
 func (ec *executionContext) fieldContext_InvitationEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -711,23 +495,11 @@ func (ec *executionContext) fieldContext_InvitationEvent_invitationId(_ context.
 }
 
 func (ec *executionContext) _InvitationEvent_invitation(ctx context.Context, field graphql.CollectedField, obj *model.InvitationEvent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InvitationEvent_invitation(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InvitationEvent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InvitationEvent) (*model.Invitation, error) {
 			return ec.Resolvers.InvitationEvent().Invitation(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Invitation) graphql.Marshaler {
-			return ec.marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation, false)
 }
 func (ec *executionContext) fieldContext_InvitationEvent_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -743,23 +515,11 @@ func (ec *executionContext) fieldContext_InvitationEvent_invitation(_ context.Co
 }
 
 func (ec *executionContext) _InvitationEvent_agent(ctx context.Context, field graphql.CollectedField, obj *model.InvitationEvent) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InvitationEvent_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InvitationEvent", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InvitationEvent) (*model.Agent, error) {
 			return ec.Resolvers.InvitationEvent().Agent(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_InvitationEvent_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -799,23 +559,11 @@ func (ec *executionContext) fieldContext_InvitationResult_id(_ context.Context, 
 }
 
 func (ec *executionContext) _InvitationResult_invitation(ctx context.Context, field graphql.CollectedField, obj *model.InvitationResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InvitationResult_invitation(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InvitationResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InvitationResult) (*model.Invitation, error) {
 			return obj.Invitation, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Invitation) graphql.Marshaler {
-			return ec.marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation, false)
 }
 func (ec *executionContext) fieldContext_InvitationResult_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -831,23 +579,11 @@ func (ec *executionContext) fieldContext_InvitationResult_invitation(_ context.C
 }
 
 func (ec *executionContext) _InvitationResult_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.InvitationResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InvitationResult_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InvitationResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InvitationResult) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_InvitationResult_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -863,23 +599,11 @@ func (ec *executionContext) fieldContext_InvitationResult_userErrors(_ context.C
 }
 
 func (ec *executionContext) _InviteUserResult_invitation(ctx context.Context, field graphql.CollectedField, obj *model.InviteUserResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InviteUserResult_invitation(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InviteUserResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InviteUserResult) (*model.Invitation, error) {
 			return obj.Invitation, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Invitation) graphql.Marshaler {
-			return ec.marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation, false)
 }
 func (ec *executionContext) fieldContext_InviteUserResult_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -919,23 +643,11 @@ func (ec *executionContext) fieldContext_InviteUserResult_supersededIds(_ contex
 }
 
 func (ec *executionContext) _InviteUserResult_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.InviteUserResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InviteUserResult_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InviteUserResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InviteUserResult) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_InviteUserResult_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -951,23 +663,11 @@ func (ec *executionContext) fieldContext_InviteUserResult_userErrors(_ context.C
 }
 
 func (ec *executionContext) _InviteUsersPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.InviteUsersPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InviteUsersPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InviteUsersPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InviteUsersPayload) ([]*model.InviteUserResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.InviteUserResult) graphql.Marshaler {
-			return ec.marshalNInviteUserResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐInviteUserResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInviteUserResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐInviteUserResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_InviteUsersPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -983,23 +683,11 @@ func (ec *executionContext) fieldContext_InviteUsersPayload_results(_ context.Co
 }
 
 func (ec *executionContext) _InviteUsersPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.InviteUsersPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_InviteUsersPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "InviteUsersPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.InviteUsersPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_InviteUsersPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1015,23 +703,11 @@ func (ec *executionContext) fieldContext_InviteUsersPayload_userErrors(_ context
 }
 
 func (ec *executionContext) _RenewInvitationPayload_invitation(ctx context.Context, field graphql.CollectedField, obj *model.RenewInvitationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RenewInvitationPayload_invitation(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RenewInvitationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RenewInvitationPayload) (*model.Invitation, error) {
 			return obj.Invitation, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Invitation) graphql.Marshaler {
-			return ec.marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation, false)
 }
 func (ec *executionContext) fieldContext_RenewInvitationPayload_invitation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1047,23 +723,11 @@ func (ec *executionContext) fieldContext_RenewInvitationPayload_invitation(_ con
 }
 
 func (ec *executionContext) _RenewInvitationPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.RenewInvitationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RenewInvitationPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RenewInvitationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RenewInvitationPayload) ([]*model.InvitationResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.InvitationResult) graphql.Marshaler {
-			return ec.marshalNInvitationResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNInvitationResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_RenewInvitationPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1079,23 +743,11 @@ func (ec *executionContext) fieldContext_RenewInvitationPayload_results(_ contex
 }
 
 func (ec *executionContext) _RenewInvitationPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.RenewInvitationPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RenewInvitationPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RenewInvitationPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RenewInvitationPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_RenewInvitationPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1447,7 +1099,7 @@ var deactivateInvitationsPayloadImplementors = []string{"DeactivateInvitationsPa
 func (ec *executionContext) _DeactivateInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeactivateInvitationsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deactivateInvitationsPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1466,12 +1118,11 @@ func (ec *executionContext) _DeactivateInvitationsPayload(ctx context.Context, s
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deleteInvitationResultImplementors = []string{"DeleteInvitationResult"}
@@ -1479,7 +1130,7 @@ var deleteInvitationResultImplementors = []string{"DeleteInvitationResult"}
 func (ec *executionContext) _DeleteInvitationResult(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteInvitationResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deleteInvitationResultImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1503,12 +1154,11 @@ func (ec *executionContext) _DeleteInvitationResult(ctx context.Context, sel ast
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deleteInvitationsPayloadImplementors = []string{"DeleteInvitationsPayload"}
@@ -1516,7 +1166,7 @@ var deleteInvitationsPayloadImplementors = []string{"DeleteInvitationsPayload"}
 func (ec *executionContext) _DeleteInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteInvitationsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deleteInvitationsPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1535,12 +1185,11 @@ func (ec *executionContext) _DeleteInvitationsPayload(ctx context.Context, sel a
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var invitationImplementors = []string{"Invitation", "Node"}
@@ -1548,8 +1197,9 @@ var invitationImplementors = []string{"Invitation", "Node"}
 func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSet, obj *model.Invitation) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invitationImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Invitation")
@@ -1564,56 +1214,64 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "state":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Invitation_state(ctx, field, obj)
-			})
+			out.Values[i] = ec._Invitation_state(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "expiresAt":
 			out.Values[i] = ec._Invitation_expiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "user":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Invitation_user(ctx, field, obj)
-			})
+			out.Values[i] = ec._Invitation_user(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "entity":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Invitation_entity(ctx, field, obj)
-			})
+			out.Values[i] = ec._Invitation_entity(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "delivery":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Invitation_delivery(ctx, field, obj)
-			})
+			out.Values[i] = ec._Invitation_delivery(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "openedAt":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Invitation_openedAt(ctx, field, obj)
-			})
+			out.Values[i] = ec._Invitation_openedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "supersededBy":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Invitation_supersededBy(ctx, field, obj)
-			})
+			out.Values[i] = ec._Invitation_supersededBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Invitation_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._Invitation_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "log":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Invitation_log(ctx, field, obj)
-			})
+			out.Values[i] = ec._Invitation_log(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "devicesLeft":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Invitation_devicesLeft(ctx, field, obj)
-			})
+			out.Values[i] = ec._Invitation_devicesLeft(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var invitationConnectionImplementors = []string{"InvitationConnection"}
@@ -1621,7 +1279,7 @@ var invitationConnectionImplementors = []string{"InvitationConnection"}
 func (ec *executionContext) _InvitationConnection(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invitationConnectionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1650,12 +1308,11 @@ func (ec *executionContext) _InvitationConnection(ctx context.Context, sel ast.S
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var invitationDeliveryImplementors = []string{"InvitationDelivery"}
@@ -1663,7 +1320,7 @@ var invitationDeliveryImplementors = []string{"InvitationDelivery"}
 func (ec *executionContext) _InvitationDelivery(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationDelivery) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invitationDeliveryImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1687,12 +1344,11 @@ func (ec *executionContext) _InvitationDelivery(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var invitationEdgeImplementors = []string{"InvitationEdge"}
@@ -1700,7 +1356,7 @@ var invitationEdgeImplementors = []string{"InvitationEdge"}
 func (ec *executionContext) _InvitationEdge(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invitationEdgeImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1719,12 +1375,11 @@ func (ec *executionContext) _InvitationEdge(ctx context.Context, sel ast.Selecti
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var invitationEventImplementors = []string{"InvitationEvent"}
@@ -1732,8 +1387,9 @@ var invitationEventImplementors = []string{"InvitationEvent"}
 func (ec *executionContext) _InvitationEvent(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationEvent) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invitationEventImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("InvitationEvent")
@@ -1763,23 +1419,24 @@ func (ec *executionContext) _InvitationEvent(ctx context.Context, sel ast.Select
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "invitation":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._InvitationEvent_invitation(ctx, field, obj)
-			})
+			out.Values[i] = ec._InvitationEvent_invitation(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._InvitationEvent_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._InvitationEvent_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var invitationLogEntryImplementors = []string{"InvitationLogEntry"}
@@ -1787,7 +1444,7 @@ var invitationLogEntryImplementors = []string{"InvitationLogEntry"}
 func (ec *executionContext) _InvitationLogEntry(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationLogEntry) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invitationLogEntryImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1806,12 +1463,11 @@ func (ec *executionContext) _InvitationLogEntry(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var invitationResultImplementors = []string{"InvitationResult"}
@@ -1819,7 +1475,7 @@ var invitationResultImplementors = []string{"InvitationResult"}
 func (ec *executionContext) _InvitationResult(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, invitationResultImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1843,12 +1499,11 @@ func (ec *executionContext) _InvitationResult(ctx context.Context, sel ast.Selec
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var inviteUserResultImplementors = []string{"InviteUserResult"}
@@ -1856,7 +1511,7 @@ var inviteUserResultImplementors = []string{"InviteUserResult"}
 func (ec *executionContext) _InviteUserResult(ctx context.Context, sel ast.SelectionSet, obj *model.InviteUserResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, inviteUserResultImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1890,12 +1545,11 @@ func (ec *executionContext) _InviteUserResult(ctx context.Context, sel ast.Selec
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var inviteUsersPayloadImplementors = []string{"InviteUsersPayload"}
@@ -1903,7 +1557,7 @@ var inviteUsersPayloadImplementors = []string{"InviteUsersPayload"}
 func (ec *executionContext) _InviteUsersPayload(ctx context.Context, sel ast.SelectionSet, obj *model.InviteUsersPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, inviteUsersPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1922,12 +1576,11 @@ func (ec *executionContext) _InviteUsersPayload(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var renewInvitationPayloadImplementors = []string{"RenewInvitationPayload"}
@@ -1935,7 +1588,7 @@ var renewInvitationPayloadImplementors = []string{"RenewInvitationPayload"}
 func (ec *executionContext) _RenewInvitationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RenewInvitationPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, renewInvitationPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1959,12 +1612,11 @@ func (ec *executionContext) _RenewInvitationPayload(ctx context.Context, sel ast
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -1987,7 +1639,7 @@ func (ec *executionContext) marshalNDeactivateInvitationsPayload2ᚖfleetgateᚋ
 }
 
 func (ec *executionContext) marshalNDeleteInvitationResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeleteInvitationResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DeleteInvitationResult) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDeleteInvitationResult2ᚖfleetgateᚋgraphᚋmodelᚐDeleteInvitationResult(ctx, sel, v[i])
@@ -2028,7 +1680,7 @@ func (ec *executionContext) marshalNDeleteInvitationsPayload2ᚖfleetgateᚋgrap
 }
 
 func (ec *executionContext) marshalNInvitation2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Invitation) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNInvitation2ᚖfleetgateᚋgraphᚋmodelᚐInvitation(ctx, sel, v[i])
@@ -2074,7 +1726,7 @@ func (ec *executionContext) marshalNInvitationDeliveryState2fleetgateᚋgraphᚋ
 }
 
 func (ec *executionContext) marshalNInvitationEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.InvitationEdge) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNInvitationEdge2ᚖfleetgateᚋgraphᚋmodelᚐInvitationEdge(ctx, sel, v[i])
@@ -2140,7 +1792,7 @@ func (ec *executionContext) marshalNInvitationOrderField2fleetgateᚋgraphᚋmod
 }
 
 func (ec *executionContext) marshalNInvitationResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐInvitationResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.InvitationResult) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNInvitationResult2ᚖfleetgateᚋgraphᚋmodelᚐInvitationResult(ctx, sel, v[i])
@@ -2176,7 +1828,7 @@ func (ec *executionContext) marshalNInvitationState2fleetgateᚋgraphᚋmodelᚐ
 }
 
 func (ec *executionContext) marshalNInviteUserResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐInviteUserResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.InviteUserResult) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNInviteUserResult2ᚖfleetgateᚋgraphᚋmodelᚐInviteUserResult(ctx, sel, v[i])
@@ -2276,7 +1928,7 @@ func (ec *executionContext) marshalOInvitationLogEntry2ᚕᚖfleetgateᚋgraph�
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNInvitationLogEntry2ᚖfleetgateᚋgraphᚋmodelᚐInvitationLogEntry(ctx, sel, v[i])
@@ -2320,7 +1972,7 @@ func (ec *executionContext) marshalOInvitationState2ᚕfleetgateᚋgraphᚋmodel
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNInvitationState2fleetgateᚋgraphᚋmodelᚐInvitationState(ctx, sel, v[i])

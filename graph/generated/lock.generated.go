@@ -31,23 +31,11 @@ func (ec *executionContext) fieldContext_LockAgentResult_id(_ context.Context, f
 }
 
 func (ec *executionContext) _LockAgentResult_agent(ctx context.Context, field graphql.CollectedField, obj *model.LockAgentResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LockAgentResult_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LockAgentResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LockAgentResult) (*model.Agent, error) {
 			return obj.Agent, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_LockAgentResult_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -71,23 +59,11 @@ func (ec *executionContext) fieldContext_LockAgentResult_dispatched(_ context.Co
 }
 
 func (ec *executionContext) _LockAgentResult_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.LockAgentResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LockAgentResult_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LockAgentResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LockAgentResult) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_LockAgentResult_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -103,23 +79,11 @@ func (ec *executionContext) fieldContext_LockAgentResult_userErrors(_ context.Co
 }
 
 func (ec *executionContext) _LockAgentsPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.LockAgentsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LockAgentsPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LockAgentsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LockAgentsPayload) ([]*model.LockAgentResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.LockAgentResult) graphql.Marshaler {
-			return ec.marshalNLockAgentResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐLockAgentResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNLockAgentResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐLockAgentResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_LockAgentsPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -135,23 +99,11 @@ func (ec *executionContext) fieldContext_LockAgentsPayload_results(_ context.Con
 }
 
 func (ec *executionContext) _LockAgentsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.LockAgentsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LockAgentsPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LockAgentsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LockAgentsPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_LockAgentsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -167,23 +119,11 @@ func (ec *executionContext) fieldContext_LockAgentsPayload_userErrors(_ context.
 }
 
 func (ec *executionContext) _UnlockAgentsPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.UnlockAgentsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UnlockAgentsPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UnlockAgentsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UnlockAgentsPayload) ([]*model.LockAgentResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.LockAgentResult) graphql.Marshaler {
-			return ec.marshalNLockAgentResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐLockAgentResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNLockAgentResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐLockAgentResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_UnlockAgentsPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -199,23 +139,11 @@ func (ec *executionContext) fieldContext_UnlockAgentsPayload_results(_ context.C
 }
 
 func (ec *executionContext) _UnlockAgentsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UnlockAgentsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UnlockAgentsPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UnlockAgentsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UnlockAgentsPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UnlockAgentsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -307,7 +235,7 @@ var lockAgentResultImplementors = []string{"LockAgentResult"}
 func (ec *executionContext) _LockAgentResult(ctx context.Context, sel ast.SelectionSet, obj *model.LockAgentResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, lockAgentResultImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -336,12 +264,11 @@ func (ec *executionContext) _LockAgentResult(ctx context.Context, sel ast.Select
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var lockAgentsPayloadImplementors = []string{"LockAgentsPayload"}
@@ -349,7 +276,7 @@ var lockAgentsPayloadImplementors = []string{"LockAgentsPayload"}
 func (ec *executionContext) _LockAgentsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LockAgentsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, lockAgentsPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -368,12 +295,11 @@ func (ec *executionContext) _LockAgentsPayload(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var unlockAgentsPayloadImplementors = []string{"UnlockAgentsPayload"}
@@ -381,7 +307,7 @@ var unlockAgentsPayloadImplementors = []string{"UnlockAgentsPayload"}
 func (ec *executionContext) _UnlockAgentsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UnlockAgentsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, unlockAgentsPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -400,12 +326,11 @@ func (ec *executionContext) _UnlockAgentsPayload(ctx context.Context, sel ast.Se
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -413,7 +338,7 @@ func (ec *executionContext) _UnlockAgentsPayload(ctx context.Context, sel ast.Se
 // region    ***************************** type.gotpl *****************************
 
 func (ec *executionContext) marshalNLockAgentResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐLockAgentResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.LockAgentResult) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNLockAgentResult2ᚖfleetgateᚋgraphᚋmodelᚐLockAgentResult(ctx, sel, v[i])

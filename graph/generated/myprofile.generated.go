@@ -79,23 +79,11 @@ func (ec *executionContext) fieldContext_PersonalDetails_language(_ context.Cont
 }
 
 func (ec *executionContext) _UpdateMyProfilePayload_personalDetails(ctx context.Context, field graphql.CollectedField, obj *model.UpdateMyProfilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateMyProfilePayload_personalDetails(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateMyProfilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateMyProfilePayload) (*model.PersonalDetails, error) {
 			return obj.PersonalDetails, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PersonalDetails) graphql.Marshaler {
-			return ec.marshalOPersonalDetails2ᚖfleetgateᚋgraphᚋmodelᚐPersonalDetails(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPersonalDetails2ᚖfleetgateᚋgraphᚋmodelᚐPersonalDetails, false)
 }
 func (ec *executionContext) fieldContext_UpdateMyProfilePayload_personalDetails(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -111,23 +99,11 @@ func (ec *executionContext) fieldContext_UpdateMyProfilePayload_personalDetails(
 }
 
 func (ec *executionContext) _UpdateMyProfilePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UpdateMyProfilePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateMyProfilePayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateMyProfilePayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateMyProfilePayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UpdateMyProfilePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -238,7 +214,7 @@ var personalDetailsImplementors = []string{"PersonalDetails"}
 func (ec *executionContext) _PersonalDetails(ctx context.Context, sel ast.SelectionSet, obj *model.PersonalDetails) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, personalDetailsImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -282,12 +258,11 @@ func (ec *executionContext) _PersonalDetails(ctx context.Context, sel ast.Select
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var updateMyProfilePayloadImplementors = []string{"UpdateMyProfilePayload"}
@@ -295,7 +270,7 @@ var updateMyProfilePayloadImplementors = []string{"UpdateMyProfilePayload"}
 func (ec *executionContext) _UpdateMyProfilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateMyProfilePayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, updateMyProfilePayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -314,12 +289,11 @@ func (ec *executionContext) _UpdateMyProfilePayload(ctx context.Context, sel ast
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************

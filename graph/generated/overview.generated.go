@@ -60,23 +60,11 @@ func (ec *executionContext) fieldContext_EnrollStatusCount_count(_ context.Conte
 }
 
 func (ec *executionContext) _FleetCount_fleet(ctx context.Context, field graphql.CollectedField, obj *model.FleetCount) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_FleetCount_fleet(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "FleetCount", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.FleetCount) (*model.Fleet, error) {
 			return ec.Resolvers.FleetCount().Fleet(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Fleet) graphql.Marshaler {
-			return ec.marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet, false)
 }
 func (ec *executionContext) fieldContext_FleetCount_fleet(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -116,23 +104,11 @@ func (ec *executionContext) fieldContext_OsCount_count(_ context.Context, field 
 }
 
 func (ec *executionContext) _OsCount_versions(ctx context.Context, field graphql.CollectedField, obj *model.OsCount) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_OsCount_versions(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "OsCount", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.OsCount) ([]*model.VersionCount, error) {
 			return obj.Versions, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.VersionCount) graphql.Marshaler {
-			return ec.marshalNVersionCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐVersionCountᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNVersionCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐVersionCountᚄ, true)
 }
 func (ec *executionContext) fieldContext_OsCount_versions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -148,184 +124,88 @@ func (ec *executionContext) fieldContext_OsCount_versions(_ context.Context, fie
 }
 
 func (ec *executionContext) _Overview_agentCount(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_agentCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) (*int, error) {
 			return ec.Resolvers.Overview().AgentCount(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_Overview_agentCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Overview", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Overview_fleetCount(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_fleetCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) (*int, error) {
 			return ec.Resolvers.Overview().FleetCount(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_Overview_fleetCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Overview", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Overview_invitationCount(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_invitationCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) (*int, error) {
 			return ec.Resolvers.Overview().InvitationCount(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_Overview_invitationCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Overview", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Overview_pendingInvitationCount(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_pendingInvitationCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) (*int, error) {
 			return ec.Resolvers.Overview().PendingInvitationCount(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_Overview_pendingInvitationCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Overview", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Overview_fileCount(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_fileCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) (*int, error) {
 			return ec.Resolvers.Overview().FileCount(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_Overview_fileCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Overview", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Overview_applicationCount(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_applicationCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) (*int, error) {
 			return ec.Resolvers.Overview().ApplicationCount(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_Overview_applicationCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Overview", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Overview_userCount(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_userCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) (*int, error) {
 			return ec.Resolvers.Overview().UserCount(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_Overview_userCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Overview", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Overview_devicesByPresence(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_devicesByPresence(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) ([]*model.PresenceCount, error) {
 			return ec.Resolvers.Overview().DevicesByPresence(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.PresenceCount) graphql.Marshaler {
-			return ec.marshalOPresenceCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐPresenceCountᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPresenceCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐPresenceCountᚄ, false)
 }
 func (ec *executionContext) fieldContext_Overview_devicesByPresence(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -341,23 +221,11 @@ func (ec *executionContext) fieldContext_Overview_devicesByPresence(_ context.Co
 }
 
 func (ec *executionContext) _Overview_devicesByPlatform(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_devicesByPlatform(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) ([]*model.PlatformCount, error) {
 			return ec.Resolvers.Overview().DevicesByPlatform(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.PlatformCount) graphql.Marshaler {
-			return ec.marshalOPlatformCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐPlatformCountᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPlatformCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐPlatformCountᚄ, false)
 }
 func (ec *executionContext) fieldContext_Overview_devicesByPlatform(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -373,23 +241,11 @@ func (ec *executionContext) fieldContext_Overview_devicesByPlatform(_ context.Co
 }
 
 func (ec *executionContext) _Overview_devicesByEnrollStatus(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_devicesByEnrollStatus(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) ([]*model.EnrollStatusCount, error) {
 			return ec.Resolvers.Overview().DevicesByEnrollStatus(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.EnrollStatusCount) graphql.Marshaler {
-			return ec.marshalOEnrollStatusCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐEnrollStatusCountᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEnrollStatusCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐEnrollStatusCountᚄ, false)
 }
 func (ec *executionContext) fieldContext_Overview_devicesByEnrollStatus(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -405,23 +261,11 @@ func (ec *executionContext) fieldContext_Overview_devicesByEnrollStatus(_ contex
 }
 
 func (ec *executionContext) _Overview_devicesByVersion(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_devicesByVersion(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) ([]*model.VersionCount, error) {
 			return ec.Resolvers.Overview().DevicesByVersion(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.VersionCount) graphql.Marshaler {
-			return ec.marshalOVersionCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐVersionCountᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOVersionCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐVersionCountᚄ, false)
 }
 func (ec *executionContext) fieldContext_Overview_devicesByVersion(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -437,23 +281,11 @@ func (ec *executionContext) fieldContext_Overview_devicesByVersion(_ context.Con
 }
 
 func (ec *executionContext) _Overview_devicesByOs(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_devicesByOs(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) ([]*model.OsCount, error) {
 			return ec.Resolvers.Overview().DevicesByOs(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.OsCount) graphql.Marshaler {
-			return ec.marshalOOsCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐOsCountᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOOsCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐOsCountᚄ, false)
 }
 func (ec *executionContext) fieldContext_Overview_devicesByOs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -469,23 +301,11 @@ func (ec *executionContext) fieldContext_Overview_devicesByOs(_ context.Context,
 }
 
 func (ec *executionContext) _Overview_devicesByFleet(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_devicesByFleet(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) ([]*model.FleetCount, error) {
 			return ec.Resolvers.Overview().DevicesByFleet(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.FleetCount) graphql.Marshaler {
-			return ec.marshalOFleetCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐFleetCountᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOFleetCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐFleetCountᚄ, false)
 }
 func (ec *executionContext) fieldContext_Overview_devicesByFleet(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -501,23 +321,11 @@ func (ec *executionContext) fieldContext_Overview_devicesByFleet(_ context.Conte
 }
 
 func (ec *executionContext) _Overview_tasksByStatus(ctx context.Context, field graphql.CollectedField, obj *model.Overview) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Overview_tasksByStatus(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Overview", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Overview) (*model.TaskStateCounts, error) {
 			return ec.Resolvers.Overview().TasksByStatus(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TaskStateCounts) graphql.Marshaler {
-			return ec.marshalOTaskStateCounts2ᚖfleetgateᚋgraphᚋmodelᚐTaskStateCounts(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTaskStateCounts2ᚖfleetgateᚋgraphᚋmodelᚐTaskStateCounts, false)
 }
 func (ec *executionContext) fieldContext_Overview_tasksByStatus(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -597,7 +405,7 @@ var enrollStatusCountImplementors = []string{"EnrollStatusCount"}
 func (ec *executionContext) _EnrollStatusCount(ctx context.Context, sel ast.SelectionSet, obj *model.EnrollStatusCount) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, enrollStatusCountImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -616,12 +424,11 @@ func (ec *executionContext) _EnrollStatusCount(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var fleetCountImplementors = []string{"FleetCount"}
@@ -629,15 +436,17 @@ var fleetCountImplementors = []string{"FleetCount"}
 func (ec *executionContext) _FleetCount(ctx context.Context, sel ast.SelectionSet, obj *model.FleetCount) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, fleetCountImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("FleetCount")
 		case "fleet":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._FleetCount_fleet(ctx, field, obj)
-			})
+			out.Values[i] = ec._FleetCount_fleet(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "count":
 			out.Values[i] = ec._FleetCount_count(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -646,13 +455,12 @@ func (ec *executionContext) _FleetCount(ctx context.Context, sel ast.SelectionSe
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var osCountImplementors = []string{"OsCount"}
@@ -660,7 +468,7 @@ var osCountImplementors = []string{"OsCount"}
 func (ec *executionContext) _OsCount(ctx context.Context, sel ast.SelectionSet, obj *model.OsCount) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, osCountImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -684,12 +492,11 @@ func (ec *executionContext) _OsCount(ctx context.Context, sel ast.SelectionSet, 
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var overviewImplementors = []string{"Overview"}
@@ -697,77 +504,91 @@ var overviewImplementors = []string{"Overview"}
 func (ec *executionContext) _Overview(ctx context.Context, sel ast.SelectionSet, obj *model.Overview) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, overviewImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Overview")
 		case "agentCount":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_agentCount(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_agentCount(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "fleetCount":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_fleetCount(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_fleetCount(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "invitationCount":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_invitationCount(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_invitationCount(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "pendingInvitationCount":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_pendingInvitationCount(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_pendingInvitationCount(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "fileCount":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_fileCount(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_fileCount(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "applicationCount":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_applicationCount(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_applicationCount(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "userCount":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_userCount(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_userCount(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "devicesByPresence":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_devicesByPresence(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_devicesByPresence(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "devicesByPlatform":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_devicesByPlatform(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_devicesByPlatform(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "devicesByEnrollStatus":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_devicesByEnrollStatus(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_devicesByEnrollStatus(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "devicesByVersion":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_devicesByVersion(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_devicesByVersion(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "devicesByOs":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_devicesByOs(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_devicesByOs(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "devicesByFleet":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_devicesByFleet(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_devicesByFleet(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "tasksByStatus":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Overview_tasksByStatus(ctx, field, obj)
-			})
+			out.Values[i] = ec._Overview_tasksByStatus(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var platformCountImplementors = []string{"PlatformCount"}
@@ -775,7 +596,7 @@ var platformCountImplementors = []string{"PlatformCount"}
 func (ec *executionContext) _PlatformCount(ctx context.Context, sel ast.SelectionSet, obj *model.PlatformCount) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, platformCountImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -794,12 +615,11 @@ func (ec *executionContext) _PlatformCount(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var presenceCountImplementors = []string{"PresenceCount"}
@@ -807,7 +627,7 @@ var presenceCountImplementors = []string{"PresenceCount"}
 func (ec *executionContext) _PresenceCount(ctx context.Context, sel ast.SelectionSet, obj *model.PresenceCount) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, presenceCountImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -826,12 +646,11 @@ func (ec *executionContext) _PresenceCount(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var versionCountImplementors = []string{"VersionCount"}
@@ -839,7 +658,7 @@ var versionCountImplementors = []string{"VersionCount"}
 func (ec *executionContext) _VersionCount(ctx context.Context, sel ast.SelectionSet, obj *model.VersionCount) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, versionCountImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -858,12 +677,11 @@ func (ec *executionContext) _VersionCount(ctx context.Context, sel ast.Selection
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -931,7 +749,7 @@ func (ec *executionContext) marshalNPresenceCount2ᚖfleetgateᚋgraphᚋmodel�
 }
 
 func (ec *executionContext) marshalNVersionCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐVersionCountᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.VersionCount) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNVersionCount2ᚖfleetgateᚋgraphᚋmodelᚐVersionCount(ctx, sel, v[i])
@@ -960,7 +778,7 @@ func (ec *executionContext) marshalOEnrollStatusCount2ᚕᚖfleetgateᚋgraphᚋ
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNEnrollStatusCount2ᚖfleetgateᚋgraphᚋmodelᚐEnrollStatusCount(ctx, sel, v[i])
@@ -979,7 +797,7 @@ func (ec *executionContext) marshalOFleetCount2ᚕᚖfleetgateᚋgraphᚋmodel�
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNFleetCount2ᚖfleetgateᚋgraphᚋmodelᚐFleetCount(ctx, sel, v[i])
@@ -998,7 +816,7 @@ func (ec *executionContext) marshalOOsCount2ᚕᚖfleetgateᚋgraphᚋmodelᚐOs
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNOsCount2ᚖfleetgateᚋgraphᚋmodelᚐOsCount(ctx, sel, v[i])
@@ -1017,7 +835,7 @@ func (ec *executionContext) marshalOPlatformCount2ᚕᚖfleetgateᚋgraphᚋmode
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPlatformCount2ᚖfleetgateᚋgraphᚋmodelᚐPlatformCount(ctx, sel, v[i])
@@ -1036,7 +854,7 @@ func (ec *executionContext) marshalOPresenceCount2ᚕᚖfleetgateᚋgraphᚋmode
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPresenceCount2ᚖfleetgateᚋgraphᚋmodelᚐPresenceCount(ctx, sel, v[i])
@@ -1055,7 +873,7 @@ func (ec *executionContext) marshalOVersionCount2ᚕᚖfleetgateᚋgraphᚋmodel
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNVersionCount2ᚖfleetgateᚋgraphᚋmodelᚐVersionCount(ctx, sel, v[i])

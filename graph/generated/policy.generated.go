@@ -79,23 +79,11 @@ func (ec *executionContext) fieldContext_Policy_type(_ context.Context, field gr
 }
 
 func (ec *executionContext) _Policy_choices(ctx context.Context, field graphql.CollectedField, obj *model.Policy) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Policy_choices(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Policy", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Policy) ([]*model.PolicyChoice, error) {
 			return obj.Choices(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.PolicyChoice) graphql.Marshaler {
-			return ec.marshalNPolicyChoice2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyChoiceᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPolicyChoice2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyChoiceᚄ, true)
 }
 func (ec *executionContext) fieldContext_Policy_choices(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -127,23 +115,11 @@ func (ec *executionContext) fieldContext_Policy_unique(_ context.Context, field 
 }
 
 func (ec *executionContext) _Policy_category(ctx context.Context, field graphql.CollectedField, obj *model.Policy) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Policy_category(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Policy", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Policy) (*model.PolicyCategory, error) {
 			return ec.Resolvers.Policy().Category(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PolicyCategory) graphql.Marshaler {
-			return ec.marshalOPolicyCategory2ᚖfleetgateᚋgraphᚋmodelᚐPolicyCategory(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPolicyCategory2ᚖfleetgateᚋgraphᚋmodelᚐPolicyCategory, false)
 }
 func (ec *executionContext) fieldContext_Policy_category(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -223,23 +199,11 @@ func (ec *executionContext) fieldContext_Policy_appleMaxVersion(_ context.Contex
 }
 
 func (ec *executionContext) _Policy_platforms(ctx context.Context, field graphql.CollectedField, obj *model.Policy) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Policy_platforms(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Policy", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Policy) ([]*model.PolicyPlatform, error) {
 			return obj.Platforms(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.PolicyPlatform) graphql.Marshaler {
-			return ec.marshalNPolicyPlatform2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyPlatformᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPolicyPlatform2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyPlatformᚄ, true)
 }
 func (ec *executionContext) fieldContext_Policy_platforms(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -255,23 +219,11 @@ func (ec *executionContext) fieldContext_Policy_platforms(_ context.Context, fie
 }
 
 func (ec *executionContext) _Policy_effectiveOn(ctx context.Context, field graphql.CollectedField, obj *model.Policy) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Policy_effectiveOn(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Policy", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Policy) ([]*model.PolicyEffect, error) {
 			return obj.EffectiveOn(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.PolicyEffect) graphql.Marshaler {
-			return ec.marshalNPolicyEffect2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyEffectᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPolicyEffect2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyEffectᚄ, true)
 }
 func (ec *executionContext) fieldContext_Policy_effectiveOn(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -319,23 +271,11 @@ func (ec *executionContext) fieldContext_PolicyCategory_completeName(_ context.C
 }
 
 func (ec *executionContext) _PolicyCategory_parent(ctx context.Context, field graphql.CollectedField, obj *model.PolicyCategory) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_PolicyCategory_parent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "PolicyCategory", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.PolicyCategory) (*model.PolicyCategory, error) {
 			return ec.Resolvers.PolicyCategory().Parent(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PolicyCategory) graphql.Marshaler {
-			return ec.marshalOPolicyCategory2ᚖfleetgateᚋgraphᚋmodelᚐPolicyCategory(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPolicyCategory2ᚖfleetgateᚋgraphᚋmodelᚐPolicyCategory, false)
 }
 func (ec *executionContext) fieldContext_PolicyCategory_parent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -447,8 +387,9 @@ var policyImplementors = []string{"Policy", "Node"}
 func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, obj *model.Policy) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, policyImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Policy")
@@ -498,9 +439,10 @@ func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, o
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "category":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Policy_category(ctx, field, obj)
-			})
+			out.Values[i] = ec._Policy_category(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "description":
 			out.Values[i] = ec._Policy_description(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -554,13 +496,12 @@ func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, o
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var policyCategoryImplementors = []string{"PolicyCategory", "Node"}
@@ -568,8 +509,9 @@ var policyCategoryImplementors = []string{"PolicyCategory", "Node"}
 func (ec *executionContext) _PolicyCategory(ctx context.Context, sel ast.SelectionSet, obj *model.PolicyCategory) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, policyCategoryImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("PolicyCategory")
@@ -594,19 +536,19 @@ func (ec *executionContext) _PolicyCategory(ctx context.Context, sel ast.Selecti
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "parent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._PolicyCategory_parent(ctx, field, obj)
-			})
+			out.Values[i] = ec._PolicyCategory_parent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var policyChoiceImplementors = []string{"PolicyChoice"}
@@ -614,7 +556,7 @@ var policyChoiceImplementors = []string{"PolicyChoice"}
 func (ec *executionContext) _PolicyChoice(ctx context.Context, sel ast.SelectionSet, obj *model.PolicyChoice) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, policyChoiceImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -633,12 +575,11 @@ func (ec *executionContext) _PolicyChoice(ctx context.Context, sel ast.Selection
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var policyEffectImplementors = []string{"PolicyEffect"}
@@ -646,7 +587,7 @@ var policyEffectImplementors = []string{"PolicyEffect"}
 func (ec *executionContext) _PolicyEffect(ctx context.Context, sel ast.SelectionSet, obj *model.PolicyEffect) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, policyEffectImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -675,12 +616,11 @@ func (ec *executionContext) _PolicyEffect(ctx context.Context, sel ast.Selection
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var policyPlatformImplementors = []string{"PolicyPlatform"}
@@ -688,7 +628,7 @@ var policyPlatformImplementors = []string{"PolicyPlatform"}
 func (ec *executionContext) _PolicyPlatform(ctx context.Context, sel ast.SelectionSet, obj *model.PolicyPlatform) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, policyPlatformImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -717,12 +657,11 @@ func (ec *executionContext) _PolicyPlatform(ctx context.Context, sel ast.Selecti
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -730,7 +669,7 @@ func (ec *executionContext) _PolicyPlatform(ctx context.Context, sel ast.Selecti
 // region    ***************************** type.gotpl *****************************
 
 func (ec *executionContext) marshalNPolicy2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Policy) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPolicy2ᚖfleetgateᚋgraphᚋmodelᚐPolicy(ctx, sel, v[i])
@@ -756,7 +695,7 @@ func (ec *executionContext) marshalNPolicy2ᚖfleetgateᚋgraphᚋmodelᚐPolicy
 }
 
 func (ec *executionContext) marshalNPolicyCategory2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyCategoryᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.PolicyCategory) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPolicyCategory2ᚖfleetgateᚋgraphᚋmodelᚐPolicyCategory(ctx, sel, v[i])
@@ -782,7 +721,7 @@ func (ec *executionContext) marshalNPolicyCategory2ᚖfleetgateᚋgraphᚋmodel�
 }
 
 func (ec *executionContext) marshalNPolicyChoice2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyChoiceᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.PolicyChoice) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPolicyChoice2ᚖfleetgateᚋgraphᚋmodelᚐPolicyChoice(ctx, sel, v[i])
@@ -808,7 +747,7 @@ func (ec *executionContext) marshalNPolicyChoice2ᚖfleetgateᚋgraphᚋmodelᚐ
 }
 
 func (ec *executionContext) marshalNPolicyEffect2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyEffectᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.PolicyEffect) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPolicyEffect2ᚖfleetgateᚋgraphᚋmodelᚐPolicyEffect(ctx, sel, v[i])
@@ -844,7 +783,7 @@ func (ec *executionContext) marshalNPolicyEffectiveness2fleetgateᚋgraphᚋmode
 }
 
 func (ec *executionContext) marshalNPolicyPlatform2ᚕᚖfleetgateᚋgraphᚋmodelᚐPolicyPlatformᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.PolicyPlatform) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNPolicyPlatform2ᚖfleetgateᚋgraphᚋmodelᚐPolicyPlatform(ctx, sel, v[i])

@@ -95,23 +95,11 @@ func (ec *executionContext) fieldContext_EntityContact_country(_ context.Context
 }
 
 func (ec *executionContext) _EntitySettings_entity(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_entity(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*model.Entity, error) {
 			return obj.Entity(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalNEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_entity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -127,23 +115,11 @@ func (ec *executionContext) fieldContext_EntitySettings_entity(_ context.Context
 }
 
 func (ec *executionContext) _EntitySettings_agentTokenLife(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_agentTokenLife(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*model.IntSetting, error) {
 			return obj.AgentTokenLife(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.IntSetting) graphql.Marshaler {
-			return ec.marshalNIntSetting2ᚖfleetgateᚋgraphᚋmodelᚐIntSetting(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNIntSetting2ᚖfleetgateᚋgraphᚋmodelᚐIntSetting, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_agentTokenLife(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -159,23 +135,11 @@ func (ec *executionContext) fieldContext_EntitySettings_agentTokenLife(_ context
 }
 
 func (ec *executionContext) _EntitySettings_deviceLimit(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_deviceLimit(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*model.IntSetting, error) {
 			return obj.DeviceLimit(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.IntSetting) graphql.Marshaler {
-			return ec.marshalNIntSetting2ᚖfleetgateᚋgraphᚋmodelᚐIntSetting(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNIntSetting2ᚖfleetgateᚋgraphᚋmodelᚐIntSetting, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_deviceLimit(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -191,46 +155,22 @@ func (ec *executionContext) fieldContext_EntitySettings_deviceLimit(_ context.Co
 }
 
 func (ec *executionContext) _EntitySettings_deviceCount(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_deviceCount(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*int, error) {
 			return ec.Resolvers.EntitySettings().DeviceCount(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
-			return ec.marshalOInt2ᚖint(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOInt2ᚖint, false)
 }
 func (ec *executionContext) fieldContext_EntitySettings_deviceCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("EntitySettings", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _EntitySettings_downloadUrl(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_downloadUrl(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*model.TextSetting, error) {
 			return obj.DownloadURL(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TextSetting) graphql.Marshaler {
-			return ec.marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_downloadUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -246,23 +186,11 @@ func (ec *executionContext) fieldContext_EntitySettings_downloadUrl(_ context.Co
 }
 
 func (ec *executionContext) _EntitySettings_supportName(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_supportName(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*model.TextSetting, error) {
 			return obj.SupportName(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TextSetting) graphql.Marshaler {
-			return ec.marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_supportName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -278,23 +206,11 @@ func (ec *executionContext) fieldContext_EntitySettings_supportName(_ context.Co
 }
 
 func (ec *executionContext) _EntitySettings_supportPhone(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_supportPhone(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*model.TextSetting, error) {
 			return obj.SupportPhone(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TextSetting) graphql.Marshaler {
-			return ec.marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_supportPhone(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -310,23 +226,11 @@ func (ec *executionContext) fieldContext_EntitySettings_supportPhone(_ context.C
 }
 
 func (ec *executionContext) _EntitySettings_supportWebsite(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_supportWebsite(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*model.TextSetting, error) {
 			return obj.SupportWebsite(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TextSetting) graphql.Marshaler {
-			return ec.marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_supportWebsite(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -342,23 +246,11 @@ func (ec *executionContext) fieldContext_EntitySettings_supportWebsite(_ context
 }
 
 func (ec *executionContext) _EntitySettings_supportEmail(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_supportEmail(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*model.TextSetting, error) {
 			return obj.SupportEmail(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TextSetting) graphql.Marshaler {
-			return ec.marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_supportEmail(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -374,23 +266,11 @@ func (ec *executionContext) fieldContext_EntitySettings_supportEmail(_ context.C
 }
 
 func (ec *executionContext) _EntitySettings_supportAddress(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_supportAddress(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*model.TextSetting, error) {
 			return obj.SupportAddress(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TextSetting) graphql.Marshaler {
-			return ec.marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTextSetting2ᚖfleetgateᚋgraphᚋmodelᚐTextSetting, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_supportAddress(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -406,23 +286,11 @@ func (ec *executionContext) fieldContext_EntitySettings_supportAddress(_ context
 }
 
 func (ec *executionContext) _EntitySettings_contact(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_contact(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) (*model.EntityContact, error) {
 			return obj.Contact(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.EntityContact) graphql.Marshaler {
-			return ec.marshalNEntityContact2ᚖfleetgateᚋgraphᚋmodelᚐEntityContact(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNEntityContact2ᚖfleetgateᚋgraphᚋmodelᚐEntityContact, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_contact(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -454,23 +322,11 @@ func (ec *executionContext) fieldContext_EntitySettings_canEditContact(_ context
 }
 
 func (ec *executionContext) _EntitySettings_missingRights(ctx context.Context, field graphql.CollectedField, obj *model.EntitySettings) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EntitySettings_missingRights(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "EntitySettings", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.EntitySettings) ([]*model.MissingSettingsRight, error) {
 			return obj.MissingRights(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.MissingSettingsRight) graphql.Marshaler {
-			return ec.marshalNMissingSettingsRight2ᚕᚖfleetgateᚋgraphᚋmodelᚐMissingSettingsRightᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNMissingSettingsRight2ᚕᚖfleetgateᚋgraphᚋmodelᚐMissingSettingsRightᚄ, true)
 }
 func (ec *executionContext) fieldContext_EntitySettings_missingRights(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -534,23 +390,11 @@ func (ec *executionContext) fieldContext_TextSetting_source(_ context.Context, f
 }
 
 func (ec *executionContext) _TextSetting_inheritedFrom(ctx context.Context, field graphql.CollectedField, obj *model.TextSetting) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TextSetting_inheritedFrom(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TextSetting", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TextSetting) (*model.Entity, error) {
 			return ec.Resolvers.TextSetting().InheritedFrom(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, false)
 }
 func (ec *executionContext) fieldContext_TextSetting_inheritedFrom(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -566,23 +410,11 @@ func (ec *executionContext) fieldContext_TextSetting_inheritedFrom(_ context.Con
 }
 
 func (ec *executionContext) _UpdateEntitySettingsPayload_settings(ctx context.Context, field graphql.CollectedField, obj *model.UpdateEntitySettingsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateEntitySettingsPayload_settings(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateEntitySettingsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateEntitySettingsPayload) (*model.EntitySettings, error) {
 			return obj.Settings, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.EntitySettings) graphql.Marshaler {
-			return ec.marshalOEntitySettings2ᚖfleetgateᚋgraphᚋmodelᚐEntitySettings(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntitySettings2ᚖfleetgateᚋgraphᚋmodelᚐEntitySettings, false)
 }
 func (ec *executionContext) fieldContext_UpdateEntitySettingsPayload_settings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -598,23 +430,11 @@ func (ec *executionContext) fieldContext_UpdateEntitySettingsPayload_settings(_ 
 }
 
 func (ec *executionContext) _UpdateEntitySettingsPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UpdateEntitySettingsPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateEntitySettingsPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateEntitySettingsPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateEntitySettingsPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UpdateEntitySettingsPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -818,7 +638,7 @@ var entityContactImplementors = []string{"EntityContact"}
 func (ec *executionContext) _EntityContact(ctx context.Context, sel ast.SelectionSet, obj *model.EntityContact) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, entityContactImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -867,12 +687,11 @@ func (ec *executionContext) _EntityContact(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var entitySettingsImplementors = []string{"EntitySettings"}
@@ -880,8 +699,9 @@ var entitySettingsImplementors = []string{"EntitySettings"}
 func (ec *executionContext) _EntitySettings(ctx context.Context, sel ast.SelectionSet, obj *model.EntitySettings) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, entitySettingsImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("EntitySettings")
@@ -901,9 +721,10 @@ func (ec *executionContext) _EntitySettings(ctx context.Context, sel ast.Selecti
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "deviceCount":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._EntitySettings_deviceCount(ctx, field, obj)
-			})
+			out.Values[i] = ec._EntitySettings_deviceCount(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "downloadUrl":
 			out.Values[i] = ec._EntitySettings_downloadUrl(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -957,13 +778,12 @@ func (ec *executionContext) _EntitySettings(ctx context.Context, sel ast.Selecti
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var intSettingImplementors = []string{"IntSetting"}
@@ -971,7 +791,7 @@ var intSettingImplementors = []string{"IntSetting"}
 func (ec *executionContext) _IntSetting(ctx context.Context, sel ast.SelectionSet, obj *model.IntSetting) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, intSettingImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -990,12 +810,11 @@ func (ec *executionContext) _IntSetting(ctx context.Context, sel ast.SelectionSe
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var missingSettingsRightImplementors = []string{"MissingSettingsRight"}
@@ -1003,7 +822,7 @@ var missingSettingsRightImplementors = []string{"MissingSettingsRight"}
 func (ec *executionContext) _MissingSettingsRight(ctx context.Context, sel ast.SelectionSet, obj *model.MissingSettingsRight) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, missingSettingsRightImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1022,12 +841,11 @@ func (ec *executionContext) _MissingSettingsRight(ctx context.Context, sel ast.S
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var textSettingImplementors = []string{"TextSetting"}
@@ -1035,8 +853,9 @@ var textSettingImplementors = []string{"TextSetting"}
 func (ec *executionContext) _TextSetting(ctx context.Context, sel ast.SelectionSet, obj *model.TextSetting) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, textSettingImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("TextSetting")
@@ -1051,19 +870,19 @@ func (ec *executionContext) _TextSetting(ctx context.Context, sel ast.SelectionS
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "inheritedFrom":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._TextSetting_inheritedFrom(ctx, field, obj)
-			})
+			out.Values[i] = ec._TextSetting_inheritedFrom(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var updateEntitySettingsPayloadImplementors = []string{"UpdateEntitySettingsPayload"}
@@ -1071,7 +890,7 @@ var updateEntitySettingsPayloadImplementors = []string{"UpdateEntitySettingsPayl
 func (ec *executionContext) _UpdateEntitySettingsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateEntitySettingsPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, updateEntitySettingsPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1090,12 +909,11 @@ func (ec *executionContext) _UpdateEntitySettingsPayload(ctx context.Context, se
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -1123,7 +941,7 @@ func (ec *executionContext) marshalNIntSetting2ᚖfleetgateᚋgraphᚋmodelᚐIn
 }
 
 func (ec *executionContext) marshalNMissingSettingsRight2ᚕᚖfleetgateᚋgraphᚋmodelᚐMissingSettingsRightᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.MissingSettingsRight) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNMissingSettingsRight2ᚖfleetgateᚋgraphᚋmodelᚐMissingSettingsRight(ctx, sel, v[i])

@@ -93,23 +93,11 @@ func (ec *executionContext) field_Task_statuses_args(ctx context.Context, rawArg
 // region    **************************** field.gotpl *****************************
 
 func (ec *executionContext) _AgentTask_task(ctx context.Context, field graphql.CollectedField, obj *model.AgentTask) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AgentTask_task(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "AgentTask", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.AgentTask) (*model.Task, error) {
 			return obj.Task, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Task) graphql.Marshaler {
-			return ec.marshalNTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTask2ᚖfleetgateᚋgraphᚋmodelᚐTask, true)
 }
 func (ec *executionContext) fieldContext_AgentTask_task(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -133,23 +121,11 @@ func (ec *executionContext) fieldContext_AgentTask_via(_ context.Context, field 
 }
 
 func (ec *executionContext) _AgentTask_status(ctx context.Context, field graphql.CollectedField, obj *model.AgentTask) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AgentTask_status(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "AgentTask", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.AgentTask) (*model.TaskStatus, error) {
 			return ec.Resolvers.AgentTask().Status(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TaskStatus) graphql.Marshaler {
-			return ec.marshalOTaskStatus2ᚖfleetgateᚋgraphᚋmodelᚐTaskStatus(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTaskStatus2ᚖfleetgateᚋgraphᚋmodelᚐTaskStatus, false)
 }
 func (ec *executionContext) fieldContext_AgentTask_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -189,23 +165,11 @@ func (ec *executionContext) fieldContext_ApplyPoliciesPayload_target(_ context.C
 }
 
 func (ec *executionContext) _ApplyPoliciesPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.ApplyPoliciesPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ApplyPoliciesPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ApplyPoliciesPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ApplyPoliciesPayload) ([]*model.TaskResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TaskResult) graphql.Marshaler {
-			return ec.marshalNTaskResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_ApplyPoliciesPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -221,23 +185,11 @@ func (ec *executionContext) fieldContext_ApplyPoliciesPayload_results(_ context.
 }
 
 func (ec *executionContext) _ApplyPoliciesPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.ApplyPoliciesPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ApplyPoliciesPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ApplyPoliciesPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ApplyPoliciesPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_ApplyPoliciesPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -269,23 +221,11 @@ func (ec *executionContext) fieldContext_DeployedApplication_applicationId(_ con
 }
 
 func (ec *executionContext) _DeployedApplication_application(ctx context.Context, field graphql.CollectedField, obj *model.DeployedApplication) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeployedApplication_application(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeployedApplication", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeployedApplication) (*model.Application, error) {
 			return ec.Resolvers.DeployedApplication().Application(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Application) graphql.Marshaler {
-			return ec.marshalOApplication2ᚖfleetgateᚋgraphᚋmodelᚐApplication(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOApplication2ᚖfleetgateᚋgraphᚋmodelᚐApplication, false)
 }
 func (ec *executionContext) fieldContext_DeployedApplication_application(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -317,23 +257,11 @@ func (ec *executionContext) fieldContext_DeployedFile_fileId(_ context.Context, 
 }
 
 func (ec *executionContext) _DeployedFile_file(ctx context.Context, field graphql.CollectedField, obj *model.DeployedFile) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeployedFile_file(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeployedFile", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeployedFile) (*model.File, error) {
 			return ec.Resolvers.DeployedFile().File(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.File) graphql.Marshaler {
-			return ec.marshalOFile2ᚖfleetgateᚋgraphᚋmodelᚐFile(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOFile2ᚖfleetgateᚋgraphᚋmodelᚐFile, false)
 }
 func (ec *executionContext) fieldContext_DeployedFile_file(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -389,23 +317,11 @@ func (ec *executionContext) fieldContext_OptionValue_label(_ context.Context, fi
 }
 
 func (ec *executionContext) _RemoveTasksPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.RemoveTasksPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RemoveTasksPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RemoveTasksPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RemoveTasksPayload) ([]*model.TaskRemoval, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TaskRemoval) graphql.Marshaler {
-			return ec.marshalNTaskRemoval2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskRemovalᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskRemoval2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskRemovalᚄ, true)
 }
 func (ec *executionContext) fieldContext_RemoveTasksPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -421,23 +337,11 @@ func (ec *executionContext) fieldContext_RemoveTasksPayload_results(_ context.Co
 }
 
 func (ec *executionContext) _RemoveTasksPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.RemoveTasksPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_RemoveTasksPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "RemoveTasksPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.RemoveTasksPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_RemoveTasksPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -469,23 +373,11 @@ func (ec *executionContext) fieldContext_RemovedFile_path(_ context.Context, fie
 }
 
 func (ec *executionContext) _Rollout_fleet(ctx context.Context, field graphql.CollectedField, obj *model.Rollout) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Rollout_fleet(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Rollout", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Rollout) (*model.Fleet, error) {
 			return obj.Fleet, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Fleet) graphql.Marshaler {
-			return ec.marshalNFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNFleet2ᚖfleetgateᚋgraphᚋmodelᚐFleet, true)
 }
 func (ec *executionContext) fieldContext_Rollout_fleet(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -501,23 +393,11 @@ func (ec *executionContext) fieldContext_Rollout_fleet(_ context.Context, field 
 }
 
 func (ec *executionContext) _Rollout_counts(ctx context.Context, field graphql.CollectedField, obj *model.Rollout) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Rollout_counts(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Rollout", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Rollout) (*model.TaskStateCounts, error) {
 			return obj.Counts, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TaskStateCounts) graphql.Marshaler {
-			return ec.marshalNTaskStateCounts2ᚖfleetgateᚋgraphᚋmodelᚐTaskStateCounts(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskStateCounts2ᚖfleetgateᚋgraphᚋmodelᚐTaskStateCounts, true)
 }
 func (ec *executionContext) fieldContext_Rollout_counts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -541,23 +421,11 @@ func (ec *executionContext) fieldContext_Rollout_percentDone(_ context.Context, 
 }
 
 func (ec *executionContext) _Rollout_tasks(ctx context.Context, field graphql.CollectedField, obj *model.Rollout) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Rollout_tasks(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Rollout", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Rollout) ([]*model.TaskRollout, error) {
 			return obj.Tasks, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TaskRollout) graphql.Marshaler {
-			return ec.marshalNTaskRollout2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskRolloutᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskRollout2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskRolloutᚄ, true)
 }
 func (ec *executionContext) fieldContext_Rollout_tasks(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -589,23 +457,11 @@ func (ec *executionContext) fieldContext_Task_databaseId(_ context.Context, fiel
 }
 
 func (ec *executionContext) _Task_policy(ctx context.Context, field graphql.CollectedField, obj *model.Task) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Task_policy(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Task", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Task) (*model.Policy, error) {
 			return ec.Resolvers.Task().Policy(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Policy) graphql.Marshaler {
-			return ec.marshalOPolicy2ᚖfleetgateᚋgraphᚋmodelᚐPolicy(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPolicy2ᚖfleetgateᚋgraphᚋmodelᚐPolicy, false)
 }
 func (ec *executionContext) fieldContext_Task_policy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -621,46 +477,22 @@ func (ec *executionContext) fieldContext_Task_policy(_ context.Context, field gr
 }
 
 func (ec *executionContext) _Task_target(ctx context.Context, field graphql.CollectedField, obj *model.Task) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Task_target(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Task", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Task) (model.TaskTarget, error) {
 			return ec.Resolvers.Task().Target(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.TaskTarget) graphql.Marshaler {
-			return ec.marshalOTaskTarget2fleetgateᚋgraphᚋmodelᚐTaskTarget(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTaskTarget2fleetgateᚋgraphᚋmodelᚐTaskTarget, false)
 }
 func (ec *executionContext) fieldContext_Task_target(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Task", field, true, true, errors.New("field of type TaskTarget does not have child fields"))
 }
 
 func (ec *executionContext) _Task_value(ctx context.Context, field graphql.CollectedField, obj *model.Task) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Task_value(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Task", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Task) (model.TaskValue, error) {
 			return ec.Resolvers.Task().Value(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v model.TaskValue) graphql.Marshaler {
-			return ec.marshalNTaskValue2fleetgateᚋgraphᚋmodelᚐTaskValue(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskValue2fleetgateᚋgraphᚋmodelᚐTaskValue, true)
 }
 func (ec *executionContext) fieldContext_Task_value(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Task", field, true, true, errors.New("field of type TaskValue does not have child fields"))
@@ -675,23 +507,11 @@ func (ec *executionContext) fieldContext_Task_valueText(_ context.Context, field
 }
 
 func (ec *executionContext) _Task_rollout(ctx context.Context, field graphql.CollectedField, obj *model.Task) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Task_rollout(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Task", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Task) (*model.TaskRollout, error) {
 			return ec.Resolvers.Task().Rollout(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TaskRollout) graphql.Marshaler {
-			return ec.marshalNTaskRollout2ᚖfleetgateᚋgraphᚋmodelᚐTaskRollout(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskRollout2ᚖfleetgateᚋgraphᚋmodelᚐTaskRollout, true)
 }
 func (ec *executionContext) fieldContext_Task_rollout(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -767,23 +587,11 @@ func (ec *executionContext) fieldContext_TaskRemoval_removed(_ context.Context, 
 }
 
 func (ec *executionContext) _TaskRemoval_removalTask(ctx context.Context, field graphql.CollectedField, obj *model.TaskRemoval) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskRemoval_removalTask(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskRemoval", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskRemoval) (*model.Task, error) {
 			return obj.RemovalTask, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Task) graphql.Marshaler {
-			return ec.marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask, false)
 }
 func (ec *executionContext) fieldContext_TaskRemoval_removalTask(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -799,23 +607,11 @@ func (ec *executionContext) fieldContext_TaskRemoval_removalTask(_ context.Conte
 }
 
 func (ec *executionContext) _TaskRemoval_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.TaskRemoval) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskRemoval_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskRemoval", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskRemoval) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_TaskRemoval_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -839,23 +635,11 @@ func (ec *executionContext) fieldContext_TaskResult_outcome(_ context.Context, f
 }
 
 func (ec *executionContext) _TaskResult_task(ctx context.Context, field graphql.CollectedField, obj *model.TaskResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskResult_task(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskResult) (*model.Task, error) {
 			return obj.Task, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Task) graphql.Marshaler {
-			return ec.marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask, false)
 }
 func (ec *executionContext) fieldContext_TaskResult_task(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -871,23 +655,11 @@ func (ec *executionContext) fieldContext_TaskResult_task(_ context.Context, fiel
 }
 
 func (ec *executionContext) _TaskResult_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.TaskResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskResult_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskResult) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_TaskResult_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -903,23 +675,11 @@ func (ec *executionContext) fieldContext_TaskResult_userErrors(_ context.Context
 }
 
 func (ec *executionContext) _TaskRollout_task(ctx context.Context, field graphql.CollectedField, obj *model.TaskRollout) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskRollout_task(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskRollout", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskRollout) (*model.Task, error) {
 			return obj.Task, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Task) graphql.Marshaler {
-			return ec.marshalNTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTask2ᚖfleetgateᚋgraphᚋmodelᚐTask, true)
 }
 func (ec *executionContext) fieldContext_TaskRollout_task(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -935,23 +695,11 @@ func (ec *executionContext) fieldContext_TaskRollout_task(_ context.Context, fie
 }
 
 func (ec *executionContext) _TaskRollout_counts(ctx context.Context, field graphql.CollectedField, obj *model.TaskRollout) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskRollout_counts(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskRollout", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskRollout) (*model.TaskStateCounts, error) {
 			return obj.Counts, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TaskStateCounts) graphql.Marshaler {
-			return ec.marshalNTaskStateCounts2ᚖfleetgateᚋgraphᚋmodelᚐTaskStateCounts(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskStateCounts2ᚖfleetgateᚋgraphᚋmodelᚐTaskStateCounts, true)
 }
 func (ec *executionContext) fieldContext_TaskRollout_counts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1055,23 +803,11 @@ func (ec *executionContext) fieldContext_TaskStatus_taskId(_ context.Context, fi
 }
 
 func (ec *executionContext) _TaskStatus_task(ctx context.Context, field graphql.CollectedField, obj *model.TaskStatus) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskStatus_task(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskStatus", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskStatus) (*model.Task, error) {
 			return ec.Resolvers.TaskStatus().Task(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Task) graphql.Marshaler {
-			return ec.marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask, false)
 }
 func (ec *executionContext) fieldContext_TaskStatus_task(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1087,23 +823,11 @@ func (ec *executionContext) fieldContext_TaskStatus_task(_ context.Context, fiel
 }
 
 func (ec *executionContext) _TaskStatus_agent(ctx context.Context, field graphql.CollectedField, obj *model.TaskStatus) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskStatus_agent(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskStatus", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskStatus) (*model.Agent, error) {
 			return ec.Resolvers.TaskStatus().Agent(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Agent) graphql.Marshaler {
-			return ec.marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOAgent2ᚖfleetgateᚋgraphᚋmodelᚐAgent, false)
 }
 func (ec *executionContext) fieldContext_TaskStatus_agent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1135,23 +859,11 @@ func (ec *executionContext) fieldContext_TaskStatus_changedAt(_ context.Context,
 }
 
 func (ec *executionContext) _TaskStatusConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.TaskStatusConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskStatusConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskStatusConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskStatusConnection) ([]*model.TaskStatusEdge, error) {
 			return obj.Edges, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TaskStatusEdge) graphql.Marshaler {
-			return ec.marshalNTaskStatusEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskStatusEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskStatusEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskStatusEdgeᚄ, true)
 }
 func (ec *executionContext) fieldContext_TaskStatusConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1167,23 +879,11 @@ func (ec *executionContext) fieldContext_TaskStatusConnection_edges(_ context.Co
 }
 
 func (ec *executionContext) _TaskStatusConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.TaskStatusConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskStatusConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskStatusConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskStatusConnection) ([]*model.TaskStatus, error) {
 			return obj.Nodes, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.TaskStatus) graphql.Marshaler {
-			return ec.marshalNTaskStatus2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskStatusᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskStatus2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskStatusᚄ, true)
 }
 func (ec *executionContext) fieldContext_TaskStatusConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1199,23 +899,11 @@ func (ec *executionContext) fieldContext_TaskStatusConnection_nodes(_ context.Co
 }
 
 func (ec *executionContext) _TaskStatusConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.TaskStatusConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskStatusConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskStatusConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskStatusConnection) (*model.PageInfo, error) {
 			return obj.PageInfo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo, true)
 }
 func (ec *executionContext) fieldContext_TaskStatusConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1239,23 +927,11 @@ func (ec *executionContext) fieldContext_TaskStatusConnection_totalCount(_ conte
 }
 
 func (ec *executionContext) _TaskStatusEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.TaskStatusEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TaskStatusEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "TaskStatusEdge", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.TaskStatusEdge) (*model.TaskStatus, error) {
 			return obj.Node, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.TaskStatus) graphql.Marshaler {
-			return ec.marshalNTaskStatus2ᚖfleetgateᚋgraphᚋmodelᚐTaskStatus(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNTaskStatus2ᚖfleetgateᚋgraphᚋmodelᚐTaskStatus, true)
 }
 func (ec *executionContext) fieldContext_TaskStatusEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1287,23 +963,11 @@ func (ec *executionContext) fieldContext_TextValue_text(_ context.Context, field
 }
 
 func (ec *executionContext) _UpdateTaskPayload_task(ctx context.Context, field graphql.CollectedField, obj *model.UpdateTaskPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateTaskPayload_task(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateTaskPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateTaskPayload) (*model.Task, error) {
 			return obj.Task, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Task) graphql.Marshaler {
-			return ec.marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOTask2ᚖfleetgateᚋgraphᚋmodelᚐTask, false)
 }
 func (ec *executionContext) fieldContext_UpdateTaskPayload_task(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1319,23 +983,11 @@ func (ec *executionContext) fieldContext_UpdateTaskPayload_task(_ context.Contex
 }
 
 func (ec *executionContext) _UpdateTaskPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UpdateTaskPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateTaskPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateTaskPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateTaskPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UpdateTaskPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1805,8 +1457,9 @@ var agentTaskImplementors = []string{"AgentTask"}
 func (ec *executionContext) _AgentTask(ctx context.Context, sel ast.SelectionSet, obj *model.AgentTask) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, agentTaskImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("AgentTask")
@@ -1821,9 +1474,10 @@ func (ec *executionContext) _AgentTask(ctx context.Context, sel ast.SelectionSet
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "status":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._AgentTask_status(ctx, field, obj)
-			})
+			out.Values[i] = ec._AgentTask_status(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "overridden":
 			out.Values[i] = ec._AgentTask_overridden(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1837,13 +1491,12 @@ func (ec *executionContext) _AgentTask(ctx context.Context, sel ast.SelectionSet
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var applyPoliciesPayloadImplementors = []string{"ApplyPoliciesPayload"}
@@ -1851,7 +1504,7 @@ var applyPoliciesPayloadImplementors = []string{"ApplyPoliciesPayload"}
 func (ec *executionContext) _ApplyPoliciesPayload(ctx context.Context, sel ast.SelectionSet, obj *model.ApplyPoliciesPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, applyPoliciesPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1875,12 +1528,11 @@ func (ec *executionContext) _ApplyPoliciesPayload(ctx context.Context, sel ast.S
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var booleanValueImplementors = []string{"BooleanValue", "TaskValue"}
@@ -1888,7 +1540,7 @@ var booleanValueImplementors = []string{"BooleanValue", "TaskValue"}
 func (ec *executionContext) _BooleanValue(ctx context.Context, sel ast.SelectionSet, obj *model.BooleanValue) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, booleanValueImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1902,12 +1554,11 @@ func (ec *executionContext) _BooleanValue(ctx context.Context, sel ast.Selection
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deployedApplicationImplementors = []string{"DeployedApplication", "TaskValue"}
@@ -1915,8 +1566,9 @@ var deployedApplicationImplementors = []string{"DeployedApplication", "TaskValue
 func (ec *executionContext) _DeployedApplication(ctx context.Context, sel ast.SelectionSet, obj *model.DeployedApplication) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deployedApplicationImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DeployedApplication")
@@ -1926,9 +1578,10 @@ func (ec *executionContext) _DeployedApplication(ctx context.Context, sel ast.Se
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "application":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._DeployedApplication_application(ctx, field, obj)
-			})
+			out.Values[i] = ec._DeployedApplication_application(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "removeOnDelete":
 			out.Values[i] = ec._DeployedApplication_removeOnDelete(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1937,13 +1590,12 @@ func (ec *executionContext) _DeployedApplication(ctx context.Context, sel ast.Se
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deployedFileImplementors = []string{"DeployedFile", "TaskValue"}
@@ -1951,8 +1603,9 @@ var deployedFileImplementors = []string{"DeployedFile", "TaskValue"}
 func (ec *executionContext) _DeployedFile(ctx context.Context, sel ast.SelectionSet, obj *model.DeployedFile) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deployedFileImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DeployedFile")
@@ -1962,9 +1615,10 @@ func (ec *executionContext) _DeployedFile(ctx context.Context, sel ast.Selection
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "file":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._DeployedFile_file(ctx, field, obj)
-			})
+			out.Values[i] = ec._DeployedFile_file(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "destination":
 			out.Values[i] = ec._DeployedFile_destination(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1978,13 +1632,12 @@ func (ec *executionContext) _DeployedFile(ctx context.Context, sel ast.Selection
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var integerValueImplementors = []string{"IntegerValue", "TaskValue"}
@@ -1992,7 +1645,7 @@ var integerValueImplementors = []string{"IntegerValue", "TaskValue"}
 func (ec *executionContext) _IntegerValue(ctx context.Context, sel ast.SelectionSet, obj *model.IntegerValue) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, integerValueImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2006,12 +1659,11 @@ func (ec *executionContext) _IntegerValue(ctx context.Context, sel ast.Selection
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var optionValueImplementors = []string{"OptionValue", "TaskValue"}
@@ -2019,7 +1671,7 @@ var optionValueImplementors = []string{"OptionValue", "TaskValue"}
 func (ec *executionContext) _OptionValue(ctx context.Context, sel ast.SelectionSet, obj *model.OptionValue) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, optionValueImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2038,12 +1690,11 @@ func (ec *executionContext) _OptionValue(ctx context.Context, sel ast.SelectionS
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var removeTasksPayloadImplementors = []string{"RemoveTasksPayload"}
@@ -2051,7 +1702,7 @@ var removeTasksPayloadImplementors = []string{"RemoveTasksPayload"}
 func (ec *executionContext) _RemoveTasksPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RemoveTasksPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, removeTasksPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2070,12 +1721,11 @@ func (ec *executionContext) _RemoveTasksPayload(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var removedApplicationImplementors = []string{"RemovedApplication", "TaskValue"}
@@ -2083,7 +1733,7 @@ var removedApplicationImplementors = []string{"RemovedApplication", "TaskValue"}
 func (ec *executionContext) _RemovedApplication(ctx context.Context, sel ast.SelectionSet, obj *model.RemovedApplication) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, removedApplicationImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2097,12 +1747,11 @@ func (ec *executionContext) _RemovedApplication(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var removedFileImplementors = []string{"RemovedFile", "TaskValue"}
@@ -2110,7 +1759,7 @@ var removedFileImplementors = []string{"RemovedFile", "TaskValue"}
 func (ec *executionContext) _RemovedFile(ctx context.Context, sel ast.SelectionSet, obj *model.RemovedFile) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, removedFileImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2124,12 +1773,11 @@ func (ec *executionContext) _RemovedFile(ctx context.Context, sel ast.SelectionS
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var rolloutImplementors = []string{"Rollout"}
@@ -2137,7 +1785,7 @@ var rolloutImplementors = []string{"Rollout"}
 func (ec *executionContext) _Rollout(ctx context.Context, sel ast.SelectionSet, obj *model.Rollout) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, rolloutImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2166,12 +1814,11 @@ func (ec *executionContext) _Rollout(ctx context.Context, sel ast.SelectionSet, 
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var taskImplementors = []string{"Task", "Node"}
@@ -2179,8 +1826,9 @@ var taskImplementors = []string{"Task", "Node"}
 func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj *model.Task) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, taskImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Task")
@@ -2195,40 +1843,44 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "policy":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Task_policy(ctx, field, obj)
-			})
+			out.Values[i] = ec._Task_policy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "target":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Task_target(ctx, field, obj)
-			})
+			out.Values[i] = ec._Task_target(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "value":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Task_value(ctx, field, obj)
-			})
+			out.Values[i] = ec._Task_value(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "valueText":
 			out.Values[i] = ec._Task_valueText(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "rollout":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Task_rollout(ctx, field, obj)
-			})
+			out.Values[i] = ec._Task_rollout(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "statuses":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Task_statuses(ctx, field, obj)
-			})
+			out.Values[i] = ec._Task_statuses(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var taskRemovalImplementors = []string{"TaskRemoval"}
@@ -2236,7 +1888,7 @@ var taskRemovalImplementors = []string{"TaskRemoval"}
 func (ec *executionContext) _TaskRemoval(ctx context.Context, sel ast.SelectionSet, obj *model.TaskRemoval) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, taskRemovalImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2265,12 +1917,11 @@ func (ec *executionContext) _TaskRemoval(ctx context.Context, sel ast.SelectionS
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var taskResultImplementors = []string{"TaskResult"}
@@ -2278,7 +1929,7 @@ var taskResultImplementors = []string{"TaskResult"}
 func (ec *executionContext) _TaskResult(ctx context.Context, sel ast.SelectionSet, obj *model.TaskResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, taskResultImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2302,12 +1953,11 @@ func (ec *executionContext) _TaskResult(ctx context.Context, sel ast.SelectionSe
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var taskRolloutImplementors = []string{"TaskRollout"}
@@ -2315,7 +1965,7 @@ var taskRolloutImplementors = []string{"TaskRollout"}
 func (ec *executionContext) _TaskRollout(ctx context.Context, sel ast.SelectionSet, obj *model.TaskRollout) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, taskRolloutImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2339,12 +1989,11 @@ func (ec *executionContext) _TaskRollout(ctx context.Context, sel ast.SelectionS
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var taskStateCountsImplementors = []string{"TaskStateCounts"}
@@ -2352,7 +2001,7 @@ var taskStateCountsImplementors = []string{"TaskStateCounts"}
 func (ec *executionContext) _TaskStateCounts(ctx context.Context, sel ast.SelectionSet, obj *model.TaskStateCounts) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, taskStateCountsImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2406,12 +2055,11 @@ func (ec *executionContext) _TaskStateCounts(ctx context.Context, sel ast.Select
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var taskStatusImplementors = []string{"TaskStatus"}
@@ -2419,8 +2067,9 @@ var taskStatusImplementors = []string{"TaskStatus"}
 func (ec *executionContext) _TaskStatus(ctx context.Context, sel ast.SelectionSet, obj *model.TaskStatus) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, taskStatusImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("TaskStatus")
@@ -2430,13 +2079,15 @@ func (ec *executionContext) _TaskStatus(ctx context.Context, sel ast.SelectionSe
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "task":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._TaskStatus_task(ctx, field, obj)
-			})
+			out.Values[i] = ec._TaskStatus_task(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "agent":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._TaskStatus_agent(ctx, field, obj)
-			})
+			out.Values[i] = ec._TaskStatus_agent(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "state":
 			out.Values[i] = ec._TaskStatus_state(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -2450,13 +2101,12 @@ func (ec *executionContext) _TaskStatus(ctx context.Context, sel ast.SelectionSe
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var taskStatusConnectionImplementors = []string{"TaskStatusConnection"}
@@ -2464,7 +2114,7 @@ var taskStatusConnectionImplementors = []string{"TaskStatusConnection"}
 func (ec *executionContext) _TaskStatusConnection(ctx context.Context, sel ast.SelectionSet, obj *model.TaskStatusConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, taskStatusConnectionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2493,12 +2143,11 @@ func (ec *executionContext) _TaskStatusConnection(ctx context.Context, sel ast.S
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var taskStatusEdgeImplementors = []string{"TaskStatusEdge"}
@@ -2506,7 +2155,7 @@ var taskStatusEdgeImplementors = []string{"TaskStatusEdge"}
 func (ec *executionContext) _TaskStatusEdge(ctx context.Context, sel ast.SelectionSet, obj *model.TaskStatusEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, taskStatusEdgeImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2525,12 +2174,11 @@ func (ec *executionContext) _TaskStatusEdge(ctx context.Context, sel ast.Selecti
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var textValueImplementors = []string{"TextValue", "TaskValue"}
@@ -2538,7 +2186,7 @@ var textValueImplementors = []string{"TextValue", "TaskValue"}
 func (ec *executionContext) _TextValue(ctx context.Context, sel ast.SelectionSet, obj *model.TextValue) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, textValueImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2552,12 +2200,11 @@ func (ec *executionContext) _TextValue(ctx context.Context, sel ast.SelectionSet
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var updateTaskPayloadImplementors = []string{"UpdateTaskPayload"}
@@ -2565,7 +2212,7 @@ var updateTaskPayloadImplementors = []string{"UpdateTaskPayload"}
 func (ec *executionContext) _UpdateTaskPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateTaskPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, updateTaskPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2584,12 +2231,11 @@ func (ec *executionContext) _UpdateTaskPayload(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -2597,7 +2243,7 @@ func (ec *executionContext) _UpdateTaskPayload(ctx context.Context, sel ast.Sele
 // region    ***************************** type.gotpl *****************************
 
 func (ec *executionContext) marshalNAgentTask2ᚕᚖfleetgateᚋgraphᚋmodelᚐAgentTaskᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.AgentTask) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNAgentTask2ᚖfleetgateᚋgraphᚋmodelᚐAgentTask(ctx, sel, v[i])
@@ -2682,7 +2328,7 @@ func (ec *executionContext) marshalNRollout2ᚖfleetgateᚋgraphᚋmodelᚐRollo
 }
 
 func (ec *executionContext) marshalNTask2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Task) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNTask2ᚖfleetgateᚋgraphᚋmodelᚐTask(ctx, sel, v[i])
@@ -2718,7 +2364,7 @@ func (ec *executionContext) marshalNTaskOutcome2fleetgateᚋgraphᚋmodelᚐTask
 }
 
 func (ec *executionContext) marshalNTaskRemoval2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskRemovalᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.TaskRemoval) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNTaskRemoval2ᚖfleetgateᚋgraphᚋmodelᚐTaskRemoval(ctx, sel, v[i])
@@ -2744,7 +2390,7 @@ func (ec *executionContext) marshalNTaskRemoval2ᚖfleetgateᚋgraphᚋmodelᚐT
 }
 
 func (ec *executionContext) marshalNTaskResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.TaskResult) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNTaskResult2ᚖfleetgateᚋgraphᚋmodelᚐTaskResult(ctx, sel, v[i])
@@ -2770,7 +2416,7 @@ func (ec *executionContext) marshalNTaskResult2ᚖfleetgateᚋgraphᚋmodelᚐTa
 }
 
 func (ec *executionContext) marshalNTaskRollout2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskRolloutᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.TaskRollout) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNTaskRollout2ᚖfleetgateᚋgraphᚋmodelᚐTaskRollout(ctx, sel, v[i])
@@ -2816,7 +2462,7 @@ func (ec *executionContext) marshalNTaskStateCounts2ᚖfleetgateᚋgraphᚋmodel
 }
 
 func (ec *executionContext) marshalNTaskStatus2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskStatusᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.TaskStatus) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNTaskStatus2ᚖfleetgateᚋgraphᚋmodelᚐTaskStatus(ctx, sel, v[i])
@@ -2852,7 +2498,7 @@ func (ec *executionContext) marshalNTaskStatusConnection2ᚖfleetgateᚋgraphᚋ
 }
 
 func (ec *executionContext) marshalNTaskStatusEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐTaskStatusEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.TaskStatusEdge) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNTaskStatusEdge2ᚖfleetgateᚋgraphᚋmodelᚐTaskStatusEdge(ctx, sel, v[i])
@@ -2973,7 +2619,7 @@ func (ec *executionContext) marshalOTaskState2ᚕfleetgateᚋgraphᚋmodelᚐTas
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNTaskState2fleetgateᚋgraphᚋmodelᚐTaskState(ctx, sel, v[i])

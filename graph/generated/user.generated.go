@@ -46,23 +46,11 @@ type UserFormChoicesResolver interface {
 // region    **************************** field.gotpl *****************************
 
 func (ec *executionContext) _CreateUserPayload_user(ctx context.Context, field graphql.CollectedField, obj *model.CreateUserPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CreateUserPayload_user(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CreateUserPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CreateUserPayload) (*model.User, error) {
 			return obj.User, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.User) graphql.Marshaler {
-			return ec.marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser, false)
 }
 func (ec *executionContext) fieldContext_CreateUserPayload_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -78,23 +66,11 @@ func (ec *executionContext) fieldContext_CreateUserPayload_user(_ context.Contex
 }
 
 func (ec *executionContext) _CreateUserPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.CreateUserPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CreateUserPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "CreateUserPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.CreateUserPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_CreateUserPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -134,23 +110,11 @@ func (ec *executionContext) fieldContext_DeleteUserResult_deletedInvitationIds(_
 }
 
 func (ec *executionContext) _DeleteUserResult_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.DeleteUserResult) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteUserResult_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteUserResult", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteUserResult) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteUserResult_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -166,23 +130,11 @@ func (ec *executionContext) fieldContext_DeleteUserResult_userErrors(_ context.C
 }
 
 func (ec *executionContext) _DeleteUsersPayload_results(ctx context.Context, field graphql.CollectedField, obj *model.DeleteUsersPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteUsersPayload_results(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteUsersPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteUsersPayload) ([]*model.DeleteUserResult, error) {
 			return obj.Results, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.DeleteUserResult) graphql.Marshaler {
-			return ec.marshalNDeleteUserResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeleteUserResultᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNDeleteUserResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeleteUserResultᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteUsersPayload_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -198,23 +150,11 @@ func (ec *executionContext) fieldContext_DeleteUsersPayload_results(_ context.Co
 }
 
 func (ec *executionContext) _DeleteUsersPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.DeleteUsersPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DeleteUsersPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "DeleteUsersPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.DeleteUsersPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_DeleteUsersPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -262,23 +202,11 @@ func (ec *executionContext) fieldContext_ProfileGrant_id(_ context.Context, fiel
 }
 
 func (ec *executionContext) _ProfileGrant_profile(ctx context.Context, field graphql.CollectedField, obj *model.ProfileGrant) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ProfileGrant_profile(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ProfileGrant", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ProfileGrant) (*model.NamedEntry, error) {
 			return ec.Resolvers.ProfileGrant().Profile(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.NamedEntry) graphql.Marshaler {
-			return ec.marshalONamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalONamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry, false)
 }
 func (ec *executionContext) fieldContext_ProfileGrant_profile(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -294,23 +222,11 @@ func (ec *executionContext) fieldContext_ProfileGrant_profile(_ context.Context,
 }
 
 func (ec *executionContext) _ProfileGrant_entity(ctx context.Context, field graphql.CollectedField, obj *model.ProfileGrant) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ProfileGrant_entity(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "ProfileGrant", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.ProfileGrant) (*model.Entity, error) {
 			return ec.Resolvers.ProfileGrant().Entity(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, false)
 }
 func (ec *executionContext) fieldContext_ProfileGrant_entity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -334,23 +250,11 @@ func (ec *executionContext) fieldContext_ProfileGrant_isRecursive(_ context.Cont
 }
 
 func (ec *executionContext) _UpdateUserPayload_user(ctx context.Context, field graphql.CollectedField, obj *model.UpdateUserPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateUserPayload_user(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateUserPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateUserPayload) (*model.User, error) {
 			return obj.User, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.User) graphql.Marshaler {
-			return ec.marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser, false)
 }
 func (ec *executionContext) fieldContext_UpdateUserPayload_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -366,23 +270,11 @@ func (ec *executionContext) fieldContext_UpdateUserPayload_user(_ context.Contex
 }
 
 func (ec *executionContext) _UpdateUserPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.UpdateUserPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UpdateUserPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UpdateUserPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UpdateUserPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_UpdateUserPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -470,23 +362,11 @@ func (ec *executionContext) fieldContext_User_mobile(_ context.Context, field gr
 }
 
 func (ec *executionContext) _User_emails(ctx context.Context, field graphql.CollectedField, obj *model.User) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_User_emails(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "User", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.User) ([]*model.UserEmail, error) {
 			return ec.Resolvers.User().Emails(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserEmail) graphql.Marshaler {
-			return ec.marshalNUserEmail2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserEmailᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserEmail2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserEmailᚄ, true)
 }
 func (ec *executionContext) fieldContext_User_emails(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -542,23 +422,11 @@ func (ec *executionContext) fieldContext_User_registrationNumber(_ context.Conte
 }
 
 func (ec *executionContext) _User_title(ctx context.Context, field graphql.CollectedField, obj *model.User) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_User_title(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "User", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.User) (*model.NamedEntry, error) {
 			return ec.Resolvers.User().Title(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.NamedEntry) graphql.Marshaler {
-			return ec.marshalONamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalONamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry, false)
 }
 func (ec *executionContext) fieldContext_User_title(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -574,23 +442,11 @@ func (ec *executionContext) fieldContext_User_title(_ context.Context, field gra
 }
 
 func (ec *executionContext) _User_category(ctx context.Context, field graphql.CollectedField, obj *model.User) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_User_category(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "User", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.User) (*model.NamedEntry, error) {
 			return ec.Resolvers.User().Category(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.NamedEntry) graphql.Marshaler {
-			return ec.marshalONamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalONamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry, false)
 }
 func (ec *executionContext) fieldContext_User_category(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -606,23 +462,11 @@ func (ec *executionContext) fieldContext_User_category(_ context.Context, field 
 }
 
 func (ec *executionContext) _User_location(ctx context.Context, field graphql.CollectedField, obj *model.User) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_User_location(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "User", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.User) (*model.NamedEntry, error) {
 			return ec.Resolvers.User().Location(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.NamedEntry) graphql.Marshaler {
-			return ec.marshalONamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalONamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry, false)
 }
 func (ec *executionContext) fieldContext_User_location(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -646,23 +490,11 @@ func (ec *executionContext) fieldContext_User_language(_ context.Context, field 
 }
 
 func (ec *executionContext) _User_defaultEntity(ctx context.Context, field graphql.CollectedField, obj *model.User) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_User_defaultEntity(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "User", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.User) (*model.Entity, error) {
 			return ec.Resolvers.User().DefaultEntity(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, false)
 }
 func (ec *executionContext) fieldContext_User_defaultEntity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -678,23 +510,11 @@ func (ec *executionContext) fieldContext_User_defaultEntity(_ context.Context, f
 }
 
 func (ec *executionContext) _User_defaultProfile(ctx context.Context, field graphql.CollectedField, obj *model.User) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_User_defaultProfile(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "User", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.User) (*model.NamedEntry, error) {
 			return ec.Resolvers.User().DefaultProfile(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.NamedEntry) graphql.Marshaler {
-			return ec.marshalONamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalONamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry, false)
 }
 func (ec *executionContext) fieldContext_User_defaultProfile(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -710,23 +530,11 @@ func (ec *executionContext) fieldContext_User_defaultProfile(_ context.Context, 
 }
 
 func (ec *executionContext) _User_grants(ctx context.Context, field graphql.CollectedField, obj *model.User) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_User_grants(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "User", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.User) ([]*model.ProfileGrant, error) {
 			return ec.Resolvers.User().Grants(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.ProfileGrant) graphql.Marshaler {
-			return ec.marshalNProfileGrant2ᚕᚖfleetgateᚋgraphᚋmodelᚐProfileGrantᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNProfileGrant2ᚕᚖfleetgateᚋgraphᚋmodelᚐProfileGrantᚄ, true)
 }
 func (ec *executionContext) fieldContext_User_grants(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -766,23 +574,11 @@ func (ec *executionContext) fieldContext_User_modifiedAt(_ context.Context, fiel
 }
 
 func (ec *executionContext) _UserConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.UserConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UserConnection_edges(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UserConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UserConnection) ([]*model.UserEdge, error) {
 			return obj.Edges, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserEdge) graphql.Marshaler {
-			return ec.marshalNUserEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserEdgeᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserEdgeᚄ, true)
 }
 func (ec *executionContext) fieldContext_UserConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -798,23 +594,11 @@ func (ec *executionContext) fieldContext_UserConnection_edges(_ context.Context,
 }
 
 func (ec *executionContext) _UserConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.UserConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UserConnection_nodes(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UserConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UserConnection) ([]*model.User, error) {
 			return obj.Nodes, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.User) graphql.Marshaler {
-			return ec.marshalNUser2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUser2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserᚄ, true)
 }
 func (ec *executionContext) fieldContext_UserConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -830,23 +614,11 @@ func (ec *executionContext) fieldContext_UserConnection_nodes(_ context.Context,
 }
 
 func (ec *executionContext) _UserConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.UserConnection) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UserConnection_pageInfo(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UserConnection", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UserConnection) (*model.PageInfo, error) {
 			return obj.PageInfo, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPageInfo2ᚖfleetgateᚋgraphᚋmodelᚐPageInfo, true)
 }
 func (ec *executionContext) fieldContext_UserConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -870,23 +642,11 @@ func (ec *executionContext) fieldContext_UserConnection_totalCount(_ context.Con
 }
 
 func (ec *executionContext) _UserEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.UserEdge) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UserEdge_node(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UserEdge", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UserEdge) (*model.User, error) {
 			return obj.Node, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.User) graphql.Marshaler {
-			return ec.marshalNUser2ᚖfleetgateᚋgraphᚋmodelᚐUser(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUser2ᚖfleetgateᚋgraphᚋmodelᚐUser, true)
 }
 func (ec *executionContext) fieldContext_UserEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -926,23 +686,11 @@ func (ec *executionContext) fieldContext_UserEmail_isDefault(_ context.Context, 
 }
 
 func (ec *executionContext) _UserFormChoices_titles(ctx context.Context, field graphql.CollectedField, obj *model.UserFormChoices) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UserFormChoices_titles(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UserFormChoices", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UserFormChoices) ([]*model.NamedEntry, error) {
 			return ec.Resolvers.UserFormChoices().Titles(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.NamedEntry) graphql.Marshaler {
-			return ec.marshalONamedEntry2ᚕᚖfleetgateᚋgraphᚋmodelᚐNamedEntryᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalONamedEntry2ᚕᚖfleetgateᚋgraphᚋmodelᚐNamedEntryᚄ, false)
 }
 func (ec *executionContext) fieldContext_UserFormChoices_titles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -958,23 +706,11 @@ func (ec *executionContext) fieldContext_UserFormChoices_titles(_ context.Contex
 }
 
 func (ec *executionContext) _UserFormChoices_categories(ctx context.Context, field graphql.CollectedField, obj *model.UserFormChoices) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UserFormChoices_categories(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UserFormChoices", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UserFormChoices) ([]*model.NamedEntry, error) {
 			return ec.Resolvers.UserFormChoices().Categories(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.NamedEntry) graphql.Marshaler {
-			return ec.marshalONamedEntry2ᚕᚖfleetgateᚋgraphᚋmodelᚐNamedEntryᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalONamedEntry2ᚕᚖfleetgateᚋgraphᚋmodelᚐNamedEntryᚄ, false)
 }
 func (ec *executionContext) fieldContext_UserFormChoices_categories(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -990,23 +726,11 @@ func (ec *executionContext) fieldContext_UserFormChoices_categories(_ context.Co
 }
 
 func (ec *executionContext) _UserFormChoices_locations(ctx context.Context, field graphql.CollectedField, obj *model.UserFormChoices) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UserFormChoices_locations(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UserFormChoices", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UserFormChoices) ([]*model.NamedEntry, error) {
 			return ec.Resolvers.UserFormChoices().Locations(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.NamedEntry) graphql.Marshaler {
-			return ec.marshalONamedEntry2ᚕᚖfleetgateᚋgraphᚋmodelᚐNamedEntryᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalONamedEntry2ᚕᚖfleetgateᚋgraphᚋmodelᚐNamedEntryᚄ, false)
 }
 func (ec *executionContext) fieldContext_UserFormChoices_locations(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1022,23 +746,11 @@ func (ec *executionContext) fieldContext_UserFormChoices_locations(_ context.Con
 }
 
 func (ec *executionContext) _UserFormChoices_profiles(ctx context.Context, field graphql.CollectedField, obj *model.UserFormChoices) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_UserFormChoices_profiles(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "UserFormChoices", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.UserFormChoices) ([]*model.NamedEntry, error) {
 			return ec.Resolvers.UserFormChoices().Profiles(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.NamedEntry) graphql.Marshaler {
-			return ec.marshalONamedEntry2ᚕᚖfleetgateᚋgraphᚋmodelᚐNamedEntryᚄ(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalONamedEntry2ᚕᚖfleetgateᚋgraphᚋmodelᚐNamedEntryᚄ, false)
 }
 func (ec *executionContext) fieldContext_UserFormChoices_profiles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -1630,7 +1342,7 @@ var createUserPayloadImplementors = []string{"CreateUserPayload"}
 func (ec *executionContext) _CreateUserPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateUserPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, createUserPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1649,12 +1361,11 @@ func (ec *executionContext) _CreateUserPayload(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deleteUserResultImplementors = []string{"DeleteUserResult"}
@@ -1662,7 +1373,7 @@ var deleteUserResultImplementors = []string{"DeleteUserResult"}
 func (ec *executionContext) _DeleteUserResult(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteUserResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deleteUserResultImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1691,12 +1402,11 @@ func (ec *executionContext) _DeleteUserResult(ctx context.Context, sel ast.Selec
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var deleteUsersPayloadImplementors = []string{"DeleteUsersPayload"}
@@ -1704,7 +1414,7 @@ var deleteUsersPayloadImplementors = []string{"DeleteUsersPayload"}
 func (ec *executionContext) _DeleteUsersPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteUsersPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, deleteUsersPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1723,12 +1433,11 @@ func (ec *executionContext) _DeleteUsersPayload(ctx context.Context, sel ast.Sel
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var namedEntryImplementors = []string{"NamedEntry"}
@@ -1736,7 +1445,7 @@ var namedEntryImplementors = []string{"NamedEntry"}
 func (ec *executionContext) _NamedEntry(ctx context.Context, sel ast.SelectionSet, obj *model.NamedEntry) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, namedEntryImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1760,12 +1469,11 @@ func (ec *executionContext) _NamedEntry(ctx context.Context, sel ast.SelectionSe
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var profileGrantImplementors = []string{"ProfileGrant"}
@@ -1773,8 +1481,9 @@ var profileGrantImplementors = []string{"ProfileGrant"}
 func (ec *executionContext) _ProfileGrant(ctx context.Context, sel ast.SelectionSet, obj *model.ProfileGrant) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, profileGrantImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ProfileGrant")
@@ -1784,13 +1493,15 @@ func (ec *executionContext) _ProfileGrant(ctx context.Context, sel ast.Selection
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "profile":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._ProfileGrant_profile(ctx, field, obj)
-			})
+			out.Values[i] = ec._ProfileGrant_profile(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "entity":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._ProfileGrant_entity(ctx, field, obj)
-			})
+			out.Values[i] = ec._ProfileGrant_entity(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "isRecursive":
 			out.Values[i] = ec._ProfileGrant_isRecursive(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1799,13 +1510,12 @@ func (ec *executionContext) _ProfileGrant(ctx context.Context, sel ast.Selection
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var updateUserPayloadImplementors = []string{"UpdateUserPayload"}
@@ -1813,7 +1523,7 @@ var updateUserPayloadImplementors = []string{"UpdateUserPayload"}
 func (ec *executionContext) _UpdateUserPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateUserPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, updateUserPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1832,12 +1542,11 @@ func (ec *executionContext) _UpdateUserPayload(ctx context.Context, sel ast.Sele
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var userImplementors = []string{"User", "Node"}
@@ -1845,8 +1554,9 @@ var userImplementors = []string{"User", "Node"}
 func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj *model.User) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("User")
@@ -1896,9 +1606,10 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "emails":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._User_emails(ctx, field, obj)
-			})
+			out.Values[i] = ec._User_emails(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "isActive":
 			out.Values[i] = ec._User_isActive(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1925,34 +1636,40 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "title":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._User_title(ctx, field, obj)
-			})
+			out.Values[i] = ec._User_title(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "category":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._User_category(ctx, field, obj)
-			})
+			out.Values[i] = ec._User_category(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "location":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._User_location(ctx, field, obj)
-			})
+			out.Values[i] = ec._User_location(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "language":
 			out.Values[i] = ec._User_language(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "defaultEntity":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._User_defaultEntity(ctx, field, obj)
-			})
+			out.Values[i] = ec._User_defaultEntity(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "defaultProfile":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._User_defaultProfile(ctx, field, obj)
-			})
+			out.Values[i] = ec._User_defaultProfile(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "grants":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._User_grants(ctx, field, obj)
-			})
+			out.Values[i] = ec._User_grants(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "comment":
 			out.Values[i] = ec._User_comment(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -1971,13 +1688,12 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var userConnectionImplementors = []string{"UserConnection"}
@@ -1985,7 +1701,7 @@ var userConnectionImplementors = []string{"UserConnection"}
 func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.SelectionSet, obj *model.UserConnection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userConnectionImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2014,12 +1730,11 @@ func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.Selecti
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var userEdgeImplementors = []string{"UserEdge"}
@@ -2027,7 +1742,7 @@ var userEdgeImplementors = []string{"UserEdge"}
 func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet, obj *model.UserEdge) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userEdgeImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2046,12 +1761,11 @@ func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet,
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var userEmailImplementors = []string{"UserEmail"}
@@ -2059,7 +1773,7 @@ var userEmailImplementors = []string{"UserEmail"}
 func (ec *executionContext) _UserEmail(ctx context.Context, sel ast.SelectionSet, obj *model.UserEmail) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userEmailImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2078,12 +1792,11 @@ func (ec *executionContext) _UserEmail(ctx context.Context, sel ast.SelectionSet
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var userFormChoicesImplementors = []string{"UserFormChoices"}
@@ -2091,37 +1804,41 @@ var userFormChoicesImplementors = []string{"UserFormChoices"}
 func (ec *executionContext) _UserFormChoices(ctx context.Context, sel ast.SelectionSet, obj *model.UserFormChoices) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userFormChoicesImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("UserFormChoices")
 		case "titles":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._UserFormChoices_titles(ctx, field, obj)
-			})
+			out.Values[i] = ec._UserFormChoices_titles(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "categories":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._UserFormChoices_categories(ctx, field, obj)
-			})
+			out.Values[i] = ec._UserFormChoices_categories(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "locations":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._UserFormChoices_locations(ctx, field, obj)
-			})
+			out.Values[i] = ec._UserFormChoices_locations(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "profiles":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._UserFormChoices_profiles(ctx, field, obj)
-			})
+			out.Values[i] = ec._UserFormChoices_profiles(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -2144,7 +1861,7 @@ func (ec *executionContext) marshalNCreateUserPayload2ᚖfleetgateᚋgraphᚋmod
 }
 
 func (ec *executionContext) marshalNDeleteUserResult2ᚕᚖfleetgateᚋgraphᚋmodelᚐDeleteUserResultᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.DeleteUserResult) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNDeleteUserResult2ᚖfleetgateᚋgraphᚋmodelᚐDeleteUserResult(ctx, sel, v[i])
@@ -2195,7 +1912,7 @@ func (ec *executionContext) marshalNNamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNa
 }
 
 func (ec *executionContext) marshalNProfileGrant2ᚕᚖfleetgateᚋgraphᚋmodelᚐProfileGrantᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.ProfileGrant) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNProfileGrant2ᚖfleetgateᚋgraphᚋmodelᚐProfileGrant(ctx, sel, v[i])
@@ -2241,7 +1958,7 @@ func (ec *executionContext) marshalNUpdateUserPayload2ᚖfleetgateᚋgraphᚋmod
 }
 
 func (ec *executionContext) marshalNUser2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.User) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNUser2ᚖfleetgateᚋgraphᚋmodelᚐUser(ctx, sel, v[i])
@@ -2277,7 +1994,7 @@ func (ec *executionContext) marshalNUserConnection2ᚖfleetgateᚋgraphᚋmodel�
 }
 
 func (ec *executionContext) marshalNUserEdge2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.UserEdge) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNUserEdge2ᚖfleetgateᚋgraphᚋmodelᚐUserEdge(ctx, sel, v[i])
@@ -2303,7 +2020,7 @@ func (ec *executionContext) marshalNUserEdge2ᚖfleetgateᚋgraphᚋmodelᚐUser
 }
 
 func (ec *executionContext) marshalNUserEmail2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserEmailᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.UserEmail) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNUserEmail2ᚖfleetgateᚋgraphᚋmodelᚐUserEmail(ctx, sel, v[i])
@@ -2352,7 +2069,7 @@ func (ec *executionContext) marshalONamedEntry2ᚕᚖfleetgateᚋgraphᚋmodel�
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNNamedEntry2ᚖfleetgateᚋgraphᚋmodelᚐNamedEntry(ctx, sel, v[i])

@@ -111,23 +111,11 @@ func (ec *executionContext) fieldContext_LoginPayload_token(_ context.Context, f
 }
 
 func (ec *executionContext) _LoginPayload_viewer(ctx context.Context, field graphql.CollectedField, obj *model.LoginPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LoginPayload_viewer(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LoginPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LoginPayload) (*model.Viewer, error) {
 			return obj.Viewer, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Viewer) graphql.Marshaler {
-			return ec.marshalOViewer2ᚖfleetgateᚋgraphᚋmodelᚐViewer(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOViewer2ᚖfleetgateᚋgraphᚋmodelᚐViewer, false)
 }
 func (ec *executionContext) fieldContext_LoginPayload_viewer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -143,23 +131,11 @@ func (ec *executionContext) fieldContext_LoginPayload_viewer(_ context.Context, 
 }
 
 func (ec *executionContext) _LoginPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.LoginPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LoginPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LoginPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LoginPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_LoginPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -183,23 +159,11 @@ func (ec *executionContext) fieldContext_LoginWithUserTokenPayload_token(_ conte
 }
 
 func (ec *executionContext) _LoginWithUserTokenPayload_viewer(ctx context.Context, field graphql.CollectedField, obj *model.LoginWithUserTokenPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LoginWithUserTokenPayload_viewer(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LoginWithUserTokenPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LoginWithUserTokenPayload) (*model.Viewer, error) {
 			return obj.Viewer, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Viewer) graphql.Marshaler {
-			return ec.marshalOViewer2ᚖfleetgateᚋgraphᚋmodelᚐViewer(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOViewer2ᚖfleetgateᚋgraphᚋmodelᚐViewer, false)
 }
 func (ec *executionContext) fieldContext_LoginWithUserTokenPayload_viewer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -215,23 +179,11 @@ func (ec *executionContext) fieldContext_LoginWithUserTokenPayload_viewer(_ cont
 }
 
 func (ec *executionContext) _LoginWithUserTokenPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.LoginWithUserTokenPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LoginWithUserTokenPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LoginWithUserTokenPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LoginWithUserTokenPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_LoginWithUserTokenPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -255,23 +207,11 @@ func (ec *executionContext) fieldContext_LogoutPayload_ended(_ context.Context, 
 }
 
 func (ec *executionContext) _LogoutPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.LogoutPayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LogoutPayload_userErrors(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "LogoutPayload", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.LogoutPayload) ([]*model.UserError, error) {
 			return obj.UserErrors, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserError) graphql.Marshaler {
-			return ec.marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNUserError2ᚕᚖfleetgateᚋgraphᚋmodelᚐUserErrorᚄ, true)
 }
 func (ec *executionContext) fieldContext_LogoutPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -311,23 +251,11 @@ func (ec *executionContext) fieldContext_Profile_name(_ context.Context, field g
 }
 
 func (ec *executionContext) _Profile_entities(ctx context.Context, field graphql.CollectedField, obj *model.Profile) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Profile_entities(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Profile", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Profile) ([]*model.ProfileEntity, error) {
 			return obj.Entities, nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.ProfileEntity) graphql.Marshaler {
-			return ec.marshalNProfileEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐProfileEntityᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNProfileEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐProfileEntityᚄ, true)
 }
 func (ec *executionContext) fieldContext_Profile_entities(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -391,23 +319,11 @@ func (ec *executionContext) fieldContext_Viewer_language(_ context.Context, fiel
 }
 
 func (ec *executionContext) _Viewer_user(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_user(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Viewer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Viewer) (*model.User, error) {
 			return ec.Resolvers.Viewer().User(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.User) graphql.Marshaler {
-			return ec.marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOUser2ᚖfleetgateᚋgraphᚋmodelᚐUser, false)
 }
 func (ec *executionContext) fieldContext_Viewer_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -423,23 +339,11 @@ func (ec *executionContext) fieldContext_Viewer_user(_ context.Context, field gr
 }
 
 func (ec *executionContext) _Viewer_profile(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_profile(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Viewer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Viewer) (*model.Profile, error) {
 			return ec.Resolvers.Viewer().Profile(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Profile) graphql.Marshaler {
-			return ec.marshalNProfile2ᚖfleetgateᚋgraphᚋmodelᚐProfile(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNProfile2ᚖfleetgateᚋgraphᚋmodelᚐProfile, true)
 }
 func (ec *executionContext) fieldContext_Viewer_profile(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -455,23 +359,11 @@ func (ec *executionContext) fieldContext_Viewer_profile(_ context.Context, field
 }
 
 func (ec *executionContext) _Viewer_profiles(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_profiles(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Viewer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Viewer) ([]*model.Profile, error) {
 			return ec.Resolvers.Viewer().Profiles(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Profile) graphql.Marshaler {
-			return ec.marshalNProfile2ᚕᚖfleetgateᚋgraphᚋmodelᚐProfileᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNProfile2ᚕᚖfleetgateᚋgraphᚋmodelᚐProfileᚄ, true)
 }
 func (ec *executionContext) fieldContext_Viewer_profiles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -487,23 +379,11 @@ func (ec *executionContext) fieldContext_Viewer_profiles(_ context.Context, fiel
 }
 
 func (ec *executionContext) _Viewer_activeEntity(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_activeEntity(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Viewer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Viewer) (*model.Entity, error) {
 			return ec.Resolvers.Viewer().ActiveEntity(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.Entity) graphql.Marshaler {
-			return ec.marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOEntity2ᚖfleetgateᚋgraphᚋmodelᚐEntity, false)
 }
 func (ec *executionContext) fieldContext_Viewer_activeEntity(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -527,23 +407,11 @@ func (ec *executionContext) fieldContext_Viewer_activeEntityRecursive(_ context.
 }
 
 func (ec *executionContext) _Viewer_entities(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_entities(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Viewer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Viewer) ([]*model.Entity, error) {
 			return ec.Resolvers.Viewer().Entities(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.Entity) graphql.Marshaler {
-			return ec.marshalNEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐEntity(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐEntity, true)
 }
 func (ec *executionContext) fieldContext_Viewer_entities(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -559,23 +427,11 @@ func (ec *executionContext) fieldContext_Viewer_entities(_ context.Context, fiel
 }
 
 func (ec *executionContext) _Viewer_grantedEntities(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_grantedEntities(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Viewer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Viewer) ([]*model.GrantedEntity, error) {
 			return ec.Resolvers.Viewer().GrantedEntities(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.GrantedEntity) graphql.Marshaler {
-			return ec.marshalNGrantedEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐGrantedEntityᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNGrantedEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐGrantedEntityᚄ, true)
 }
 func (ec *executionContext) fieldContext_Viewer_grantedEntities(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -591,23 +447,11 @@ func (ec *executionContext) fieldContext_Viewer_grantedEntities(_ context.Contex
 }
 
 func (ec *executionContext) _Viewer_rights(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_rights(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Viewer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Viewer) (*model.ViewerRights, error) {
 			return obj.Rights(), nil
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.ViewerRights) graphql.Marshaler {
-			return ec.marshalNViewerRights2ᚖfleetgateᚋgraphᚋmodelᚐViewerRights(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNViewerRights2ᚖfleetgateᚋgraphᚋmodelᚐViewerRights, true)
 }
 func (ec *executionContext) fieldContext_Viewer_rights(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -623,46 +467,22 @@ func (ec *executionContext) fieldContext_Viewer_rights(_ context.Context, field 
 }
 
 func (ec *executionContext) _Viewer_capabilities(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_capabilities(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Viewer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Viewer) ([]model.Capability, error) {
 			return ec.Resolvers.Viewer().Capabilities(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []model.Capability) graphql.Marshaler {
-			return ec.marshalNCapability2ᚕfleetgateᚋgraphᚋmodelᚐCapabilityᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNCapability2ᚕfleetgateᚋgraphᚋmodelᚐCapabilityᚄ, true)
 }
 func (ec *executionContext) fieldContext_Viewer_capabilities(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Viewer", field, true, true, errors.New("field of type Capability does not have child fields"))
 }
 
 func (ec *executionContext) _Viewer_passwordRules(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_passwordRules(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Viewer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Viewer) (*model.PasswordRules, error) {
 			return ec.Resolvers.Viewer().PasswordRules(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PasswordRules) graphql.Marshaler {
-			return ec.marshalNPasswordRules2ᚖfleetgateᚋgraphᚋmodelᚐPasswordRules(ctx, selections, v)
-		},
-		true,
-		true,
-	)
+		(*executionContext).marshalNPasswordRules2ᚖfleetgateᚋgraphᚋmodelᚐPasswordRules, true)
 }
 func (ec *executionContext) fieldContext_Viewer_passwordRules(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -686,23 +506,11 @@ func (ec *executionContext) fieldContext_Viewer_sessionExpiresAt(_ context.Conte
 }
 
 func (ec *executionContext) _Viewer_personalDetails(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Viewer_personalDetails(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
+	return resolve(ctx, ec, "Viewer", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Viewer) (*model.PersonalDetails, error) {
 			return ec.Resolvers.Viewer().PersonalDetails(ctx, obj)
 		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.PersonalDetails) graphql.Marshaler {
-			return ec.marshalOPersonalDetails2ᚖfleetgateᚋgraphᚋmodelᚐPersonalDetails(ctx, selections, v)
-		},
-		true,
-		false,
-	)
+		(*executionContext).marshalOPersonalDetails2ᚖfleetgateᚋgraphᚋmodelᚐPersonalDetails, false)
 }
 func (ec *executionContext) fieldContext_Viewer_personalDetails(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
@@ -993,7 +801,7 @@ var grantedEntityImplementors = []string{"GrantedEntity"}
 func (ec *executionContext) _GrantedEntity(ctx context.Context, sel ast.SelectionSet, obj *model.GrantedEntity) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, grantedEntityImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1042,12 +850,11 @@ func (ec *executionContext) _GrantedEntity(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var loginPayloadImplementors = []string{"LoginPayload"}
@@ -1055,7 +862,7 @@ var loginPayloadImplementors = []string{"LoginPayload"}
 func (ec *executionContext) _LoginPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LoginPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, loginPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1079,12 +886,11 @@ func (ec *executionContext) _LoginPayload(ctx context.Context, sel ast.Selection
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var loginWithUserTokenPayloadImplementors = []string{"LoginWithUserTokenPayload"}
@@ -1092,7 +898,7 @@ var loginWithUserTokenPayloadImplementors = []string{"LoginWithUserTokenPayload"
 func (ec *executionContext) _LoginWithUserTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LoginWithUserTokenPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, loginWithUserTokenPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1116,12 +922,11 @@ func (ec *executionContext) _LoginWithUserTokenPayload(ctx context.Context, sel 
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var logoutPayloadImplementors = []string{"LogoutPayload"}
@@ -1129,7 +934,7 @@ var logoutPayloadImplementors = []string{"LogoutPayload"}
 func (ec *executionContext) _LogoutPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LogoutPayload) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, logoutPayloadImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1148,12 +953,11 @@ func (ec *executionContext) _LogoutPayload(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var profileImplementors = []string{"Profile"}
@@ -1161,7 +965,7 @@ var profileImplementors = []string{"Profile"}
 func (ec *executionContext) _Profile(ctx context.Context, sel ast.SelectionSet, obj *model.Profile) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, profileImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1190,12 +994,11 @@ func (ec *executionContext) _Profile(ctx context.Context, sel ast.SelectionSet, 
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var profileEntityImplementors = []string{"ProfileEntity"}
@@ -1203,7 +1006,7 @@ var profileEntityImplementors = []string{"ProfileEntity"}
 func (ec *executionContext) _ProfileEntity(ctx context.Context, sel ast.SelectionSet, obj *model.ProfileEntity) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, profileEntityImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1227,12 +1030,11 @@ func (ec *executionContext) _ProfileEntity(ctx context.Context, sel ast.Selectio
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var viewerImplementors = []string{"Viewer"}
@@ -1240,8 +1042,9 @@ var viewerImplementors = []string{"Viewer"}
 func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, obj *model.Viewer) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, viewerImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Viewer")
@@ -1261,66 +1064,74 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "user":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Viewer_user(ctx, field, obj)
-			})
+			out.Values[i] = ec._Viewer_user(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "profile":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Viewer_profile(ctx, field, obj)
-			})
+			out.Values[i] = ec._Viewer_profile(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "profiles":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Viewer_profiles(ctx, field, obj)
-			})
+			out.Values[i] = ec._Viewer_profiles(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "activeEntity":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Viewer_activeEntity(ctx, field, obj)
-			})
+			out.Values[i] = ec._Viewer_activeEntity(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "activeEntityRecursive":
 			out.Values[i] = ec._Viewer_activeEntityRecursive(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "entities":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Viewer_entities(ctx, field, obj)
-			})
+			out.Values[i] = ec._Viewer_entities(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "grantedEntities":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Viewer_grantedEntities(ctx, field, obj)
-			})
+			out.Values[i] = ec._Viewer_grantedEntities(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "rights":
 			out.Values[i] = ec._Viewer_rights(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "capabilities":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Viewer_capabilities(ctx, field, obj)
-			})
+			out.Values[i] = ec._Viewer_capabilities(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "passwordRules":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Viewer_passwordRules(ctx, field, obj)
-			})
+			out.Values[i] = ec._Viewer_passwordRules(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "sessionExpiresAt":
 			out.Values[i] = ec._Viewer_sessionExpiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "personalDetails":
-			ec.resolveBeside(out, i, &fields[i], graphql.RequiredNull, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Viewer_personalDetails(ctx, field, obj)
-			})
+			out.Values[i] = ec._Viewer_personalDetails(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	}
-	out.Dispatch(ctx)
+	})
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 var viewerRightsImplementors = []string{"ViewerRights"}
@@ -1328,7 +1139,7 @@ var viewerRightsImplementors = []string{"ViewerRights"}
 func (ec *executionContext) _ViewerRights(ctx context.Context, sel ast.SelectionSet, obj *model.ViewerRights) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, viewerRightsImplementors)
 
-	out := graphql.NewFieldSet(fields)
+	out := newObject(fields)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1457,12 +1268,11 @@ func (ec *executionContext) _ViewerRights(ctx context.Context, sel ast.Selection
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
-	out.Dispatch(ctx)
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
 
-	return &object{fields, out.Values}
+	return out
 }
 
 // endregion **************************** object.gotpl ****************************
@@ -1494,7 +1304,7 @@ func (ec *executionContext) unmarshalNCapability2ᚕfleetgateᚋgraphᚋmodelᚐ
 }
 
 func (ec *executionContext) marshalNCapability2ᚕfleetgateᚋgraphᚋmodelᚐCapabilityᚄ(ctx context.Context, sel ast.SelectionSet, v []model.Capability) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNCapability2fleetgateᚋgraphᚋmodelᚐCapability(ctx, sel, v[i])
@@ -1510,7 +1320,7 @@ func (ec *executionContext) marshalNCapability2ᚕfleetgateᚋgraphᚋmodelᚐCa
 }
 
 func (ec *executionContext) marshalNGrantedEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐGrantedEntityᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.GrantedEntity) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNGrantedEntity2ᚖfleetgateᚋgraphᚋmodelᚐGrantedEntity(ctx, sel, v[i])
@@ -1576,7 +1386,7 @@ func (ec *executionContext) marshalNLogoutPayload2ᚖfleetgateᚋgraphᚋmodel�
 }
 
 func (ec *executionContext) marshalNProfile2ᚕᚖfleetgateᚋgraphᚋmodelᚐProfileᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Profile) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNProfile2ᚖfleetgateᚋgraphᚋmodelᚐProfile(ctx, sel, v[i])
@@ -1602,7 +1412,7 @@ func (ec *executionContext) marshalNProfile2ᚖfleetgateᚋgraphᚋmodelᚐProfi
 }
 
 func (ec *executionContext) marshalNProfileEntity2ᚕᚖfleetgateᚋgraphᚋmodelᚐProfileEntityᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.ProfileEntity) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+	ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNProfileEntity2ᚖfleetgateᚋgraphᚋmodelᚐProfileEntity(ctx, sel, v[i])

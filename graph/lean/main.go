@@ -3,10 +3,17 @@
 //
 //	go run ./graph/lean graph/generated
 //
-// gqlgen surrounds every field with what only some need: a context of its own, middleware, a place to recover, and
-// memory for @defer. A page of 50 devices has 700 fields, and most of them are a number or a text in a struct. Fields
-// with resolvers, arguments or errors of their own stay as gqlgen has them, but for @defer: our transports send one
-// response, and what gqlgen puts off would wait for ever to be fetched. GraphQL lets a server answer it at once.
+// gqlgen surrounds every field with what only some need: a context of its own, middleware, a place to recover, a goroutine,
+// and memory for @defer. A page of 50 devices has 700 fields, and most of them are a number or a text in a struct, or at
+// hand already. Three things are made of it:
+//
+//   - What is read from a struct and can't fail is marshalled at once.
+//   - Other fields without arguments and directives get a context for their path and no middleware; there is none.
+//   - The fields of an object and the items of a list are resolved in turn (internal/inturn): a goroutine is begun for what
+//     is left when one has to wait, and not for each.
+//
+// Fields with arguments or directives stay as gqlgen has them, but for @defer: our transports send one response, and what
+// gqlgen puts off would wait for ever to be fetched. GraphQL lets a server answer it at once.
 //
 // What gqlgen writes in another way one day is left alone; the test of this package says so.
 package main
@@ -55,64 +62,12 @@ func rewriteFolder(folder string) error {
 	if straight == 0 {
 		return fmt.Errorf("%s has no field as gqlgen writes them: look at what it generates now", folder)
 	}
-	return os.WriteFile(filepath.Join(folder, "object.generated.go"), support, 0o644)
+	return os.WriteFile(filepath.Join(folder, "support.generated.go"), support, 0o644)
 }
 
 // rewrite makes one file lean.
 func rewrite(source []byte) ([]byte, error) {
-	return format.Source(withoutUnusedImports(smallObjects(straightLeaves(source))))
-}
-
-var (
-	// leafContext is how gqlgen describes a field whose type has no fields.
-	leafContext = regexp.MustCompile(`executionContext\) fieldContext_(\w+)\(_ context\.Context, field graphql\.CollectedField\) [^\n]*\n\treturn graphql\.NewScalarFieldContext\(`)
-	// structField is a field that is read from the object and can't fail.
-	structField = regexp.MustCompile(`(?m)^(func \(ec \*executionContext\) _(\w+)\(ctx context\.Context, field graphql\.CollectedField, obj [^\n]*\n)` +
-		`\treturn graphql\.ResolveField\(\n\t\tctx,\n\t\tec\.OperationContext,\n\t\tfield,\n` +
-		`\t\tfunc\(ctx context\.Context, field graphql\.CollectedField\) [^\n]*\n[^\n]*\n\t\t},\n` +
-		`\t\tfunc\(ctx context\.Context\) \(any, error\) {\n\t\t\treturn (obj\.[\w.]+(?:\(\))?), nil\n\t\t},\n` +
-		`\t\tnil,\n` +
-		`\t\tfunc\(ctx context\.Context, selections ast\.SelectionSet, v [^\n]*\n\t\t\treturn (ec\.marshal[^(]+)\(ctx, selections, v\)\n\t\t},\n` +
-		`\t\ttrue,\n\t\t(?:true|false),\n\t\)\n}`)
-)
-
-// straightLeaves has leaf fields of structs marshalled at once. Were one to panic, whoever called for its object recovers.
-func straightLeaves(source []byte) []byte {
-	leaves := map[string]bool{}
-	for _, match := range leafContext.FindAllSubmatch(source, -1) {
-		leaves[string(match[1])] = true
-	}
-	return structField.ReplaceAllFunc(source, func(function []byte) []byte {
-		parts := structField.FindSubmatch(function)
-		if !leaves[string(parts[2])] {
-			return function
-		}
-		return fmt.Appendf(nil, "//go:noinline\n%s\treturn %s(ctx, field.Selections, %s)\n}", parts[1], parts[4], parts[3])
-	})
-}
-
-var (
-	objectFunction = regexp.MustCompile(`(?ms)^func \(ec \*executionContext\) _\w+\(ctx context\.Context, sel ast\.SelectionSet.*?^}\n`)
-	// resolverCase is a field with a resolver, which gqlgen resolves beside the others.
-	resolverCase = regexp.MustCompile(`(?s)\t\t\tfield := field\n\n\t\t\tinnerFunc := func\(ctx context\.Context, fs \*graphql\.FieldSet\) \(res graphql\.Marshaler\) {\n` +
-		`\t\t\t\tdefer func\(\) {\n[^}]*}\n\t\t\t\t}\(\)\n\t\t\t\tres = ec\.(\w+)\(ctx, field, obj\)\n\t\t\t\tif res == (graphql\.\w+) {` +
-		`.*?\n\t\t\tout\.Concurrently\(i, func\(ctx context\.Context\) graphql\.Marshaler { return innerFunc\(ctx, out\) }\)\n`)
-	deferPlaces = []byte("\tdeferredFieldSet := graphql.NewFieldSet(nil)\n\tdeferLabelToView := make(map[string]*graphql.FieldSetView)\n")
-	deferTail   = regexp.MustCompile(`(?ms)^\tatomic\.AddInt32\(&ec\.Deferred, .*?^\t}\)\n`)
-	objectEnd   = []byte("\n\treturn out\n}")
-)
-
-// smallObjects has the functions of objects hold no more than they need: gqlgen unfolds @defer for each field, and so the
-// stacks of its many goroutines had to grow. What they call is in object.txt.
-func smallObjects(source []byte) []byte {
-	return objectFunction.ReplaceAllFunc(source, func(function []byte) []byte {
-		function = bytes.Replace(function, objectEnd, []byte("\n\treturn &object{fields, out.Values}\n}"), 1)
-		function = bytes.Replace(function, deferPlaces, nil, 1)
-		function = deferTail.ReplaceAll(function, nil)
-		return resolverCase.ReplaceAll(function, []byte(
-			"\t\t\tec.resolveBeside(out, i, &fields[i], $2, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {\n"+
-				"\t\t\t\treturn ec.$1(ctx, field, obj)\n\t\t\t})\n"))
-	})
+	return format.Source(withoutUnusedImports(listsInTurn(objectsInTurn(plainFields(straightLeaves(source))))))
 }
 
 var importLine = regexp.MustCompile(`(?m)^\t"(?:[\w./]+/)?(\w+)"\n`)
@@ -130,5 +85,5 @@ func withoutUnusedImports(source []byte) []byte {
 
 // support is what the generated code calls.
 //
-//go:embed object.txt
+//go:embed support.txt
 var support []byte

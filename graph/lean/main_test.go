@@ -83,18 +83,37 @@ const objectFields = `func (ec *executionContext) _Fleet(ctx context.Context, se
 const leanObject = `func (ec *executionContext) _Fleet(ctx context.Context, sel ast.SelectionSet, obj *model.Fleet) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, fleetImplementors)
 
-	out := graphql.NewFieldSet(fields)
-	for i, field := range fields {
+	out := newObject(fields)
+	out.inTurn(ctx, func(ctx context.Context, i int) {
+		field := fields[i]
 		switch field.Name {
 		case "entity":
-			ec.resolveBeside(out, i, &fields[i], graphql.Null, func(ctx context.Context, field graphql.CollectedField) graphql.Marshaler {
-				return ec._Fleet_entity(ctx, field, obj)
-			})
+			out.Values[i] = ec._Fleet_entity(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		}
-	}
-	out.Dispatch(ctx)
+	})
 
-	return &object{fields, out.Values}
+	return out
+}
+`
+
+const leanResolver = `{
+	return resolve(ctx, ec, "Fleet", field, obj,
+		func(ctx context.Context, ec *executionContext, obj *model.Fleet) (string, error) {
+			return ec.Resolvers.Fleet().Name(ctx, obj)
+		},
+		(*executionContext).marshalNString2string, true)
+}
+`
+
+const list = `func (ec *executionContext) marshalNFleet2(ctx context.Context, sel ast.SelectionSet, v []*model.Fleet) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		return ec.marshalNFleet(ctx, sel, v[i])
+	})
+
+	return ret
 }
 `
 
@@ -106,12 +125,14 @@ func TestRewrite(t *testing.T) {
 		{"a field of a struct", field, "{\n\treturn ec.marshalNString2string(ctx, field.Selections, obj.Name)\n}\n"},
 		{"a method", strings.Replace(field, "obj.Name,", "obj.Name(),", 1), "field.Selections, obj.Name())\n"},
 		{"a nullable field", strings.Replace(field, "\t\ttrue,\n\t)", "\t\tfalse,\n\t)", 1), "field.Selections, obj.Name)\n"},
-		{"a resolver", strings.Replace(field, "return obj.Name, nil", "return ec.Resolvers.Fleet().Name(ctx, obj)", 1), ""},
-		{"a method that can fail", strings.Replace(field, "return obj.Name, nil", "return obj.Name()", 1), ""},
-		{"a field with arguments", strings.Replace(field, "obj.Name, nil", `obj.Name(fc.Args["of"].(int)), nil`, 1), ""},
+		{"a resolver", strings.Replace(field, "return obj.Name, nil", "return ec.Resolvers.Fleet().Name(ctx, obj)", 1), leanResolver},
+		{"a method that can fail", strings.Replace(field, "return obj.Name, nil", "return obj.Name()", 1), "return obj.Name()\n\t\t},\n\t\t(*exec"},
+		{"a field with arguments", strings.Replace(field, "\treturn obj.Name, nil", "\tfc := graphql.GetFieldContext(ctx)\n"+
+			`			return ec.Resolvers.Fleet().Name(ctx, obj, fc.Args["of"].(int))`, 1), ""},
 		{"a field with a directive", strings.Replace(field, "\t\tnil,\n\t\tfunc", "\t\tdirectives,\n\t\tfunc", 1), ""},
-		{"a field with fields of its own", strings.Replace(field, "NewScalarFieldContext", "NewObjectFieldContext", 1), ""},
+		{"a field with fields of its own", strings.Replace(field, "NewScalarFieldContext", "NewObjectFieldContext", 1), "return obj.Name, nil\n\t\t},\n\t\t(*exec"},
 		{"an object", objectFields, leanObject},
+		{"a list", list, "ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.want == "" {
@@ -142,7 +163,7 @@ func TestTheGeneratedCodeIsLean(t *testing.T) {
 	if err != nil || len(names) < 10 {
 		t.Fatalf("error %v, files %v", err, names)
 	}
-	straight := 0
+	straight, plain, inTurn, lists := 0, 0, 0, 0
 	for _, name := range names {
 		source, err := os.ReadFile(name)
 		if err != nil {
@@ -150,7 +171,10 @@ func TestTheGeneratedCodeIsLean(t *testing.T) {
 		}
 		text := string(source)
 		straight += strings.Count(text, "(ctx, field.Selections, obj.")
-		for _, heavy := range []string{"deferredFieldSet", "ProcessDeferredGroup(", "\n\treturn out\n"} {
+		plain += strings.Count(text, "\treturn resolve(ctx, ec, ")
+		inTurn += strings.Count(text, "\tout.inTurn(ctx, ")
+		lists += strings.Count(text, ":= ec.marshalList(ctx, ")
+		for _, heavy := range []string{"deferredFieldSet", "ProcessDeferredGroup(", "MarshalSliceConcurrently("} {
 			if strings.Contains(text, heavy) {
 				t.Errorf("%s still has %q: run go generate . and see what gqlgen writes now", name, heavy)
 			}
@@ -160,8 +184,8 @@ func TestTheGeneratedCodeIsLean(t *testing.T) {
 			t.Errorf("%s is not lean: run go generate . (error %v)", name, err)
 		}
 	}
-	if straight < 400 {
-		t.Errorf("only %d fields are marshalled straight", straight)
+	if straight < 400 || plain < 200 || inTurn < 25 || lists < 50 {
+		t.Errorf("only %d fields are marshalled straight, %d without middleware, %d objects and %d lists in turn", straight, plain, inTurn, lists)
 	}
 }
 
