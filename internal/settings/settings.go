@@ -81,6 +81,9 @@ func (g *Gateway) Check(needBackends bool) error {
 	if err := checkBackend("mqtt-url", g.MQTTURL, needBackends, "mqtt", "tcp", "mqtts", "tls", "ssl", "ws", "wss"); err != nil {
 		return err
 	}
+	if err := g.checkTokens(); err != nil {
+		return err
+	}
 	if _, err := g.BrokerTLS(); err != nil {
 		return err
 	}
@@ -220,6 +223,18 @@ func checkBackend(name, address string, needed bool, schemes ...string) error {
 	}
 	if parsed.User != nil {
 		return fmt.Errorf("--%s: leave user name and password out of the address; they have settings of their own", name)
+	}
+	return nil
+}
+
+// checkTokens refuses what no token of GLPI can be, such as one with the line break of its file.
+func (g *Gateway) checkTokens() error {
+	for _, token := range []struct{ name, text string }{
+		{"glpi-app-token", g.GLPIAppToken}, {"glpi-service-token", g.GLPIServiceToken}, {"glpi-signup-token", g.GLPISignupToken},
+	} {
+		if strings.ContainsFunc(token.text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return fmt.Errorf("--%s: has characters that no token has, such as a line break", token.name)
+		}
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func (g *Gateway) BrokerTLS() (*tls.Config, error) {
 	}
 	switch scheme, _, _ := strings.Cut(strings.ToLower(g.MQTTURL), "://"); scheme {
 	case "mqtt", "tcp", "ws":
-		return nil, errors.New("--mqtt-ca-file, --mqtt-cert-file: the broker's address has no TLS: use mqtts:// or wss://")
+		return nil, fmt.Errorf("%s: the broker's address has no TLS: use mqtts:// or wss://", g.brokerFiles())
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if g.MQTTCAFile != "" {
@@ -44,4 +44,17 @@ func (g *Gateway) BrokerTLS() (*tls.Config, error) {
 	}
 	config.Certificates = []tls.Certificate{own}
 	return config, nil
+}
+
+// brokerFiles names the settings that mean something with TLS only, those that are set.
+func (g *Gateway) brokerFiles() string {
+	var set []string
+	for _, file := range []struct{ name, path string }{
+		{"--mqtt-ca-file", g.MQTTCAFile}, {"--mqtt-cert-file", g.MQTTCertFile}, {"--mqtt-key-file", g.MQTTKeyFile},
+	} {
+		if file.path != "" {
+			set = append(set, file.name)
+		}
+	}
+	return strings.Join(set, ", ")
 }

@@ -72,10 +72,10 @@ func TestBrokerTLS(t *testing.T) {
 		"no such key":               {settings.Gateway{MQTTCertFile: cert, MQTTKeyFile: missing}, "--mqtt-cert-file, --mqtt-key-file: ", false, false},
 		"a key in prose":            {settings.Gateway{MQTTCertFile: cert, MQTTKeyFile: text}, "--mqtt-cert-file, --mqtt-key-file: ", false, false},
 		"somebody else's key":       {settings.Gateway{MQTTCertFile: cert, MQTTKeyFile: otherKey}, "--mqtt-cert-file, --mqtt-key-file: ", false, false},
-		"mqtt":                      {settings.Gateway{MQTTURL: "mqtt://broker", MQTTCAFile: cert}, "--mqtt-ca-file, --mqtt-cert-file: ", false, false},
-		"tcp":                       {settings.Gateway{MQTTURL: "tcp://broker", MQTTCertFile: cert, MQTTKeyFile: key}, "--mqtt-ca-file, --mqtt-cert-file: ", false, false},
-		"ws":                        {settings.Gateway{MQTTURL: "ws://broker", MQTTCAFile: cert}, "--mqtt-ca-file, --mqtt-cert-file: ", false, false},
-		"MQTT":                      {settings.Gateway{MQTTURL: "MQTT://broker", MQTTCAFile: cert}, "--mqtt-ca-file, --mqtt-cert-file: ", false, false},
+		"mqtt":                      {settings.Gateway{MQTTURL: "mqtt://broker", MQTTCAFile: cert}, "--mqtt-ca-file: ", false, false},
+		"tcp":                       {settings.Gateway{MQTTURL: "tcp://broker", MQTTCertFile: cert, MQTTKeyFile: key}, "--mqtt-cert-file, --mqtt-key-file: ", false, false},
+		"ws":                        {settings.Gateway{MQTTURL: "ws://broker", MQTTCAFile: cert}, "--mqtt-ca-file: ", false, false},
+		"MQTT":                      {settings.Gateway{MQTTURL: "MQTT://broker", MQTTCAFile: cert}, "--mqtt-ca-file: ", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := valid()
