@@ -40,16 +40,16 @@ type Gateway struct {
 	SessionLifetime     time.Duration `name:"session-lifetime" default:"8h" help:"How long a sign-in token is good at most."`
 	StaleAfter          time.Duration `name:"stale-after" default:"15m" help:"How long a device that said it is online may be silent before it is shown as STALE."`
 	DangerZoneProfiles  []string      `name:"danger-zone-profiles" placeholder:"NAME,..." help:"Names or ids of the GLPI profiles whose people may wipe, unenrol and delete devices; all that GLPI lets unless set."`
-	DangerZoneTargets   int           `name:"danger-zone-max-targets" default:"500" placeholder:"N" help:"How many devices may be wiped, unenrolled or deleted at once."`
+	DangerZoneTargets   int           `name:"danger-zone-max-targets" default:"500" help:"How many devices may be wiped, unenrolled or deleted at once."`
 	DangerZoneQuiet     string        `name:"danger-zone-quiet-hours" placeholder:"HOURS" help:"When nobody may wipe, unenrol or delete, such as '22:00-06:00 Europe/Paris'; UTC without a zone."`
 	DangerZoneReauth    bool          `name:"danger-zone-reauth" help:"Ask for the password again before devices are wiped, unenrolled or deleted."`
 	DangerZoneTimeout   time.Duration `name:"danger-zone-timeout" default:"168h" help:"How long a device that was told to erase itself or to leave is waited for, until its operation counts as expired."`
 	AcceptSessionTokens bool          `name:"accept-session-tokens" default:"true" negatable:"" help:"Accept the plain Session-Token header of existing GLPI clients too."`
-	MaxUpload           int64         `name:"max-upload" default:"512" placeholder:"MIB" help:"The largest file that can be uploaded, in MiB; GLPI's PHP has limits of its own."`
+	MaxUpload           int64         `name:"max-upload" default:"512" help:"The largest file that can be uploaded, in MiB; GLPI's PHP has limits of its own."`
 	MaxConnections      int           `name:"max-connections" default:"25000" help:"How many connections may be open for subscriptions."`
 	MaxPerClient        int           `name:"max-connections-per-client" default:"1000" help:"How many of them one IP address may have."`
 	SlowReader          string        `name:"slow-reader" default:"latest" enum:"latest,close" help:"What becomes of a client that reads more slowly than events come: it gets the latest presence of each device and is told to ask again for the rest (latest), or is closed (close)."`
-	ResponseCacheMB     int           `name:"response-cache-mb" default:"64" placeholder:"MIB" help:"Memory for whole responses that are kept until something that they show changes, in MiB; 0: none are kept."`
+	ResponseCacheMB     int           `name:"response-cache-mb" default:"64" help:"Memory for whole responses that are kept until something that they show changes, in MiB; 0: none are kept."`
 	LogLevel            string        `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"The least serious messages to log: ${enum}."`
 	LogFormat           string        `name:"log-format" default:"text" enum:"text,json" help:"How log lines look: ${enum}."`
 }
