@@ -191,6 +191,7 @@ func newExecutor(o Options, sockets *graphqlws.Transport, events *graphqlsse.Tra
 	server.SetParserTokenLimit(o.Limits.Tokens)
 	valid := shortQueries{lru.New[*ast.QueryDocument](cachedQueries)}
 	server.SetQueryCache(valid)
+	server.Use(persistedQueries{lru.New[string](cachedQueries)})
 	server.Use(documentLimits{o.Limits.Tokens, valid})
 	server.Use(queryLimits{o.Limits})
 	if !o.DisableIntrospection {

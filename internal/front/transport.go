@@ -166,9 +166,6 @@ func fromQuery(text string) (*graphql.RawParams, *refusal) {
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "the URL's parameters can't be read")
 	}
-	if values.Get("query") == "" {
-		return nil, refuse(http.StatusBadRequest, "the parameter query is missing")
-	}
 	params := &graphql.RawParams{Query: values.Get("query"), OperationName: values.Get("operationName")}
 	for name, target := range map[string]*map[string]any{
 		"variables": &params.Variables, "extensions": &params.Extensions,
@@ -176,6 +173,9 @@ func fromQuery(text string) (*graphql.RawParams, *refusal) {
 		if text := values.Get(name); text != "" && decode([]byte(text), target) != nil {
 			return nil, refuse(http.StatusBadRequest, "the parameter "+name+" is not a JSON object")
 		}
+	}
+	if params.Query == "" && !namesQuery(params) {
+		return nil, refuse(http.StatusBadRequest, "the parameter query is missing")
 	}
 	return params, nil
 }
@@ -204,7 +204,7 @@ func fromJSON(body []byte) (*graphql.RawParams, *refusal) {
 	if decode(body, params) != nil || json.Unmarshal(body, &shape) != nil {
 		return nil, refuse(http.StatusBadRequest, "the body is not a JSON object with query, operationName and variables")
 	}
-	if shape.Query == nil {
+	if shape.Query == nil && !namesQuery(params) {
 		return nil, refuse(http.StatusBadRequest, "query is missing in the body")
 	}
 	return params, nil
