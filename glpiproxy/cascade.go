@@ -105,5 +105,12 @@ func (c *Client) DeviceChanged(changes ...DeviceChange) {
 	c.void(all...)
 }
 
+// InvitationChanged forgets what the cache holds of an invitation that may have changed past this client, of its mail and
+// of its log.
+func (c *Client) InvitationChanged(id int) {
+	itemtype := Invitation{}.itemtype()
+	c.void(itemTag(itemtype, id), listTag(itemtype), InvitationLog{}.itemtype(), QueuedMail{}.itemtype())
+}
+
 // listTag is carried by lists and counts, which any change of an item may touch.
 func listTag(itemtype string) string { return itemtype + ":*" }

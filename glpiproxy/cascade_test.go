@@ -31,7 +31,7 @@ func TestCascades(t *testing.T) {
 		invitation, file, config   = "PluginFlyvemdmInvitation", "PluginFlyvemdmFile", "PluginFlyvemdmEntityConfig"
 		position, policy           = "PluginFlyvemdmGeolocation", "PluginFlyvemdmPolicy"
 	)
-	all := []string{agent, fleet, task, status, invitation, file, config, position, policy, "Computer", "User", "Entity", "Profile_User"}
+	all := []string{agent, fleet, task, status, invitation, file, config, position, policy, "Computer", "User", "Entity", "Profile_User", "QueuedNotification"}
 	whole := func(types ...string) (tags []string) {
 		for _, itemtype := range types {
 			tags = append(tags, itemtype+":1", itemtype+":2", itemtype+":*")
@@ -64,6 +64,10 @@ func TestCascades(t *testing.T) {
 		"lock":       {func(c *Client) { c.DeviceChanged(DeviceCommanded) }, whole(agent)},
 		"enrolment":  {func(c *Client) { c.DeviceChanged(DeviceMoved) }, whole(agent, status, task, invitation, position, "Computer", "User", "Profile_User")},
 		"unenrolled": {func(c *Client) { c.DeviceChanged(DeviceUnenrolled) }, whole(agent, status, task, invitation, position, "Computer", "User", "Profile_User")},
+		"an invitation seen from afar": {
+			func(c *Client) { c.InvitationChanged(2) },
+			append([]string{invitation + ":2", invitation + ":*"}, whole("QueuedNotification")...),
+		},
 		"two things": {func(c *Client) { c.DeviceChanged(DeviceTask, DevicePosition) }, whole(agent, status, position)},
 	} {
 		gone := touched(t, all, c.change)

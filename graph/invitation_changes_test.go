@@ -296,3 +296,20 @@ func TestInvitationEvents(t *testing.T) {
 		t.Errorf("without the right: %s", a.text)
 	}
 }
+
+// What happens to an invitation past the gateway shows in its event, however lately the viewer has read it as it was.
+func TestAnEventShowsTheInvitationAsItIs(t *testing.T) {
+	t.Parallel() // it waits for the next look at GLPI
+	w := newWorldOf(t, glpi.Options{}, withService)
+	o, token := w.operator(), w.signIn("admin@acme.test")
+	made := w.invite(token, map[string]any{"email": "one@mail.test"})
+	id := made.at("results", 0, "invitation", "id")
+	watch := w.subscribe(token, invitationEvents, map[string]any{"after": w.invitationCursor(token, id)})
+	o.change(made.numberOf(0), map[string]any{"expiration_date": "2020-01-01 00:00:00"})
+	if state := w.invitationOf(token, id).at("state"); state != "PENDING" {
+		t.Fatalf("it is not read as it was: %v", state)
+	}
+	if a := w.hears(watch); a.at("invitationEvents", "kind") != "EXPIRED" || a.at("invitationEvents", "invitation", "state") != "EXPIRED" {
+		t.Errorf("got %s", a.text)
+	}
+}

@@ -15,7 +15,7 @@ const pendingPatience = 3 * time.Second
 
 // openInvitations makes the desk of invitations. With a service account it asks GLPI whether they can still be used.
 func (g *Gateway) openInvitations(s settings.Gateway, secret string) (*invitation.Desk, error) {
-	options := invitation.Options{Store: g.store, Secret: []byte(secret), PublicURL: s.PublicURL, Logger: g.log}
+	options := invitation.Options{Store: g.store, Secret: []byte(secret), PublicURL: s.PublicURL, Changed: g.glpi.InvitationChanged, Logger: g.log}
 	if g.service != nil {
 		options.Pending = g.isPending
 	}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"fleetgate/internal/store"
@@ -52,6 +53,9 @@ type Options struct {
 	// Pending asks GLPI whether an invitation can still be used, so that a link ends when a device enrols past the
 	// gateway; nil: GLPI is not asked. While it fails, the gateway's own notes decide.
 	Pending func(ctx context.Context, invitationID int) (bool, error)
+	// Changed hears, once for each event and before those who watch here, which invitation it is about: GLPI, or another
+	// replica, may have changed it past this one. nil: nobody does.
+	Changed func(invitationID int)
 	Now     func() time.Time // nil means time.Now
 	Logger  *slog.Logger     // nil: silent
 }
@@ -64,6 +68,10 @@ type Desk struct {
 	pending   func(context.Context, int) (bool, error)
 	now       func() time.Time
 	log       *slog.Logger
+
+	changed func(invitationID int)
+	mu      sync.Mutex
+	heard   map[store.ID]bool // events that changed heard of
 }
 
 // NewDesk makes a Desk; it touches nothing.
@@ -81,8 +89,12 @@ func NewDesk(o Options) (*Desk, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Changed == nil {
+		o.Changed = func(int) {}
+	}
 	return &Desk{
 		store: o.Store, seal: keys, publicURL: strings.TrimSuffix(o.PublicURL, "/"), pending: o.Pending, now: o.Now, log: o.Logger,
+		changed: o.Changed, heard: map[store.ID]bool{},
 	}, nil
 }
 

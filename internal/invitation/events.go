@@ -41,6 +41,7 @@ type Event struct {
 const (
 	eventLog  = "invitation-events"
 	readAhead = 200
+	mostHeard = 1000
 )
 
 var eventBounds = store.Bounds{Entries: 10_000, Age: 7 * 24 * time.Hour}
@@ -107,8 +108,23 @@ func (w *Watch) Next(ctx context.Context) ([]Event, error) {
 		}
 		events[i].Cursor = cursorOf(entry.ID)
 		w.after = entry.ID
+		w.desk.hear(entry.ID, events[i].InvitationID)
 	}
 	return events, nil
+}
+
+// hear tells Changed of an event that it has not heard of. Whoever comes second waits until it has.
+func (d *Desk) hear(event store.ID, invitationID int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.heard[event] {
+		return
+	}
+	if len(d.heard) >= mostHeard {
+		clear(d.heard) // to tell it twice does no harm
+	}
+	d.heard[event] = true
+	d.changed(invitationID)
 }
 
 func cursorOf(id store.ID) string {

@@ -3,6 +3,7 @@ package invitation_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -108,6 +109,40 @@ func TestWatching(t *testing.T) {
 	stop()
 	if _, err := watch.Next(stopped); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %v", err)
+	}
+}
+
+// Of each event it is told once which invitation has changed, before anybody gets it, however many watch and from where.
+func TestWhatChangedIsToldBeforeTheEvent(t *testing.T) {
+	var changed []int
+	d := newDesk(t, openStore(t, ""), &clock{now: noon}, func(o *invitation.Options) {
+		o.Changed = func(id int) { changed = append(changed, id) }
+	})
+	ctx := t.Context()
+	early, err := d.Watch(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []int{3, 4} {
+		if err := d.MarkOpened(ctx, id, 1); err != nil {
+			t.Fatal(err)
+		}
+		late, err := d.Watch(ctx, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.MarkOpened(ctx, 10+id, 1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := late.Next(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(changed, []int{13, 14}) {
+		t.Errorf("to those who came late it told %v", changed)
+	}
+	if events, err := early.Next(ctx); err != nil || len(events) != 4 || !slices.Equal(changed, []int{13, 14, 3, 4}) {
+		t.Errorf("told %v in all, with %v, %v", changed, events, err)
 	}
 }
 
