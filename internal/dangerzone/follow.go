@@ -132,10 +132,11 @@ func rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// reload reads an operation that has changed, and tells it of the events that came before; 0: all that are open.
+// reload reads an operation that has changed; 0: all that are open. One that was not followed so far is told of the events
+// that came before.
 func (f *follower) reload(ctx context.Context, id int) {
-	ids := []int{id}
-	if id == 0 {
+	ids, all := []int{id}, id == 0
+	if all {
 		var err error
 		if ids, err = f.opened(ctx); err != nil {
 			f.log.WarnContext(ctx, "the open operations can't be read", "error", err)
@@ -148,8 +149,9 @@ func (f *follower) reload(ctx context.Context, id int) {
 			f.log.WarnContext(ctx, "an operation can't be read", "error", err)
 			continue
 		}
+		_, followed := f.open[id]
 		f.keep(id, op)
-		if op != nil && f.o.Leads() {
+		if op != nil && (all || !followed) && f.o.Leads() {
 			f.alter(ctx, id, func(op *Operation) {
 				for _, e := range f.recent {
 					hearAll(op, e)
