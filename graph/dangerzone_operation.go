@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"fleetgate/glpiproxy"
@@ -22,22 +23,30 @@ func (r *Resolver) executeDangerZone(ctx context.Context, in model.ExecuteDanger
 	if err != nil {
 		return nil, err
 	}
+	confirmed, wrong, err := r.confirm(ctx, s, scope, in)
+	var op *dangerzone.Operation
+	if wrong == nil && err == nil {
+		op, err = r.DangerZone.Execute(ctx, s, confirmed, signin.ClientAddress(ctx))
+		wrong, err = executionRefusal(err)
+	}
+	if wrong != nil || err != nil {
+		r.recordRefused(ctx, scope, confirmed, wrong, err)
+		return refuseExecution(wrong, err)
+	}
+	return &model.ExecuteDangerZonePayload{Operation: operationFor(ctx, scope, op), UserErrors: mistakes(nil)}, nil
+}
+
+// confirm opens a confirmation, and refuses it where the viewer or the operator's rules do not allow it any more.
+func (r *Resolver) confirm(ctx context.Context, s *glpiproxy.Session, scope *glpiproxy.Scope, in model.ExecuteDangerZoneInput) (dangerzone.Confirmed, *model.UserError, error) {
 	confirmed, err := r.DangerZone.Confirm(s, scope, in.ConfirmationToken)
 	if err == nil {
 		err = mayExecute(ctx, confirmed)
 	}
-	if err != nil {
-		return refuseExecution(executionRefusal(err))
+	wrong, err := executionRefusal(err)
+	if wrong == nil && err == nil {
+		wrong, err = r.strictly(ctx, scope, confirmed, in.Password)
 	}
-	if wrong, err := r.strictly(ctx, scope, confirmed, in.Password); wrong != nil || err != nil {
-		r.recordRefused(ctx, scope, confirmed, wrong)
-		return refuseExecution(wrong, err)
-	}
-	op, err := r.DangerZone.Execute(ctx, s, confirmed, signin.ClientAddress(ctx))
-	if err != nil {
-		return refuseExecution(executionRefusal(err))
-	}
-	return &model.ExecuteDangerZonePayload{Operation: operationFor(ctx, scope, op), UserErrors: mistakes(nil)}, nil
+	return confirmed, wrong, err
 }
 
 func refuseExecution(wrong *model.UserError, err error) (*model.ExecuteDangerZonePayload, error) {
@@ -59,14 +68,18 @@ func (r *Resolver) strictly(ctx context.Context, scope *glpiproxy.Scope, confirm
 	return r.reauthenticate(ctx, scope, password)
 }
 
-// recordRefused leaves a trace of who tried to confirm an action and was refused.
-func (r *Resolver) recordRefused(ctx context.Context, scope *glpiproxy.Scope, confirmed dangerzone.Confirmed, wrong *model.UserError) {
-	if wrong == nil {
-		return
-	}
+// recordRefused leaves a trace of who tried to confirm an action and was refused. Of a confirmation that is not theirs
+// nothing is known but that.
+func (r *Resolver) recordRefused(ctx context.Context, scope *glpiproxy.Scope, confirmed dangerzone.Confirmed, wrong *model.UserError, err error) {
 	entry := audit.Entry{
-		Who: audit.Person(scope.Username, scope.UserID), From: signin.ClientAddress(ctx), Entities: scope.EntityIDs,
-		What: "executeDangerZone " + string(confirmed.Action), Outcome: string(wrong.Code), Note: confirmed.Note,
+		Who: audit.Person(scope.Username, scope.UserID), From: signin.ClientAddress(ctx), Note: confirmed.Note,
+		What: strings.TrimSpace("executeDangerZone " + string(confirmed.Action)),
+	}
+	if entry.Outcome = string(codeOf(err)); wrong != nil {
+		entry.Outcome = string(wrong.Code)
+	}
+	if len(scope.EntityIDs) <= mostEntities {
+		entry.Entities = scope.EntityIDs
 	}
 	for _, id := range confirmed.AgentIDs {
 		entry.Targets = append(entry.Targets, model.GlobalID("Agent", id))

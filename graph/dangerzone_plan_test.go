@@ -113,6 +113,7 @@ func TestAPlanWarns(t *testing.T) {
 		{title: "an iPhone", action: "WIPE", columns: map[string]any{"mdm_type": "apple"}, warns: []string{"IGNORED_BY_PLATFORM"}},
 		{title: "push", action: "WIPE", columns: map[string]any{"notification_type": "fcm"}, warns: []string{"PUSH"}},
 		{title: "leaving", action: "UNENROLL", columns: map[string]any{"_unenroll_request": "1"}, warns: []string{"ALREADY_UNENROLLING"}, without: []string{"MAY_NEVER_CONFIRM"}},
+		{title: "leaving, and to be wiped", action: "WIPE", columns: map[string]any{"_unenroll_request": "1"}, warns: []string{"ALREADY_UNENROLLING"}, words: "hears of no wipe"},
 		{title: "staying", action: "UNENROLL", warns: []string{"MAY_NEVER_CONFIRM"}, without: []string{"ALREADY_UNENROLLING", "INVITATIONS_DELETED"}},
 		{title: "nothing to cancel", action: "CANCEL_WIPE", warns: []string{"NOT_WIPING"}, without: []string{"OFFLINE", "ONLINE"}},
 		{title: "to cancel", action: "CANCEL_WIPE", columns: map[string]any{"wipe": "1"}, without: []string{"NOT_WIPING", "LOCK_SWALLOWED"}},

@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,14 +70,21 @@ func TestARefusedConfirmationIsRecorded(t *testing.T) {
 	w := newWorldOf(t, glpi.Options{}, func(_ *world, s *settings.Gateway) { s.DangerZoneReauth = true })
 	token, agent := w.signIn("admin@acme.test"), w.objectsOf("admin@acme.test")["Agent"]
 	planned := w.must(token, rulesPlanQuery, map[string]any{"in": map[string]any{"action": "WIPE", "agentIds": []string{agent}}})
-	for _, password := range []string{"wrong", "demo"} {
+	for _, password := range []string{"wrong", "demo", "demo"} { // and once more
+
 		w.must(token, `mutation ($in: ExecuteDangerZoneInput!) { executeDangerZone(input: $in) { userErrors { code } } }`, map[string]any{"in": map[string]any{
 			"confirmationToken": planned.at("planDangerZone", "plan", "confirmationToken"), "password": password,
 		}})
 	}
 	recorded := w.trail(token, map[string]any{"mutations": []string{"executeDangerZone"}})
-	if n := len(recorded); n < 2 || !strings.Contains(recorded[n-1], "executeDangerZone WIPE PASSWORD_NEEDED ["+agent+"] false") ||
-		!strings.Contains(recorded[n-2], "executeDangerZone WIPE requested ["+agent+"] true") {
-		t.Errorf("recorded: %q", recorded)
+	slices.Reverse(recorded) // the oldest first
+	for i, want := range []string{"PASSWORD_NEEDED [" + agent + "] false", "requested [" + agent + "] true", "CONFIRMATION_INVALID [" + agent + "] false"} {
+		if len(recorded) <= i || !strings.Contains(recorded[i], "executeDangerZone WIPE "+want) {
+			t.Errorf("recorded: %q, want %q at %d", recorded, want, i)
+		}
+	}
+	w.must(token, `mutation { executeDangerZone(input: {confirmationToken: "dz1.made-up"}) { userErrors { code } } }`, nil)
+	if newest := w.trail(token, map[string]any{"mutations": []string{"executeDangerZone"}})[0]; !strings.Contains(newest, "executeDangerZone CONFIRMATION_INVALID [] false") || strings.Contains(newest, "made-up") {
+		t.Errorf("recorded: %q", newest)
 	}
 }

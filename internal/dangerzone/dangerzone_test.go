@@ -405,3 +405,41 @@ func TestWhoReadsAnOperationHelpsToFollowIt(t *testing.T) {
 	r.reaches(next, id, dangerzone.Completed, 1)
 	r.comesTrue("the broker keeps nothing of it", func() bool { return len(r.kept(next, r.devs[0])) == 0 })
 }
+
+// A confirmation is good for five minutes.
+func TestAConfirmationGrowsOld(t *testing.T) {
+	r := newRig(t, 20)
+	d, s := r.start(nil), r.signIn()
+	plan, err := d.Plan(t.Context(), s, dangerzone.Request{Action: dangerzone.Wipe, AgentIDs: []int{r.devs[0].AgentID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scope, err := s.Scope(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.pass(4 * time.Minute)
+	if _, err := d.Confirm(s, scope, plan.Token); err != nil {
+		t.Errorf("after four minutes: %v", err)
+	}
+	r.pass(time.Minute)
+	if _, err := d.Confirm(s, scope, plan.Token); !errors.Is(err, dangerzone.ErrConfirmation) {
+		t.Errorf("after five minutes: %v", err)
+	}
+}
+
+// A wipe of long ago is seen to be taken back as soon as it is, although such operations are looked at seldom.
+func TestWhatEndsAnotherOperationIsSeenAtOnce(t *testing.T) {
+	r := newRig(t, 20)
+	d, s := r.start(nil), r.signIn()
+	wipe := r.begin(d, s, dangerzone.Wipe, r.devs[0])
+	r.reaches(d, wipe, dangerzone.Dispatched, 1)
+	r.look()
+	r.pass(20 * time.Hour)
+	before := r.looks()
+	r.comesTrue("it is looked at", func() bool { return r.looks() > before })
+	r.reaches(d, r.begin(d, s, dangerzone.CancelWipe, r.devs[0]), dangerzone.Completed, 1)
+	if op := r.reaches(d, wipe, dangerzone.Failed, 1); !strings.Contains(op.Targets[0].Message, "taken back") {
+		t.Errorf("got %q", op.Targets[0].Message)
+	}
+}

@@ -151,12 +151,25 @@ func (f *follower) reload(ctx context.Context, id int) {
 		}
 		_, followed := f.open[id]
 		f.keep(id, op)
+		if op != nil && op.Done() {
+			f.lookAtOthers(op)
+		}
 		if op != nil && (all || !followed) && f.o.Leads() {
 			f.alter(ctx, id, func(op *Operation) {
 				for _, e := range f.recent {
 					hearAll(op, e)
 				}
 			})
+		}
+	}
+}
+
+// lookAtOthers has the other operations on the same devices looked at: what has become of these may end those.
+func (f *follower) lookAtOthers(done *Operation) {
+	for id, op := range f.open {
+		shares := func(t Target) bool { return !t.State.final() && done.find(t.AgentID) != nil }
+		if id != done.ID && slices.ContainsFunc(op.Targets, shares) {
+			delete(f.lookAt, id)
 		}
 	}
 }

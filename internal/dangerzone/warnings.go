@@ -77,6 +77,7 @@ func (f *facts) ofState(agentID int) (all []Warning) {
 	case Wipe:
 		warn(a.Wipe, WarnAlreadyWiping, "A wipe was requested before: it is sent again.")
 		warn(true, WarnLockSwallowed, "From then on GLPI drops every lock and unlock of it.")
+		warn(a.EnrollStatus == "unenrolling", WarnAlreadyLeaving, "It was told to leave before: if it has, it hears of no wipe.")
 		warn(a.MDMType == "apple", WarnIgnored, "Flyve MDM's agent for iOS ignores it.")
 	case CancelWipe:
 		warn(!a.Wipe, WarnNotWiping, "GLPI has no wipe requested for it: only the broker is cleared.")
