@@ -123,9 +123,17 @@ func (w *world) keeps(d glpi.DemoDevice) (topics []string) {
 	messages := make(chan mqtt.Message, 64)
 	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker(strings.Replace(w.broker.URL(), "mqtt", "tcp", 1)).SetUsername("nosy").SetPassword("demo").
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { messages <- m }))
-	for _, step := range []func() mqtt.Token{client.Connect, func() mqtt.Token {
-		return client.SubscribeMultiple(map[string]byte{d.Topic + "/Command/#": 0, d.Topic + "/Policy/#": 0, end: 0}, nil)
-	}} {
+	listen := func(filters ...string) func() mqtt.Token {
+		return func() mqtt.Token {
+			wanted := map[string]byte{}
+			for _, filter := range filters {
+				wanted[filter] = 0
+			}
+			return client.SubscribeMultiple(wanted, nil)
+		}
+	}
+	// What is kept comes after the answer to its subscription, but before that to the next one.
+	for _, step := range []func() mqtt.Token{client.Connect, listen(d.Topic+"/Command/#", d.Topic+"/Policy/#"), listen(end)} {
 		if token := step(); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
 			w.t.Fatalf("listening: %v", token.Error())
 		}
