@@ -114,6 +114,9 @@ func run(ctx context.Context, quick bool, only, out, gateway string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
+		if quick {
+			s.goals = nil // they are for speed
+		}
 		sections[m.name] = s
 	}
 	return b.write(ctx, sections, out)
