@@ -62,7 +62,7 @@ func TestFilesAndApplicationsOfBothCompanies(t *testing.T) {
 }
 
 // nodeNamed is the node of a list with a value in a field.
-func nodeNamed(t *testing.T, a answer, list, field, value string) map[string]any {
+func nodeNamed(t testing.TB, a answer, list, field, value string) map[string]any {
 	t.Helper()
 	for _, node := range a.at(list, "nodes").([]any) {
 		if node := node.(map[string]any); node[field] == value {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // world is a gateway in front of a simulated GLPI and a real broker, all in this process.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	url    string
 	rest   string // of GLPI
 	glpi   *glpi.Server
@@ -62,7 +62,7 @@ func newWorld(t *testing.T) *world {
 
 // newWorldOf starts one around a GLPI with options, with the demonstration's companies where it has Flyve MDM. adjust
 // may change the gateway's settings.
-func newWorldOf(t *testing.T, o glpi.Options, adjust func(*world, *settings.Gateway)) *world {
+func newWorldOf(t testing.TB, o glpi.Options, adjust func(*world, *settings.Gateway)) *world {
 	t.Helper()
 	w := &world{t: t, glpi: glpi.New(o), log: &lockedBuffer{}}
 	if !o.NoFlyve {
