@@ -156,3 +156,28 @@ func TestWhereAnEventSourceGoesOn(t *testing.T) {
 		})
 	}
 }
+
+func TestAnEventSourceOfInvitationsComesBack(t *testing.T) {
+	w := newWorldOf(t, glpi.Options{}, withService)
+	token := w.signIn("admin@acme.test")
+	first := w.invite(token, map[string]any{"email": "first@mail.test"}).at("results", 0, "invitation", "id")
+	source := w.listen(token, `subscription { invitationEvents { cursor kind invitationId } }`)
+	source.last = w.invitationCursor(token, first).(string)
+	for i := range 3 {
+		next := w.invite(token, map[string]any{"email": fmt.Sprintf("next%d@mail.test", i)}).at("results", 0, "invitation", "id")
+		for {
+			kind, a := source.next()
+			if kind != "next" || source.last != a.at("invitationEvents", "cursor") {
+				t.Fatalf("got %s %s, with the id %q", kind, a.text, source.last)
+			}
+			if a.at("invitationEvents", "invitationId") == first {
+				continue // it was renewed, to have a cursor
+			}
+			if a.at("invitationEvents", "invitationId") != next || a.at("invitationEvents", "kind") != "CREATED" {
+				t.Fatalf("%d: got %s, want that %s was made", i, a.text, next)
+			}
+			break
+		}
+		source.cut() // it is away when the next one is made
+	}
+}

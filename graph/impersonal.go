@@ -16,13 +16,18 @@ import (
 // but those who ask at the same moment may share one. A field that is in neither list is personal until somebody has
 // looked at it.
 var impersonal = fieldsOfTypes(map[string]string{
-	"Subscription": "deviceEvents",
+	"Subscription": "deviceEvents invitationEvents rolloutProgress",
 
 	// What a device did, in an entity of the viewer's.
 	"DeviceEvent": eventFields, "PresenceChanged": eventFields + " presence", "PositionReported": eventFields + " position",
 	"CommandSent": eventFields + " command", "CommandAnswered": eventFields + " command roundTripMs", "Command": "name sentAt",
 	"InventoryReceived": eventFields, "AgentUnenrolled": eventFields, "AgentEnrolled": eventFields,
 	"AgentDeleted": eventFields + " agentId", "TaskStatusChanged": eventFields + " taskStatus",
+
+	// What GLPI and the gateway know of an invitation in an entity of the viewer's, as of now.
+	"Agent": "invitation", "InvitationEvent": "cursor at kind entityId invitationId invitation agent",
+	"Invitation":         "id databaseId state expiresAt user entity delivery openedAt supersededBy agent log devicesLeft",
+	"InvitationDelivery": "state queuedAt sentAt", "InvitationLogEntry": "at event",
 
 	// The rest of a computer's inventory, which goes with the right to the computer.
 	"Computer":  "memoryBytes processors batteries disks networkPorts installedApplications",
@@ -63,13 +68,13 @@ func selectsPersonal(selections ast.SelectionSet, seen map[string]bool) bool {
 	})
 }
 
-// eventsField is the field of a subscription to device events; nil: an operation is something else.
-func eventsField(op *graphql.OperationContext) *graphql.CollectedField {
+// subscriptionField is the field of a subscription; nil: an operation is something else.
+func subscriptionField(op *graphql.OperationContext) *graphql.CollectedField {
 	if op.Operation.Operation != ast.Subscription {
 		return nil
 	}
 	fields := graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Subscription"})
-	if len(fields) != 1 || fields[0].Name != "deviceEvents" {
+	if len(fields) != 1 {
 		return nil
 	}
 	return &fields[0]

@@ -36,7 +36,7 @@ func (r *Resolver) invitationEvents(ctx context.Context, after *string) (<-chan 
 		eventStream: eventStream{resolver: r, session: s, leave: leave}, watch: watch, events: make(chan *model.InvitationEvent),
 	}
 	go stream.run(ctx)
-	return stream.events, nil
+	return stepped(ctx, stream.events, describeInvitationEvent), nil
 }
 
 // invitationStream carries the events of one subscription from the store to its socket. Its goroutine ends with the

@@ -59,6 +59,8 @@ type Resolver struct {
 
 	// events brings device events to their subscribers.
 	events *fanout.Exchange
+	// moments are where subscribers meet who have streams of their own.
+	moments fanout.Moments
 
 	// refusals bounds how many mutations people try in vain: each is written to the audit trail, which is bounded itself.
 	refusals *throttle.Failures

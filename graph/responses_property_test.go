@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,12 +27,7 @@ func TestKeptResponsesCanBeTrusted(t *testing.T) {
 	if os.Getenv("FLEETGATE_REAL") != "" {
 		budget = 30 * time.Second
 	}
-	checks := flag.Lookup("rapid.checks").Value
-	before := checks.String()
-	if err := checks.Set("1"); err != nil { // a check lasts some seconds: their number is up to the budget
-		t.Fatal(err)
-	}
-	defer func() { _ = checks.Set(before) }() // it is the other tests' too
+	setChecks(t, 1) // a check lasts some seconds: their number is up to the budget
 	a := newAudience(t)
 	for began := time.Now(); time.Since(began) < budget && !t.Failed(); {
 		rapid.Check(t, func(r *rapid.T) {
@@ -48,6 +44,17 @@ func TestKeptResponsesCanBeTrusted(t *testing.T) {
 	if a.shared == 0 || a.shared < a.equals/2 {
 		t.Errorf("of %d responses that others could have had, only %d were theirs", a.equals, a.shared)
 	}
+}
+
+// setChecks has rapid make so many checks for the rest of a test.
+func setChecks(t *testing.T, count int) {
+	t.Helper()
+	checks := flag.Lookup("rapid.checks").Value
+	before := checks.String()
+	if err := checks.Set(strconv.Itoa(count)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = checks.Set(before) })
 }
 
 // audience is who asks, and what.

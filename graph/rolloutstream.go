@@ -72,7 +72,7 @@ func (r *Resolver) rolloutProgress(ctx context.Context, globalID string) (<-chan
 		defer close(rollouts)
 		stream.carry(ctx, stream.progress)
 	}()
-	return rollouts, nil
+	return stepped(ctx, rollouts, describeRollout), nil
 }
 
 // progress sends the rollout as it is, and again after each change.

@@ -19,13 +19,24 @@ import (
 	"fleetgate/internal/fanout"
 )
 
-// Share runs subscriptions to device events together where they ask for the same and may see the same. It is a
-// delivery.Share.
+// Share runs subscriptions together where they ask for the same and may see the same. It is a delivery.Share.
 func (r *Resolver) Share(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext, to delivery.Receiver) (leave func(), ok bool) {
-	field := eventsField(op)
+	field := subscriptionField(op)
 	if field == nil {
 		return nil, false
 	}
+	switch field.Name {
+	case "deviceEvents":
+		return r.shareEvents(ctx, exec, op, field, to), true
+	case "invitationEvents", "rolloutProgress":
+		r.runOwnStream(ctx, exec, op, to)
+		return func() {}, true
+	}
+	return nil, false
+}
+
+// shareEvents runs subscriptions to device events together.
+func (r *Resolver) shareEvents(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext, field *graphql.CollectedField, to delivery.Receiver) (leave func()) {
 	nothing := func() {}
 	execution := newEventExecution()
 	responses, executed := exec.DispatchOperation(withExecution(ctx, execution), op)
@@ -33,7 +44,7 @@ func (r *Resolver) Share(ctx context.Context, exec graphql.GraphExecutor, op *gr
 		if response := responses(executed); response != nil {
 			to.End(response.Errors)
 		}
-		return nothing, true
+		return nothing
 	}
 	shared := &sharedEvents{eventRequest: execution.request, exec: exec, op: op, key: requestKey(op, execution.request.wanted)}
 	shared.personal = isPersonal(op)
@@ -42,9 +53,9 @@ func (r *Resolver) Share(ctx context.Context, exec graphql.GraphExecutor, op *gr
 	if err != nil {
 		at := graphql.WithPathContext(ctx, graphql.NewPathWithField(field.Alias))
 		to.End(shared.Present(at, err))
-		return nothing, true
+		return nothing
 	}
-	return leave, true
+	return leave
 }
 
 // Events are the metrics of subscriptions to device events; there are none before Schema.

@@ -35,7 +35,7 @@ type Receiver interface {
 }
 
 // Share offers a subscription to be run together with others that ask for the same and may see the same. It may wait
-// for what it needs to know, and deliver before it returns. When it takes the subscription, leave ends it: leave does
+// for what it needs to know, and deliver before it returns; it may even run it to its end. When it takes the subscription, leave ends it: leave does
 // not wait, may be called more than once and after End, and results that are on their way may still be delivered. When
 // not ok, nothing was delivered, and the subscription is to be run alone. ctx, without the operation in it, is that of
 // the subscription: it ends with it.
