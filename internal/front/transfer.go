@@ -3,6 +3,7 @@ package front
 import (
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"time"
 )
@@ -23,14 +24,17 @@ type slowBody struct {
 	io.Reader
 	control *http.ResponseController
 	end     time.Time
+	left    int64 // bytes that may still come
 }
 
 func newSlowBody(body io.Reader, control *http.ResponseController) *slowBody {
-	return &slowBody{body, control, time.Now().Add(longestTransfer)}
+	return &slowBody{body, control, time.Now().Add(longestTransfer), math.MaxInt64}
 }
 
-// within sets how long the body may take from now on.
-func (b *slowBody) within(limit time.Duration) { b.end = time.Now().Add(limit) }
+// allow sets how long the body may take from now on, and how many bytes may come.
+func (b *slowBody) allow(limit time.Duration, bytes int64) {
+	b.end, b.left = time.Now().Add(limit), bytes
+}
 
 // Close leaves the body to the server.
 func (*slowBody) Close() error { return nil }
@@ -42,13 +46,17 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	if now.After(b.end) {
 		return 0, errors.New("the upload takes too long")
 	}
+	if b.left == 0 {
+		return 0, errors.New("the upload has too much before its file")
+	}
 	pause := now.Add(longestPause)
 	if b.end.Before(pause) {
 		pause = b.end
 	}
 	_ = b.control.SetReadDeadline(pause)
 	_ = b.control.SetWriteDeadline(now.Add(longestPause + writeTimeout))
-	n, err := b.Reader.Read(p)
+	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
 	if err != nil {
 		_ = b.control.SetReadDeadline(time.Time{})
 	}

@@ -46,17 +46,17 @@ func (t overMultipart) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	control := http.NewResponseController(w)
 	_ = control.EnableFullDuplex() // else the server reads before it answers; only a test's recorder can't
 	body := newSlowBody(r.Body, control)
-	body.within(t.preface)
+	body.allow(t.preface, t.maxBody+longestMap+longestFrame) // parts' headers are held as a whole
 	r.Body = http.MaxBytesReader(w, body, t.maxBody+longestMap+t.maxFile+longestFrame)
 	start := graphql.Now()
 	if params, refused := t.parameters(r); refused != nil {
 		refused.write(w, r)
 	} else {
-		body.within(longestTransfer)
+		body.allow(longestTransfer, t.maxFile+longestFrame)
 		t.execute(w, r, exec, params, start, nil)
 	}
 	_ = control.Flush()
-	body.within(t.rest)
+	body.allow(t.rest, longestUnread)
 	_, _ = io.CopyN(io.Discard, body, longestUnread)
 }
 

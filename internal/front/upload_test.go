@@ -320,6 +320,24 @@ func TestFilesAreNotHeldInMemory(t *testing.T) {
 	}
 }
 
+// What precedes a file is held as a whole, so it is bounded, whoever sends it.
+func TestNothingLongIsHeldBeforeTheFile(t *testing.T) {
+	f, _ := newFront(t, func(o *front.Options) { o.Limits.Body = 4096 })
+	address := serve(t, f)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	in := io.MultiReader(strings.NewReader("--b\r\nX: "), &zeros{n: 8 << 20})
+	response, err := http.Post("http://"+address+"/graphql", "multipart/form-data; boundary=b", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; response.StatusCode != http.StatusBadRequest || grown > 6<<20 {
+		t.Errorf("%s, and %d bytes were allocated", response.Status, grown)
+	}
+}
+
 // A client that says how much it will send need not send it to be told that it is too much.
 func TestTooLargeIsToldBeforeItIsSent(t *testing.T) {
 	f, _ := newFront(t, func(o *front.Options) { o.Limits.Body, o.Limits.Upload = 1000, 1000 })
