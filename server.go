@@ -143,6 +143,7 @@ func (c *demoCommand) Run(ctx context.Context, s streams) error {
 	if c.MQTTURL == "" {
 		c.MQTTURL, c.MQTTUsername, c.MQTTPassword = world.MQTTURL, world.MQTTUsername, world.MQTTPassword
 	}
+	c.DeviceRate = max(c.DeviceRate, int(c.EventsPerSecond)) // the phones may be as lively as they were asked to be
 	return serve(ctx, c.Gateway, s, func(ctx context.Context, g *gateway.Gateway) {
 		fmt.Fprintf(s.out, "glpi %s\nmqtt %s\n", c.GLPIURL, c.MQTTURL)
 		if err := g.WaitReady(ctx); err != nil {

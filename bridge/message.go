@@ -51,13 +51,14 @@ const (
 	refusedDevices      refusal = "too_many_devices"
 	refusedStranger     refusal = "unknown_device"
 	refusedWrongEntity  refusal = "wrong_entity"
+	refusedTooOften     refusal = "too_often"
 	refusedOverflow     refusal = "overflow"
 )
 
 // refusals are all of them.
 var refusals = []refusal{
 	refusedTopicTooLong, refusedUnknownTopic, refusedEntity, refusedSerial, refusedTooLarge, refusedPayload,
-	refusedRetained, refusedDevices, refusedStranger, refusedWrongEntity, refusedOverflow,
+	refusedRetained, refusedDevices, refusedStranger, refusedWrongEntity, refusedTooOften, refusedOverflow,
 }
 
 // errIgnored is for messages that are in order and say nothing to the bridge.

@@ -17,6 +17,7 @@ type registry struct {
 	mu      sync.RWMutex
 	devices map[DeviceKey]*record // by canonical key
 	agents  map[int]DeviceKey     // GLPI's ids of agents to canonical keys
+	paces   *paces
 	// complete says that GLPI told of every device, so that others are strangers.
 	complete bool
 }
@@ -24,7 +25,7 @@ type registry struct {
 func newRegistry(o Options, metrics *metrics) *registry {
 	return &registry{
 		metrics: metrics, most: o.MaxDevices, staleAfter: o.StaleAfter, changed: o.Changed,
-		devices: map[DeviceKey]*record{}, agents: map[int]DeviceKey{},
+		devices: map[DeviceKey]*record{}, agents: map[int]DeviceKey{}, paces: newPaces(o.DeviceRate),
 	}
 }
 
@@ -74,7 +75,7 @@ func (r *registry) presence(key DeviceKey, record Record, now time.Time) Presenc
 }
 
 // apply takes a message in and says what happened. The error is a refusal: there is no room for another device, or
-// GLPI doesn't know the device, which refusedStranger says.
+// GLPI doesn't know the device, which refusedStranger says, or it says too much.
 func (r *registry) apply(m message) ([]Event, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,7 +87,11 @@ func (r *registry) apply(m message) ([]Event, error) {
 		return nil, refusedStranger
 	case len(r.devices) >= r.most:
 		return nil, refusedDevices
-	default:
+	}
+	if m.kind != kindCommand && !r.paces.allow(key, m.at) {
+		return nil, refusedTooOften
+	}
+	if !ok {
 		known = &record{}
 		r.devices[key] = known
 	}
@@ -125,6 +130,7 @@ func (r *registry) unenroll(key DeviceKey) {
 func (r *registry) grow(now time.Time) (events []Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.paces.forget(now)
 	for _, known := range r.devices {
 		if known.shown.State != Online || now.Sub(known.shown.LastContact) <= r.staleAfter {
 			continue

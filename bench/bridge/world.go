@@ -152,7 +152,7 @@ func (w *world) startGateway(ctx context.Context, arguments ...string) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "fleetgate").CombinedOutput(); err != nil {
 		return fmt.Errorf("building the gateway: %w: %s", err, out)
 	}
-	w.gateway = exec.CommandContext(ctx, binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "error",
+	w.gateway = exec.CommandContext(ctx, binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--log-level", "error", "--device-rate", "1000000",
 		"--glpi-url", w.glpiURL, "--mqtt-url", "mqtt://" + w.broker}, arguments...)...)
 	w.gateway.Stderr = os.Stderr
 	printed, err := w.gateway.StdoutPipe()

@@ -195,7 +195,7 @@ func (g *Gateway) connectBroker(s settings.Gateway, secret string, metrics prome
 	}
 	options := bridge.Options{
 		URL: s.MQTTURL, TLS: secure, Username: s.MQTTUsername, Password: s.MQTTPassword,
-		StaleAfter: s.StaleAfter, Changed: func(tag string) { g.forgetResponses(tag) }, Log: eventLog{g.store}, LogSize: eventsKept, LogAge: eventsKeptFor, CursorSecret: []byte(secret),
+		StaleAfter: s.StaleAfter, DeviceRate: s.DeviceRate, Changed: func(tag string) { g.forgetResponses(tag) }, Log: eventLog{g.store}, LogSize: eventsKept, LogAge: eventsKeptFor, CursorSecret: []byte(secret),
 		Logger: g.log, Registerer: metrics,
 	}
 	if g.leader != nil {

@@ -16,7 +16,7 @@ func valid() settings.Gateway {
 	return settings.Gateway{
 		GLPIURL: "https://glpi.example/apirest.php", MQTTURL: "mqtts://broker.example:8883",
 		SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, DangerZoneTargets: 500, DangerZoneTimeout: time.Hour,
-		MaxConnections: 1, MaxPerClient: 1,
+		MaxConnections: 1, MaxPerClient: 1, DeviceRate: 1,
 	}
 }
 
@@ -50,6 +50,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		"a profile without":    {func(g *settings.Gateway) { g.DangerZoneProfiles = []string{"Fleet admin", " "} }, "--danger-zone-profiles: "},
 		"no uploads":           {func(g *settings.Gateway) { g.MaxUpload = 0 }, "--max-upload: "},
 		"no connections":       {func(g *settings.Gateway) { g.MaxConnections = 0 }, "--max-connections: "},
+		"silent devices":       {func(g *settings.Gateway) { g.DeviceRate = -1 }, "--device-rate: "},
 		"none a client":        {func(g *settings.Gateway) { g.MaxPerClient = -1 }, "--max-connections-per-client: "},
 		"endless uploads":      {func(g *settings.Gateway) { g.MaxUpload = 2048 }, "--max-upload: "},
 	} {
@@ -75,7 +76,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 }
 
 func TestTheDemoNeedsNoBackends(t *testing.T) {
-	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, DangerZoneTargets: 500, DangerZoneTimeout: time.Hour, MaxConnections: 1, MaxPerClient: 1}
+	g := settings.Gateway{SessionLifetime: time.Hour, StaleAfter: time.Minute, MaxUpload: 512, DangerZoneTargets: 500, DangerZoneTimeout: time.Hour, MaxConnections: 1, MaxPerClient: 1, DeviceRate: 1}
 	if err := g.Check(false); err != nil {
 		t.Fatal(err)
 	}
