@@ -77,6 +77,22 @@ func TestInvitingPeople(t *testing.T) {
 	}
 }
 
+// GLPI does not take every letter of an address for a user name.
+func TestAddressesWithAccents(t *testing.T) {
+	w := newWorldOf(t, glpi.Options{}, withService)
+	people := []string{"ren\u00e9@mail.test", "ren\u00e8@mail.test", "o'brien+phone@mail.test"}
+	var invitees []map[string]any
+	for _, address := range people {
+		invitees = append(invitees, map[string]any{"email": address})
+	}
+	a := w.invite(w.signIn("admin@acme.test"), invitees...)
+	for n, address := range people {
+		if got := a.at("results", n, "invitation", "user", "emails", 0, "address"); got != address || a.at("results", n, "userCreated") != true {
+			t.Errorf("%s: %v", address, a.at("results", n))
+		}
+	}
+}
+
 func TestWhoIsNotInvited(t *testing.T) {
 	w := newWorldOf(t, glpi.Options{}, withService)
 	o := w.operator()
@@ -99,7 +115,9 @@ func TestWhoIsNotInvited(t *testing.T) {
 		"both":                     {map[string]any{"userId": own, "email": "own@mail.test"}, "BAD_USER_INPUT input.invitees.0"},
 		"no device":                {map[string]any{"userId": own, "slots": 0}, "BAD_USER_INPUT input.invitees.0.slots"},
 		"too many devices":         {map[string]any{"userId": own, "slots": 21}, "BAD_USER_INPUT input.invitees.0.slots"},
-		"a name with an emoji":     {map[string]any{"email": "smile@mail.test", "firstName": "😀"}, "BAD_USER_INPUT input.invitees.0.email"},
+		"a name with an emoji":     {map[string]any{"email": "smile@mail.test", "firstName": "😀"}, "BAD_USER_INPUT input.invitees.0.firstName"},
+		"a name that is too long":  {map[string]any{"email": "smile@mail.test", "lastName": strings.Repeat("x", 256)}, "BAD_USER_INPUT input.invitees.0.lastName"},
+		"a number with a bell":     {map[string]any{"email": "smile@mail.test", "phone": "+33 \a"}, "BAD_USER_INPUT input.invitees.0.phone"},
 	} {
 		if a := w.invite(admin, c.invitee); !slices.Equal(a.resultCodes(0), []string{c.want}) || a.at("results", 0, "invitation") != nil {
 			t.Errorf("%s: %s, want %s", name, a.text, c.want)

@@ -149,8 +149,9 @@ func (v *inviting) createPeople(ctx context.Context) error {
 		}
 		taken, err := v.createSome(ctx, part, func(i *invitee) string { return loginOf(i.email) }, false)
 		if err == nil && len(taken) > 0 {
-			// A name may be somebody's out of sight, who is not to be found out, and has no part in this.
-			_, err = v.createSome(ctx, taken, func(i *invitee) string { return loginOf(i.email) + "-" + strconv.Itoa(v.entityID) }, true)
+			// A name may be somebody's out of sight, who is not to be found out, and has no part in this. And not every GLPI
+			// takes letters with accents there.
+			_, err = v.createSome(ctx, taken, func(i *invitee) string { return asciiOf(loginOf(i.email)) + "-" + strconv.Itoa(v.entityID) }, true)
 		}
 		if err != nil {
 			return err
@@ -180,10 +181,21 @@ func (v *inviting) createSome(ctx context.Context, part []*invitee, username fun
 		case glpiproxy.KindOf(outcomes[n].Err) == glpiproxy.Invalid && !last:
 			refused = append(refused, i)
 		default:
-			i.fail(outcomes[n].Err, "email")
+			i.notCreated(outcomes[n].Err)
 		}
 	}
 	return refused, nil
+}
+
+// notCreated tells why GLPI did not make a user of somebody, at the field that is to blame.
+func (v *invitee) notCreated(err error) {
+	at := "invitees." + strconv.Itoa(v.place) + "."
+	columns := map[string]string{"firstname": at + "firstName", "realname": at + "lastName", "phone": at + "phone"}
+	wrong, failed := columnRefusals(err, columns, nil, "input", "invitees", strconv.Itoa(v.place), "email")
+	if failed != nil {
+		v.fail(failed, "email")
+	}
+	v.result.UserErrors = append(v.result.UserErrors, wrong...)
 }
 
 // loginOf makes a user name of an address: GLPI takes letters, digits, spaces and ' . @ - _ only.
@@ -194,6 +206,19 @@ func loginOf(address string) string {
 		}
 		return '-'
 	}, address)
+}
+
+// asciiOf writes letters beyond ASCII as their numbers, so that no two names become one.
+func asciiOf(name string) string {
+	var text strings.Builder
+	for _, r := range name {
+		if r > unicode.MaxASCII {
+			text.WriteString("-" + strconv.FormatInt(int64(r), 16))
+			continue
+		}
+		text.WriteRune(r)
+	}
+	return text.String()
 }
 
 // keepDefaultProfiles gives people who have chosen no default profile the one that they get so far, the first of theirs
