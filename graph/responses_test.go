@@ -81,6 +81,13 @@ func TestTheSameRequestGetsTheSameBytes(t *testing.T) {
 		t.Errorf("got %d %s, want %s", second.status, got, want)
 	}
 	wantReply(t, "another session that sees the same", w.post(again, pageOfDevices), "HIT", first.text)
+	glpi := w.operator()
+	glpi.another("bea@acme.test", "Super-Admin", "ACME", "en_GB")
+	glpi.another("fleur@acme.test", "Super-Admin", "ACME", "fr_FR")
+	glpi.another("vic@acme.test", "Fleet viewer", "ACME", "en_GB")
+	wantReply(t, "another person who sees the same", w.post(w.signIn("bea@acme.test"), pageOfDevices), "HIT", first.text)
+	wantReply(t, "another language", w.post(w.signIn("fleur@acme.test"), pageOfDevices), "MISS", "")
+	wantReply(t, "another profile", w.post(w.signIn("vic@acme.test"), pageOfDevices), "MISS", "")
 	wantReply(t, "another document", w.post(admin, pageOfDevices+" "), "MISS", first.text)
 	foreign := w.post(other, pageOfDevices)
 	wantReply(t, "another company", foreign, "MISS", "")
