@@ -313,23 +313,24 @@ func (a *audience) signInAnew(r *rapid.T) {
 	}
 }
 
-// deviceSpeaks waits until the bridge has heard a device, which an answer that is not kept tells.
+// deviceSpeaks waits until the bridge has heard a device, which an answer that is not kept tells: what it says is news, or
+// nothing would tell.
 func (a *audience) deviceSpeaks(r *rapid.T) {
 	device := rapid.SampledFrom(a.w.demo.Devices).Draw(r, "device")
 	if !a.serials[device.Serial] {
 		return
 	}
-	online := rapid.Bool().Draw(r, "online")
-	state := map[bool]string{true: "ONLINE", false: "OFFLINE"}[online]
 	listener := a.w.signIn("admin@acme.test")
+	shows := func(state string) bool {
+		a.unique++
+		heard := a.w.post(listener, fmt.Sprint(`{ agents(first: 500) { nodes { serial presence { state } } } } # `, a.unique))
+		return strings.Contains(heard.text, fmt.Sprintf(`"serial":%q,"presence":{"state":%q`, device.Serial, state))
+	}
+	online := !shows("ONLINE")
+	state := map[bool]string{true: "ONLINE", false: "OFFLINE"}[online]
 	a.around(r, func() {
 		a.w.publish(device.Topic+"/Status/Online", fmt.Sprintf(`{"online":%t}`, online))
-		for deadline := time.Now().Add(10 * time.Second); ; {
-			a.unique++
-			heard := a.w.post(listener, fmt.Sprint(`{ agents(first: 500) { nodes { serial presence { state } } } } # `, a.unique))
-			if strings.Contains(heard.text, fmt.Sprintf(`"serial":%q,"presence":{"state":%q`, device.Serial, state)) {
-				return
-			}
+		for deadline := time.Now().Add(10 * time.Second); !shows(state); {
 			if time.Now().After(deadline) {
 				r.Fatalf("the bridge never heard %s", device.Serial)
 			}
