@@ -209,7 +209,7 @@ func (d *Desk) heed(action Action, t *Target, outcome error) {
 		t.become(Failed, now, "GLPI does not say it again, and the device is told by push message, which the gateway can't send.")
 	case errors.Is(outcome, bridge.ErrNotSent):
 		t.become(Failed, now, "GLPI does not say it again, and the broker does not take it from the gateway.")
-	case !errors.As(outcome, &failed):
+	case !errors.As(outcome, &failed), noAnswer(outcome):
 		t.say(now, inDoubt)
 	default:
 		d.heedRefusal(action, t, failed)
@@ -226,11 +226,22 @@ func (t *Target) answered(action Action, now time.Time) {
 // inDoubt is said of a device while nobody knows whether GLPI did it.
 const inDoubt = "GLPI gave no answer: whether it was done is being looked at."
 
+// noAnswer says whether an error leaves in doubt what GLPI has done.
+func noAnswer(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch glpiproxy.KindOf(err) {
+	case glpiproxy.Upstream, glpiproxy.Timeout, glpiproxy.Unavailable, glpiproxy.Canceled:
+		return true
+	}
+	return false
+}
+
+// heedRefusal notes why GLPI did not do it.
 func (d *Desk) heedRefusal(action Action, t *Target, failed *glpiproxy.Error) {
 	now := d.now()
 	switch failed.Kind {
-	case glpiproxy.Upstream, glpiproxy.Timeout, glpiproxy.Unavailable, glpiproxy.Canceled:
-		t.say(now, inDoubt)
 	case glpiproxy.Unchanged:
 		t.become(Unverified, now, "GLPI said yes, but reading again shows that nothing has changed.")
 	case glpiproxy.Unauthenticated:

@@ -29,7 +29,7 @@ func (d *Desk) inspect(ctx context.Context, eyes *glpiproxy.Session, op *Operati
 	op.each(func(t *Target) {
 		steps[t.AgentID] = t.Step
 		// To who does not see its entity a device that is there looks like one that is gone.
-		if t.Step != waiting && t.Step != purging && scope.SeesEntity(t.EntityID) {
+		if t.Step != waiting && !t.halfway() && scope.SeesEntity(t.EntityID) {
 			ids = append(ids, t.AgentID)
 		}
 	})
@@ -44,7 +44,7 @@ func (d *Desk) inspect(ctx context.Context, eyes *glpiproxy.Session, op *Operati
 		op.each(func(t *Target) {
 			result, looked := rows[t.AgentID]
 			switch {
-			case !looked || t.Step == waiting || t.Step == purging:
+			case !looked || t.Step == waiting || t.halfway():
 			case t.Step != steps[t.AgentID]: // it went on meanwhile, and what was seen may be of before
 			case result.Err == nil:
 				judge(op.Action, t, result.Item, d.now())
@@ -166,12 +166,8 @@ func dispatched(action Action, t *Target, sent, now time.Time) {
 // abandon concludes from nobody's being at work on an operation any more: what was not asked will not be.
 func abandon(op *Operation, now time.Time) {
 	op.each(func(t *Target) {
-		switch t.Step {
-		case waiting:
+		if t.Step == waiting {
 			t.become(Failed, now, "The gateway ended before it could be asked: nothing was done. Plan it again.")
-		case purging:
-			t.become(Failed, now, "Its agent is gone. Its computer is still there: the gateway ended before it could be deleted.")
-			t.Leftovers = t.Serial != ""
 		}
 	})
 }

@@ -70,7 +70,8 @@ func (d *Desk) target(c Confirmed, scope *glpiproxy.Scope, seen sight, agentID i
 	agent, there := seen.agents[agentID]
 	computer := seen.computer(agentID)
 	t := Target{
-		AgentID: agentID, ComputerID: agent.ComputerID, EntityID: agent.EntityID, Name: agent.Name, Serial: computer.Serial,
+		AgentID: agentID, ComputerID: agent.ComputerID, EntityID: agent.EntityID, ComputerEntityID: computer.EntityID,
+		Name: agent.Name, Serial: computer.Serial,
 		State: Requested, Message: "It is about to be asked of GLPI.", UpdatedAt: d.now().UTC(),
 		Push: agent.NotificationType == "fcm",
 	}

@@ -297,6 +297,9 @@ func (f *follower) lookFor(ctx context.Context, id int, eyes *glpiproxy.Session)
 			f.takeBack(id)
 		}
 		inspected, errs = err == nil, append(errs, err)
+		if op.halfway() && f.deserted(ctx, id) {
+			errs = append(errs, f.inspectComputers(ctx, eyes, op))
+		}
 	}
 	errs = append(errs, f.seek(ctx, id, inspected), f.tidy(ctx, eyes, id, nil))
 	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {

@@ -32,6 +32,8 @@ const (
 	asking  step = "asking"  // GLPI is being asked, or was and gave no answer
 	asked   step = "asked"   // GLPI has done its part
 	purging step = "purging" // the agent is gone, and its computer is to follow
+	// doubting: GLPI was asked to delete the computer, and gave no answer.
+	doubting step = "doubting"
 )
 
 // Operation is an action on devices that somebody confirmed.
@@ -51,14 +53,16 @@ type Operation struct {
 
 // Target is one device of an operation.
 type Target struct {
-	AgentID    int       `json:"agent"`
-	ComputerID int       `json:"computer,omitempty"`
-	EntityID   int       `json:"entity"`
-	Name       string    `json:"name"` // as it was then
-	Serial     string    `json:"serial,omitempty"`
-	State      State     `json:"state"`
-	Message    string    `json:"message"` // why, for a person
-	UpdatedAt  time.Time `json:"updatedAt"`
+	AgentID    int `json:"agent"`
+	ComputerID int `json:"computer,omitempty"`
+	EntityID   int `json:"entity"`
+	// ComputerEntityID is the entity of the computer, which may be another one.
+	ComputerEntityID int       `json:"computerEntity,omitempty"`
+	Name             string    `json:"name"` // as it was then
+	Serial           string    `json:"serial,omitempty"`
+	State            State     `json:"state"`
+	Message          string    `json:"message"` // why, for a person
+	UpdatedAt        time.Time `json:"updatedAt"`
 
 	Step  step `json:"step,omitempty"`
 	Push  bool `json:"push,omitempty"`  // told by push message, not over MQTT
@@ -94,12 +98,18 @@ func (o *Operation) leftovers() (n int) {
 	return n
 }
 
-// unasked says whether there is something that only the gateway that began it can do.
+// unasked says whether there is something that GLPI was not asked for yet.
 func (o *Operation) unasked() bool {
-	return slices.ContainsFunc(o.Targets, func(t Target) bool {
-		return !t.State.final() && (t.Step == waiting || t.Step == purging)
-	})
+	return slices.ContainsFunc(o.Targets, func(t Target) bool { return !t.State.final() && t.Step == waiting })
 }
+
+// halfway says whether there is a computer of which it is not known whether it has followed its agent.
+func (o *Operation) halfway() bool {
+	return slices.ContainsFunc(o.Targets, func(t Target) bool { return !t.State.final() && t.halfway() })
+}
+
+// halfway says that the agent is gone, and nothing is known of its computer.
+func (t *Target) halfway() bool { return t.Step == purging || t.Step == doubting }
 
 // each calls do for the targets that are not final.
 func (o *Operation) each(do func(*Target)) {

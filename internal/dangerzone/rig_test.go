@@ -239,13 +239,19 @@ func (r *rig) comesTrue(what string, holds func() bool) {
 	r.t.Fatalf("never: %s", what)
 }
 
-// confirmed is the confirmation of a plan.
+// confirmed is the confirmation of a plan for some devices.
 func (r *rig) confirmed(d *replica, s *glpiproxy.Session, action dangerzone.Action, devices ...glpi.DemoDevice) dangerzone.Confirmed {
 	r.t.Helper()
 	request := dangerzone.Request{Action: action}
 	for _, device := range devices {
 		request.AgentIDs = append(request.AgentIDs, device.AgentID)
 	}
+	return r.planned(d, s, request)
+}
+
+// planned is the confirmation of a plan.
+func (r *rig) planned(d *replica, s *glpiproxy.Session, request dangerzone.Request) dangerzone.Confirmed {
+	r.t.Helper()
 	plan, err := d.Plan(r.t.Context(), s, request)
 	if err != nil {
 		r.t.Fatal(err)

@@ -124,6 +124,8 @@ func expired(action Action, t *Target) string {
 		return "Nothing shows that it was wiped. The broker still holds the command, which runs when the device returns: CANCEL_WIPE takes it back."
 	case action == Unenroll && t.State == Dispatched:
 		return "It never confirmed that it has left, and nothing shows it. DELETE ends it in GLPI."
+	case action == Delete && t.halfway():
+		return "Its agent is gone. Nobody was there to see whether its computer is."
 	case action == CancelWipe:
 		return "The broker could not be cleared: if it holds the wipe, that runs when the device returns."
 	}
