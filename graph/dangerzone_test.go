@@ -310,8 +310,10 @@ func TestAConfirmationIsGoodForOneOnly(t *testing.T) {
 	ada, other, second := w.signIn("admin@acme.test"), w.signIn("admin@globex.test"), w.signIn("admin@acme.test")
 	d := w.mine(ada, 1)[0]
 	confirmation := w.planned(ada, "WIPE", nil, d)
-	used := w.planned(ada, "UNENROLL", nil, w.mine(ada, 2)[1])
+	leaving := w.mine(ada, 2)[1]
+	used := w.planned(ada, "UNENROLL", nil, leaving)
 	w.must(ada, executeQuery, confirming(used))
+	comesTrue(t, "GLPI is asked for what was confirmed", func() bool { return w.agentRow(leaving)["enroll_status"] != "enrolled" })
 	var said []string
 	for title, c := range map[string]struct{ token, confirmation string }{
 		"another viewer": {other, confirmation}, "another session": {second, confirmation}, "replayed": {ada, used},

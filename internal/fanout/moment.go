@@ -12,7 +12,7 @@ const (
 	// momentLasts is how long a response is there for those to whom the same happens at the same moment.
 	momentLasts = time.Second
 	// mostMoments bounds the responses that are there at a time.
-	mostMoments = 10_000
+	mostMoments = 1_000
 )
 
 // Moments are where subscribers meet who have streams of their own, and whose streams tell the same at the same moment: the
