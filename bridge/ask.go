@@ -37,7 +37,7 @@ const echoTime = 2 * time.Second
 // Ask publishes a question to a device and waits for the answer, until ctx is done. Several may ask the same at
 // once: the device is asked one time, and all get its answer. Devices of generation B answer to GLPI, never here.
 func (b *Bridge) Ask(ctx context.Context, key DeviceKey, question Question) (Answer, error) {
-	inquiry, first := b.inquiries.join(key.canonical(), question, b.now())
+	inquiry, first := b.inquiries.join(key.canonical(), question, true, b.now())
 	defer b.inquiries.leave(inquiry)
 	if first {
 		// Others may join, so that the question goes out whether or not the first asker still waits.
@@ -56,6 +56,18 @@ func (b *Bridge) Ask(ctx context.Context, key DeviceKey, question Question) (Ans
 	case <-ctx.Done():
 		return Answer{}, ctx.Err()
 	}
+	select {
+	case <-inquiry.done:
+		return inquiry.answer, inquiry.err
+	case <-ctx.Done():
+		return Answer{}, ctx.Err()
+	}
+}
+
+// Overhear waits for a device's answer to a question that somebody else puts to it, as GLPI does, until ctx is done.
+func (b *Bridge) Overhear(ctx context.Context, key DeviceKey, question Question) (Answer, error) {
+	inquiry, _ := b.inquiries.join(key.canonical(), question, false, b.now())
+	defer b.inquiries.leave(inquiry)
 	select {
 	case <-inquiry.done:
 		return inquiry.answer, inquiry.err
@@ -85,7 +97,8 @@ func (b *Bridge) pose(ctx context.Context, key DeviceKey, question Question) err
 type inquiry struct {
 	device   DeviceKey // canonical
 	question Question
-	asked    time.Time
+	posed    bool      // by this gateway, not by somebody else
+	asked    time.Time // by somebody else: when that was seen, or else when the waiting began
 	waiting  int
 	seen     chan struct{} // the broker has shown the question
 	done     chan struct{} // answer and err hold
@@ -99,18 +112,19 @@ type inquiries struct {
 	open map[DeviceKey][]*inquiry
 }
 
-// join gives the inquiry of this question that waits already, or a new one, whose first asker has to pose it.
-func (i *inquiries) join(device DeviceKey, question Question, now time.Time) (joined *inquiry, first bool) {
+// join gives the inquiry of this question that waits already, or a new one; if this gateway is to pose it, its first asker
+// has to.
+func (i *inquiries) join(device DeviceKey, question Question, posed bool, now time.Time) (joined *inquiry, first bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, open := range i.open[device] {
-		if open.question == question {
+		if open.question == question && open.posed == posed {
 			open.waiting++
 			return open, false
 		}
 	}
 	joined = &inquiry{
-		device: device, question: question, asked: now, waiting: 1,
+		device: device, question: question, posed: posed, asked: now, waiting: 1,
 		seen: make(chan struct{}), done: make(chan struct{}),
 	}
 	i.open[device] = append(i.open[device], joined)
@@ -158,7 +172,7 @@ func (i *inquiries) hear(m message) {
 	for _, open := range slices.Clone(i.open[m.device.canonical()]) {
 		switch {
 		case m.kind == kindCommand && m.command == string(open.question):
-			open.see()
+			open.see(m.at)
 		case answers[m.kind] == string(open.question):
 			answer := Answer{At: m.at, RoundTrip: m.at.Sub(open.asked)}
 			if m.kind == kindGeolocation {
@@ -171,10 +185,13 @@ func (i *inquiries) hear(m message) {
 }
 
 // see is called with the lock held.
-func (q *inquiry) see() {
+func (q *inquiry) see(at time.Time) {
 	select {
 	case <-q.seen:
 	default:
+		if !q.posed {
+			q.asked = at
+		}
 		close(q.seen)
 	}
 }

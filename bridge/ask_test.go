@@ -93,6 +93,55 @@ func asksOnceForMany(t *testing.T, at broker) {
 	}
 }
 
+// GLPI asks, and hears nothing of the answer. The round trip begins when its question is seen.
+func overhearsGLPIsQuestions(t *testing.T, at broker) {
+	b, _ := listen(t, at)
+	answering(t, at, "SN-1", "")
+	glpi := server(t, at)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	began := time.Now()
+	answered := make(chan Answer, 1)
+	go func() {
+		answer, err := b.Overhear(ctx, someone, AskPing)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- answer
+	}()
+	eventually(t, "somebody waits", func() bool {
+		b.inquiries.mu.Lock()
+		defer b.inquiries.mu.Unlock()
+		return len(b.inquiries.open) == 1
+	})
+	const later = 50 * time.Millisecond
+	time.Sleep(later) // it does not count
+	glpi.say(t, own+"Command/Ping", `{"query":"Ping"}`, false)
+	if answer := <-answered; answer.RoundTrip <= 0 || answer.RoundTrip > time.Since(began)-later {
+		t.Errorf("it took %s of %s", answer.RoundTrip, time.Since(began))
+	}
+	if _, err := b.Ask(ctx, someone, AskPing); err != nil {
+		t.Errorf("an own question after it: %v", err)
+	}
+}
+
+// Who waits for the answer to GLPI's question poses none, so that whoever asks then still has to.
+func TestOverhearingIsNotAsking(t *testing.T) {
+	var waiting inquiries
+	waiting.open = map[DeviceKey][]*inquiry{}
+	overheard, _ := waiting.join(someone, AskPing, false, time.Now())
+	asked, first := waiting.join(someone, AskPing, true, time.Now())
+	if !first || asked == overheard {
+		t.Error("a question is held to be posed that nobody poses")
+	}
+	waiting.fail(asked, ErrNotSent)
+	select {
+	case <-overheard.done:
+		t.Error("the end of the one is the end of the other")
+	default:
+	}
+}
+
 func waitsNoLongerThanAsked(t *testing.T, at broker) {
 	b, _ := listen(t, at)
 	device(t, at, "SN-1", nil) // there, and silent

@@ -24,6 +24,7 @@ func TestBrokers(t *testing.T) {
 		"asks and is answered":        asksAndIsAnswered,
 		"asks where the device is":    asksWhereTheDeviceListens,
 		"asks once for many":          asksOnceForMany,
+		"overhears GLPI's questions":  overhearsGLPIsQuestions,
 		"clears leftovers":            clearsLeftovers,
 		"clears old forms":            clearsOldForms,
 		"tells what it may not clear": tellsWhatItMayNotClear,

@@ -29,6 +29,7 @@ type call struct {
 	secrets   []string
 	once      bool // not a read: never sent twice
 	slow      bool // GLPI waits for a device or a file: on the pool of slow calls
+	lasting   bool // GLPI goes on with it when its caller has left
 	short     bool // the answer may have fewer bytes than it announces
 }
 
@@ -45,6 +46,39 @@ func (c *Client) attempt(ctx context.Context, k call) (*answer, error) {
 	if err != nil {
 		return nil, unsent(err)
 	}
+	if k.lasting {
+		return c.outlast(ctx, k, done)
+	}
+	return c.carryOut(ctx, k, done)
+}
+
+// outlast carries out a call that keeps one of GLPI's workers busy even when its caller has left: its place is taken for
+// as long.
+func (c *Client) outlast(ctx context.Context, k call, done func(error)) (*answer, error) {
+	type result struct {
+		*answer
+		err error
+	}
+	ended := make(chan result, 1)
+	carried := c.flights.carry(func() {
+		a, err := c.carryOut(c.base, k, done)
+		ended <- result{a, err}
+	})
+	if !carried {
+		err := closedError(k.operation)
+		done(err)
+		return nil, unsent(err)
+	}
+	select {
+	case r := <-ended:
+		return r.answer, r.err
+	case <-ctx.Done():
+		return nil, c.contextError(k.operation, ctx)
+	}
+}
+
+// carryOut sends a call that was admitted.
+func (c *Client) carryOut(ctx context.Context, k call, done func(error)) (*answer, error) {
 	started := time.Now()
 	a, err := c.send(ctx, k)
 	took := time.Since(started)

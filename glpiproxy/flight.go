@@ -66,6 +66,17 @@ func (f *flights) start(key string, fn func(context.Context) (any, error)) *flig
 	return started
 }
 
+// carry runs what goes on whoever waits for it, unless no flight may start any more.
+func (f *flights) carry(fn func()) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return false
+	}
+	f.wg.Go(fn)
+	return true
+}
+
 // leave ends a flight that nobody waits for any more. It is forgotten at once, so
 // that a newcomer doesn't join a call that is being cancelled.
 func (f *flights) leave(key string, left *flight) {

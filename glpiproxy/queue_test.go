@@ -246,6 +246,55 @@ func TestManySessionsOfOnePersonAreOneCaller(t *testing.T) {
 	wg.Wait()
 }
 
+// GLPI goes on asking a device when nobody waits for the answer any more, so the place stays taken, or whoever asks and
+// leaves could keep all of GLPI's workers busy.
+func TestALastingCallKeepsItsPlace(t *testing.T) {
+	g := newGLPI(t)
+	began, goOn := make(chan bool, 2), make(chan bool)
+	g.on("/slow", func(w http.ResponseWriter, r *http.Request) { began <- true; <-goOn; says(200, `{}`)(w, r) })
+	c := g.client(func(o *Options) { o.SlowConcurrency = 1 })
+	k := call{operation: "update", path: "/slow", slow: true, lasting: true, once: true}
+	asking, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() { _, err := c.attempt(asking, k); left <- err }()
+	<-began
+	leave()
+	var e *Error
+	if err := <-left; !errors.As(err, &e) || e.Kind != Canceled {
+		t.Errorf("who left was told %v", err)
+	}
+	next := make(chan error, 1)
+	go func() { _, err := c.attempt(t.Context(), k); next <- err }()
+	eventually(t, "the next one waiting", func() bool { return testutil.ToFloat64(c.metrics.queued.WithLabelValues("slow")) == 1 })
+	goOn <- true // GLPI has done with the first
+	<-began
+	goOn <- true
+	if err := <-next; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAClosedClientCarriesNothingOut(t *testing.T) {
+	g := newGLPI(t)
+	began := make(chan bool)
+	g.on("/slow", func(_ http.ResponseWriter, r *http.Request) { close(began); <-r.Context().Done() })
+	c := g.client()
+	k := call{operation: "update", path: "/slow", slow: true, lasting: true, once: true}
+	ended := make(chan error, 1)
+	go func() { _, err := c.attempt(t.Context(), k); ended <- err }()
+	<-began
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if err := <-ended; !errors.As(err, &e) || e.Kind != Unavailable {
+		t.Errorf("the call under way ended with %v", err)
+	}
+	if _, err := c.attempt(t.Context(), k); !errors.As(err, &e) || e.Kind != Unavailable {
+		t.Errorf("the one after it ended with %v", err)
+	}
+}
+
 func TestSlowCallsHaveTheirOwnTimeout(t *testing.T) {
 	g := newGLPI(t)
 	g.on("/slow", func(w http.ResponseWriter, r *http.Request) {

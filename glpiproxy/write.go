@@ -215,7 +215,9 @@ func (w *writer) add(i, id int, write func(*fields)) {
 
 // call is the request for some of the items.
 func (w *writer) call(batch []int) call {
-	k := call{operation: w.operation, path: "/" + w.itemtype, once: true, slow: w.fields[batch[0]].slow}
+	k := call{operation: w.operation, path: "/" + w.itemtype, once: true}
+	k.slow = w.fields[batch[0]].slow
+	k.lasting = k.slow
 	k.method = map[string]string{"create": http.MethodPost, "update": http.MethodPut}[w.operation]
 	inputs := make([]map[string]any, len(batch))
 	for n, i := range batch {

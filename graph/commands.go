@@ -136,38 +136,44 @@ func (i *inquiry) ask(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	found, err := i.race(ctx, before)
+	asked := time.Now()
+	found, err := race(ctx, i.askOverMQTT, func(ctx context.Context) (outcome, error) { return i.watchGLPI(ctx, before, asked) })
 	if errors.Is(err, bridge.ErrNotSent) {
-		return i.askThroughGLPI(ctx)
+		return race(ctx, i.overhear, i.askThroughGLPI)
 	}
 	return found, err
 }
 
-// race asks over the broker and gives the first answer, wherever it comes. Both runners have ended when it returns.
-func (i *inquiry) race(ctx context.Context, before trace) (outcome, error) {
+// race gives what the first of several comes back with. All have ended when it returns.
+func race(ctx context.Context, runners ...func(context.Context) (outcome, error)) (outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
 		outcome
 		err error
 	}
-	asked := time.Now()
-	heard, seen := make(chan result, 1), make(chan result, 1)
-	go func() { o, err := i.askOverMQTT(ctx); heard <- result{o, err} }()
-	go func() { o, err := i.watchGLPI(ctx, before, asked); seen <- result{o, err} }()
-	first, other := result{}, seen
-	select {
-	case first = <-heard:
-	case first = <-seen:
-		other = heard
+	results := make(chan result, len(runners))
+	for _, run := range runners {
+		go func() { o, err := run(ctx); results <- result{o, err} }()
 	}
+	first := <-results
 	cancel()
-	<-other
+	for range len(runners) - 1 {
+		<-results
+	}
 	return first.outcome, first.err
 }
 
 func (i *inquiry) askOverMQTT(ctx context.Context) (outcome, error) {
-	answer, err := i.resolver.Bridge.Ask(ctx, i.key(), i.question)
+	return heard(i.resolver.Bridge.Ask(ctx, i.key(), i.question))
+}
+
+// overhear waits for what the device answers over MQTT to GLPI's question, of which GLPI itself hears nothing.
+func (i *inquiry) overhear(ctx context.Context) (outcome, error) {
+	return heard(i.resolver.Bridge.Overhear(ctx, i.key(), i.question))
+}
+
+func heard(answer bridge.Answer, err error) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}

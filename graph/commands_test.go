@@ -2,11 +2,14 @@ package graph_test
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"fleetgate/graph/model"
+	"fleetgate/internal/settings"
 	"fleetgate/internal/sim/broker"
 	"fleetgate/internal/sim/glpi"
 	"fleetgate/internal/sim/phone"
@@ -122,16 +125,36 @@ func TestWhoMayNotAskIsToldSo(t *testing.T) {
 	}
 }
 
-// Where the broker lets the gateway only listen, GLPI asks: slower, but the answer counts.
+// Where the broker lets the gateway only listen, GLPI asks. What a device answers to the broker GLPI does not notice: it
+// waits for ten seconds and says that there was no answer.
 func TestWithoutTheRightToWriteGLPIAsks(t *testing.T) {
-	w := newWorld(t)
+	w := newPhoneShop(t, func(w *world, _ *settings.Gateway) {
+		w.broker.SetAccount("fleetgate", "demo", broker.Access{Filter: "#", Read: true})
+	})
 	token := w.signIn("admin@acme.test")
-	mine, _ := w.deviceOf(token)
-	calls := w.callsOf(func() { w.ask(token, pingQuery, of(mine, 3_000)) })
-	for _, call := range calls {
-		if call[:4] == "PUT " {
-			return
+	client := &http.Client{Timeout: 5 * time.Second}
+	t.Cleanup(client.CloseIdleConnections)
+	for generation, road := range map[phone.Generation]string{phone.A: "MQTT", phone.B: "GLPI"} {
+		p, d := w.phoneOf(token, generation, client)
+		if err := p.SwitchOn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// GLPI takes no notice of an answer in the second of what it heard before.
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+		began := time.Now()
+		var a answer
+		calls := w.callsOf(func() { a = w.ask(token, pingQuery, of(d, 20_000)) })
+		if !slices.ContainsFunc(calls, func(call string) bool { return strings.HasPrefix(call, "PUT ") }) {
+			t.Errorf("generation %s: GLPI was not asked to ask: %v", generation, calls)
+		}
+		if a.at("pingAgent", "answered") != true || a.at("pingAgent", "answeredBy") != road {
+			t.Errorf("generation %s: %s", generation, a.text)
+		}
+		if ms, _ := a.at("pingAgent", "roundTripMs").(float64); road == "MQTT" && (ms <= 0 || ms > 1000) {
+			t.Errorf("generation %s: it took %v ms", generation, ms)
+		}
+		if took := time.Since(began); took > 9*time.Second {
+			t.Errorf("generation %s: GLPI was waited for: %s", generation, took)
 		}
 	}
-	t.Errorf("GLPI was not asked to ask: %v", calls)
 }
