@@ -51,13 +51,14 @@ func (r *Resolver) deviceEvents(ctx context.Context, filter *model.DeviceEventFi
 	return asked.alone(ctx)
 }
 
-// goOnAfter is the cursor that a subscription goes on after: the one that it names, else that of the last event which its
-// client says it has had; "": it begins now.
+// goOnAfter is the cursor that a subscription goes on after: that of the last event which its client says it has had over
+// a connection before, as an event source does that asks with the same words again; else the one that it names; "": it
+// begins now.
 func goOnAfter(ctx context.Context, after *string) string {
-	if after != nil {
-		return *after
+	if last := delivery.LastCursor(ctx); last != "" || after == nil {
+		return last
 	}
-	return delivery.LastCursor(ctx)
+	return *after
 }
 
 // eventFilter is a DeviceEventFilter in terms of the bridge.

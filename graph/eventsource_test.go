@@ -131,12 +131,12 @@ func TestWhereAnEventSourceGoesOn(t *testing.T) {
 	_, second := events.next()
 
 	for name, c := range map[string]struct{ query, last, code string }{
-		"an id that is none":    {fmt.Sprintf(positionsOnly, ""), "nonsense", "RESYNC"},
-		"an event of long ago":  {fmt.Sprintf(positionsOnly, ""), "MTIz", "RESYNC"},
-		"of invitations":        {`subscription { invitationEvents { cursor } }`, "1-1", "RESYNC"},
-		"a cursor goes before":  {fmt.Sprintf(positionsOnly, fmt.Sprintf(", after: %q", first)), "nonsense", ""},
-		"what has no cursors":   {`{ viewer { username } }`, "nonsense", ""},
-		"a cursor that is null": {fmt.Sprintf(positionsOnly, ", after: null"), "nonsense", "RESYNC"},
+		"an id that is none":     {fmt.Sprintf(positionsOnly, ""), "nonsense", "RESYNC"},
+		"an event of long ago":   {fmt.Sprintf(positionsOnly, ""), "MTIz", "RESYNC"},
+		"of invitations":         {`subscription { invitationEvents { cursor } }`, "1-1", "RESYNC"},
+		"it goes before `after`": {fmt.Sprintf(positionsOnly, `, after: "nonsense"`), first, ""},
+		"what has no cursors":    {`{ viewer { username } }`, "nonsense", ""},
+		"a cursor that is null":  {fmt.Sprintf(positionsOnly, ", after: null"), "nonsense", "RESYNC"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			source := w.listen(token, c.query)
@@ -145,7 +145,7 @@ func TestWhereAnEventSourceGoesOn(t *testing.T) {
 			if kind != "next" || a.code() != c.code {
 				t.Fatalf("got %s %s, want %q", kind, a.text, c.code)
 			}
-			if name == "a cursor goes before" && a.at("deviceEvents", "cursor") != second.at("deviceEvents", "cursor") {
+			if name == "it goes before `after`" && a.at("deviceEvents", "cursor") != second.at("deviceEvents", "cursor") {
 				t.Errorf("got %s, want %s", a.text, second.text)
 			}
 			if c.code != "" {
