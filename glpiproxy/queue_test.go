@@ -295,6 +295,54 @@ func TestAClosedClientCarriesNothingOut(t *testing.T) {
 	}
 }
 
+// Whoever makes up tokens, as many as they like, must not take the turns of those who have signed in, nor any memory.
+func TestStrangersAreOneCaller(t *testing.T) {
+	g := newGLPI(t)
+	goOn := make(chan bool)
+	var mu sync.Mutex
+	var order []string
+	g.on("/getFullSession", func(w http.ResponseWriter, r *http.Request) {
+		token := r.Header.Get("Session-Token")
+		mu.Lock()
+		order = append(order, token)
+		mu.Unlock()
+		<-goOn
+		if token == bob {
+			says(200, sessionBody(9, 2))(w, r)
+			return
+		}
+		recorded(t, "035-bad-session")(w, r)
+	})
+	c := g.client(func(o *Options) { o.Concurrency, o.SessionConcurrency = 1, 1 })
+	var wg sync.WaitGroup
+	queued := func() float64 { return testutil.ToFloat64(c.metrics.queued.WithLabelValues("calls")) }
+	for i := range 50 {
+		wg.Go(func() {
+			if _, err := c.Stranger(fmt.Sprint("madeup", i)).Scope(t.Context()); KindOf(err) != Unauthenticated {
+				t.Error(err)
+			}
+		})
+	}
+	eventually(t, "49 waiting", func() bool { return queued() == 49 })
+	wg.Go(func() {
+		if _, err := c.Resume(bob).Scope(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, "50 waiting", func() bool { return queued() == 50 })
+	close(goOn)
+	wg.Wait()
+	if place := slices.Index(order, bob); place < 1 || place > 2 {
+		t.Errorf("bob was served after %d strangers", place)
+	}
+	if left := c.scopes.voided.ItemCount() + c.rows.voided.ItemCount(); left != 0 {
+		t.Errorf("%d things are remembered of strangers", left)
+	}
+	if caller := c.Stranger(bob).caller(); caller != c.Resume(bob).caller() {
+		t.Errorf("who is known is still %s", caller)
+	}
+}
+
 func TestSlowCallsHaveTheirOwnTimeout(t *testing.T) {
 	g := newGLPI(t)
 	g.on("/slow", func(w http.ResponseWriter, r *http.Request) {

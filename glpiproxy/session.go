@@ -19,6 +19,8 @@ type Session struct {
 	token  string
 	tag    string // names the session in keys, without giving its token away
 	guise  *guise // of an account's session, which has no token of its own; else nil
+	// stranger says that anybody may have made the token up.
+	stranger bool
 }
 
 // SignIn opens a session with a user name and a password. Errors: BadCredentials,
@@ -75,6 +77,15 @@ func (c *Client) Resume(token string) *Session {
 	return &Session{client: c, token: token, tag: "session:" + hex.EncodeToString(sum[:16])}
 }
 
+// Stranger is Resume for a token that anybody may have made up, since it came as it
+// is. All those of which GLPI has not said yet that they live take turns as one
+// caller, or whoever makes up many would leave no turns to others.
+func (c *Client) Stranger(token string) *Session {
+	s := c.Resume(token)
+	s.stranger = true
+	return s
+}
+
 // Token is the Session-Token, of an account's session the one of this moment ("": it
 // is not open). Keep it out of logs and browsers.
 func (s *Session) Token() string {
@@ -120,7 +131,7 @@ func (s *Session) callWith(ctx context.Context, token string, k call) (*answer, 
 	if err == nil {
 		meter(ctx, a)
 	}
-	if err != nil && KindOf(err) == Unauthenticated {
+	if err != nil && KindOf(err) == Unauthenticated && (!s.stranger || s.Known()) { // of who never was there is nothing
 		s.forget()
 	}
 	return a, err
@@ -129,8 +140,11 @@ func (s *Session) callWith(ctx context.Context, token string, k call) (*answer, 
 // caller names whose turn a call takes: the user, who would gain by many sessions
 // otherwise, or the session as long as nobody knows whose it is.
 func (s *Session) caller() string {
-	if found, ok := s.client.scopes.get(s.tag); ok {
+	if found, _, ok := s.client.scopes.stale(s.tag); ok {
 		return fmt.Sprint("user|", found.(*Scope).UserID)
+	}
+	if s.stranger {
+		return "strangers"
 	}
 	return s.tag
 }

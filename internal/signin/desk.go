@@ -136,7 +136,7 @@ func (d *Desk) open(c credentials) (*Viewer, error) {
 	case !plausible(c.sessionToken):
 		return nil, ErrInvalid
 	}
-	return &Viewer{Session: d.o.GLPI.Resume(c.sessionToken)}, nil
+	return &Viewer{Session: d.o.GLPI.Stranger(c.sessionToken)}, nil
 }
 
 // closing makes of a sign-in error what a socket is closed with: what happened, without the advice.
