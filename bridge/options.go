@@ -45,7 +45,7 @@ type Options struct {
 	// MaxDevices bounds how many devices are remembered; more are refused and counted. 0: 200,000.
 	MaxDevices int
 	// DeviceRate is how many messages a second a device may send for long, twenty seconds' worth of them at once; more are
-	// refused and counted. 0: 10.
+	// refused and counted. 0: 1,000.
 	DeviceRate int
 	// StaleAfter is how long a device that said it is online may be silent before it counts as STALE; 0: 15
 	// minutes.
@@ -113,7 +113,7 @@ func (o Options) complete() (Options, error) {
 		orDefault("LogAge", &o.LogAge, 24*time.Hour),
 		orDefault("MaxPayload", &o.MaxPayload, 64<<10),
 		orDefault("MaxDevices", &o.MaxDevices, 200_000),
-		orDefault("DeviceRate", &o.DeviceRate, 10),
+		orDefault("DeviceRate", &o.DeviceRate, 1000),
 		orDefault("LogSize", &o.LogSize, 10_000),
 		orDefault("Buffer", &o.Buffer, 256),
 	)

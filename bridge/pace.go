@@ -5,8 +5,8 @@ import "time"
 // burstSeconds is for how many seconds of its rate a device may speak at once: one that returns has much to tell.
 const burstSeconds = 20
 
-// paces bound how much each device says, so that one of them can't take the place of all others in the log of events,
-// nor the time of those who listen. Who owns one must keep others from using it at the same time.
+// paces bound how much each device says, so that one of them can't take the time of those who listen, nor, at a low rate,
+// the place of all others in the log of events. Who owns one must keep others from using it at the same time.
 type paces struct {
 	interval, burst time.Duration
 	// paid is until when a device has used up its rate; those for whom that is over are missing.

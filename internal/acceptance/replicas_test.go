@@ -28,7 +28,7 @@ func TestAnotherReplicaGoesOnWhereOneDied(t *testing.T) {
 	replica := func() *process {
 		return start(t, "graphql", "serve", "--listen", "127.0.0.1:0", "--glpi-url", glpiURL,
 			"--mqtt-url", "mqtt://"+brokerAddress, "--mqtt-username", "fleetgate", "--mqtt-password", "sesame-open",
-			"--redis-url", redis, "--secret", "replicas share this one", "--device-rate", "1000")
+			"--redis-url", redis, "--secret", "replicas share this one")
 	}
 	first, second := replica(), replica()
 	first.awaitReadiness(map[string]bool{"glpi": true, "broker": true})
@@ -71,7 +71,7 @@ func TestACursorOutlivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	gateway := func() *process {
 		p := start(t, "graphql", "serve", "--listen", "127.0.0.1:0", "--glpi-url", glpiURL,
-			"--mqtt-url", "mqtt://"+brokerAddress, "--mqtt-username", "fleetgate", "--mqtt-password", "sesame-open", "--data-dir", dir, "--device-rate", "1000")
+			"--mqtt-url", "mqtt://"+brokerAddress, "--mqtt-username", "fleetgate", "--mqtt-password", "sesame-open", "--data-dir", dir)
 		p.awaitReadiness(map[string]bool{"glpi": true, "broker": true})
 		return p
 	}

@@ -48,7 +48,7 @@ type Gateway struct {
 	MaxUpload           int64         `name:"max-upload" default:"512" help:"The largest file that can be uploaded, in MiB; GLPI's PHP has limits of its own."`
 	MaxConnections      int           `name:"max-connections" default:"25000" help:"How many connections may be open for subscriptions."`
 	MaxPerClient        int           `name:"max-connections-per-client" default:"1000" help:"How many of them one IP address may have."`
-	DeviceRate          int           `name:"device-rate" default:"10" placeholder:"N" help:"How many messages a second a device may send over MQTT for long, and twenty seconds' worth of them at once; what is more is dropped."`
+	DeviceRate          int           `name:"device-rate" default:"1000" placeholder:"N" help:"How many messages a second a device may send over MQTT for long, and twenty seconds' worth of them at once; what is more is dropped."`
 	SlowReader          string        `name:"slow-reader" default:"latest" enum:"latest,close" help:"What becomes of a client that reads more slowly than events come: it gets the latest presence of each device and is told to ask again for the rest (latest), or is closed (close)."`
 	ResponseCacheMB     int           `name:"response-cache-mb" default:"64" help:"Memory for whole responses that are kept until something that they show changes, in MiB; 0: none are kept."`
 	LogLevel            string        `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"The least serious messages to log: ${enum}."`
