@@ -139,15 +139,20 @@ func (r *Resolver) invitedSlots(ctx context.Context, s *glpiproxy.Session, d slo
 	if may, err := can[glpiproxy.Invitation](ctx, s); err != nil || !may {
 		return nil, err
 	}
-	invitations, err := readWhole(ctx, func(ctx context.Context, start, count int) ([]glpiproxy.Invitation, int, error) {
-		p, err := glpiproxy.List[glpiproxy.Invitation](ctx, s, glpiproxy.ListOptions{Range: glpiproxy.Range{Start: start, Count: count}})
-		return p.Items, p.Total, err
-	})
+	named, err := r.peopleNamed(ctx, s, &d.text)
+	if isUnreadable(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	invitations, err := allInvitations(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	invitations = slices.DeleteFunc(invitations, func(i glpiproxy.Invitation) bool {
-		return d.entities != nil && !slices.Contains(d.entities, i.EntityID) || d.people != nil && !slices.Contains(d.people, i.UserID)
+		return d.entities != nil && !slices.Contains(d.entities, i.EntityID) || d.people != nil && !slices.Contains(d.people, i.UserID) ||
+			!among(named, i.UserID)
 	})
 	tries, err := r.latestTries(ctx, s, invitations)
 	if err != nil {
@@ -158,9 +163,6 @@ func (r *Resolver) invitedSlots(ctx context.Context, s *glpiproxy.Session, d slo
 		if slot := r.invitedSlot(i, tries[i.ID]); slot != nil {
 			slots = append(slots, slot)
 		}
-	}
-	if slots, err = slotsNamed(ctx, s, slots, d.text); err != nil {
-		return nil, err
 	}
 	return slots, r.markOpened(ctx, slots)
 }
@@ -228,29 +230,6 @@ func (r *Resolver) markOpened(ctx context.Context, slots []*model.DeviceSlot) er
 		}
 	}
 	return err
-}
-
-// slotsNamed keeps the invitations of people whose name holds a text; all of them for the empty one.
-func slotsNamed(ctx context.Context, s *glpiproxy.Session, slots []*model.DeviceSlot, text string) ([]*model.DeviceSlot, error) {
-	if text == "" || len(slots) == 0 {
-		return slots, nil
-	}
-	var ids []int
-	for _, slot := range slots {
-		ids = append(ids, slot.Invitation.UserID)
-	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	people, err := glpiproxy.GetMany[glpiproxy.User](ctx, s, ids)
-	if err != nil {
-		return nil, err
-	}
-	named := map[int]bool{}
-	for i, found := range people {
-		u := found.Item
-		named[ids[i]] = found.Err == nil && strings.Contains(strings.ToLower(u.Username+"\n"+u.FirstName+" "+u.LastName+"\n"+u.LastName+" "+u.FirstName), text)
-	}
-	return slices.DeleteFunc(slots, func(s *model.DeviceSlot) bool { return !named[s.Invitation.UserID] }), nil
 }
 
 // completeSlots gives the devices of a page their invitations, and tells what the page will ask for.

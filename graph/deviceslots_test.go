@@ -115,6 +115,12 @@ func TestSlotsAreFilteredAndCounted(t *testing.T) {
 	if found.at("deviceSlots", "nodes", 0, "id") != first.at("id") {
 		t.Errorf("an invited person's name finds %s", found.text)
 	}
+	w.operator().person("alove", "Self-Service", "ACME") // whose address is another text than the user name
+	made := w.invite(token, map[string]any{"email": "alove@mail.test"}).numberOf(0)
+	found = w.must(token, slotsQuery, map[string]any{"filter": map[string]any{"search": "Love@mail"}})
+	if slotOf(found, made) == nil || found.at("deviceSlots", "totalCount") != 1.0 {
+		t.Errorf("an invited person's address finds %s", found.text)
+	}
 	if a := w.ask(token, slotsQuery, map[string]any{"filter": map[string]any{"userIds": []string{model.GlobalID("Agent", 1)}}}); a.code() != "BAD_USER_INPUT" {
 		t.Errorf("another kind of id: %s", a.text)
 	}

@@ -83,7 +83,6 @@ func (r *Resolver) chosenInvitations(ctx context.Context, s *glpiproxy.Session, 
 	if err != nil {
 		return nil, err
 	}
-	among := func(ids map[int]struct{}, id int) bool { _, in := ids[id]; return ids == nil || in }
 	all = slices.DeleteFunc(all, func(i glpiproxy.Invitation) bool {
 		return !among(entityIDs, i.EntityID) || !among(userIDs, i.UserID) || !among(found, i.UserID)
 	})
@@ -94,6 +93,12 @@ func (r *Resolver) chosenInvitations(ctx context.Context, s *glpiproxy.Session, 
 	}
 	sortInvitations(all, order)
 	return all, nil
+}
+
+// among tells whether an id is one of some; nil stands for all.
+func among(ids map[int]struct{}, id int) bool {
+	_, in := ids[id]
+	return ids == nil || in
 }
 
 func (r *Resolver) inStates(ctx context.Context, invitations []glpiproxy.Invitation, states []model.InvitationState) ([]glpiproxy.Invitation, error) {

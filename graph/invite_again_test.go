@@ -115,7 +115,7 @@ func TestInvitingIsGoneOnWith(t *testing.T) {
 }
 
 // Who asks again with the same key for the same is answered the same, with the invitations as they are now, after a restart
-// and by another replica too; another key, another viewer or other people are another wish.
+// too; without that key, or by another viewer, it is another wish.
 func TestTheSameKeyInvitesOnce(t *testing.T) {
 	w := newWorldOf(t, glpi.Options{}, func(w *world, s *settings.Gateway) { withService(w, s); s.DataDir = t.TempDir() })
 	token := w.signIn("admin@acme.test")

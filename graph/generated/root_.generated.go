@@ -8265,7 +8265,10 @@ enum DeviceSlotState {
 input DeviceSlotFilter {
   "In one of these states."
   states: [DeviceSlotState!]
-  "With this text in the device's name, its serial number or its owner's name, or in the invited person's name."
+  """
+  With this text in the device's name, its serial number or its owner's name, or in the invited person's user name, first
+  name, last name or e-mail address.
+  """
   search: String
   "In one of these entities, by their global ids."
   entityIds: [ID!]

@@ -572,7 +572,8 @@ type DeviceSlotEdge struct {
 type DeviceSlotFilter struct {
 	// In one of these states.
 	States []DeviceSlotState `json:"states,omitempty"`
-	// With this text in the device's name, its serial number or its owner's name, or in the invited person's name.
+	// With this text in the device's name, its serial number or its owner's name, or in the invited person's user name, first
+	// name, last name or e-mail address.
 	Search *string `json:"search,omitempty"`
 	// In one of these entities, by their global ids.
 	EntityIds []string `json:"entityIds,omitempty"`
