@@ -63,9 +63,9 @@ func (v *inviting) goOn(ctx context.Context) error {
 	return v.batch.GoOn(ctx)
 }
 
-// end keeps what came of a wish with a key. Without one it forgets the batch once its answer is ready, since who asks again
-// then wants everybody invited again; or where nothing was made. What broke off, and what is answered to nobody, can be
-// gone on with.
+// end settles the batch. What came of a wish with a key is kept. One without is forgotten once its answer is ready, since who
+// asks again then wants everybody invited again; so is any that failed before it made something. What broke off, and what
+// is answered to nobody, can be gone on with.
 func (v *inviting) end(ctx context.Context, failed error) {
 	noted := func(err error) {
 		if err != nil {
