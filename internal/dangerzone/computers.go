@@ -2,6 +2,8 @@ package dangerzone
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"fleetgate/glpiproxy"
@@ -36,30 +38,32 @@ func (d *Desk) purgeComputers(ctx context.Context, s *glpiproxy.Session, id int)
 	}
 	_, storing := d.change(ctx, id, func(op *Operation) {
 		op.each(func(t *Target) {
-			if t.Step != purging || !slices.Contains(computers, t.ComputerID) {
+			if t.Step != purging || !slices.Contains(computers, t.ComputerID) || noAnswer(err) { // nothing was asked then
 				return
 			}
 			purged, tried := said[t.ComputerID]
 			switch {
-			case noAnswer(err): // it was not asked
-				return
-			case noAnswer(purged):
-				t.Step = doubting
-				t.say(d.now(), "Its agent is gone. GLPI gave no answer: whether its computer is gone too is being looked at.")
-				return
 			case err != nil, purged != nil:
-				t.become(Failed, d.now(), "Its agent is gone. Its computer was not deleted: "+inWords(err, purged)+".")
+				d.heedPurge(t, errors.Join(err, purged))
 			case tried:
 				t.become(Completed, d.now(), computerGone)
-			case op.awaits(left[t.ComputerID]):
-				return // until the other agent is gone
-			default:
+			case !op.awaits(left[t.ComputerID]): // else it waits until the other agent is gone
 				t.become(Completed, d.now(), computerKept)
 			}
-			t.Leftovers = t.Serial != ""
+			t.Leftovers = t.State.final() && t.Serial != ""
 		})
 	})
 	return storing
+}
+
+// heedPurge notes why a computer was not deleted, if it was not.
+func (d *Desk) heedPurge(t *Target, err error) {
+	if noAnswer(err) {
+		t.Step = doubting
+		t.say(d.now(), "Its agent is gone. GLPI gave no answer: whether its computer is gone too is being looked at.")
+		return
+	}
+	t.become(Failed, d.now(), fmt.Sprintf("Its agent is gone. Its computer was not deleted: GLPI's answer was %q.", glpiproxy.KindOf(err)))
 }
 
 func purge(ctx context.Context, s *glpiproxy.Session, computers []int) (map[int]error, error) {
@@ -72,16 +76,6 @@ func purge(ctx context.Context, s *glpiproxy.Session, computers []int) (map[int]
 		said[outcome.ID] = outcome.Err
 	}
 	return said, err
-}
-
-// inWords says why a computer was not deleted, without what GLPI's errors hold beside that.
-func inWords(errs ...error) string {
-	for _, err := range errs {
-		if err != nil {
-			return "GLPI's answer was \"" + glpiproxy.KindOf(err).String() + "\""
-		}
-	}
-	return ""
 }
 
 // awaits says whether one of the agents is still to be deleted by the operation.
@@ -118,21 +112,25 @@ func (d *Desk) inspectComputers(ctx context.Context, eyes *glpiproxy.Session, op
 	}
 	_, err = d.change(ctx, op.ID, func(op *Operation) {
 		op.each(func(t *Target) {
-			result, looked := found[t.ComputerID]
-			switch {
-			case !looked || !t.halfway():
-				return
-			case glpiproxy.KindOf(result.Err) == glpiproxy.NotFound:
-				t.become(Completed, d.now(), computerGone)
-			case result.Err != nil:
-				return
-			case len(left[t.ComputerID]) > 0:
-				t.become(Completed, d.now(), computerKept)
-			default:
-				t.become(Failed, d.now(), computerLeft)
+			if result, looked := found[t.ComputerID]; looked && t.halfway() {
+				d.judgeComputer(t, result.Err, len(left[t.ComputerID]) > 0)
 			}
-			t.Leftovers = t.Serial != ""
 		})
 	})
 	return err
+}
+
+// judgeComputer concludes from whether a computer can be read, and whether there are agents on it.
+func (d *Desk) judgeComputer(t *Target, err error, agents bool) {
+	switch {
+	case err != nil && glpiproxy.KindOf(err) == glpiproxy.NotFound:
+		t.become(Completed, d.now(), computerGone)
+	case err != nil:
+		return
+	case agents:
+		t.become(Completed, d.now(), computerKept)
+	default:
+		t.become(Failed, d.now(), computerLeft)
+	}
+	t.Leftovers = t.Serial != ""
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,9 +101,14 @@ func (m *mosquitto) start() {
 }
 
 // kill ends it without a word, if it runs.
-func (m *mosquitto) kill() {
+func (m *mosquitto) kill() { m.end(syscall.SIGKILL) }
+
+// stop ends it as an operator does.
+func (m *mosquitto) stop() { m.end(syscall.SIGTERM) }
+
+func (m *mosquitto) end(signal os.Signal) {
 	if m.process != nil {
-		_ = m.process.Process.Kill()
+		_ = m.process.Process.Signal(signal)
 		_ = m.process.Wait()
 		m.process = nil
 	}
@@ -306,4 +312,45 @@ func TestABrokerDiesWithACommand(t *testing.T) {
 			r.reaches(d, id, dangerzone.Completed, 1)
 		})
 	}
+}
+
+// Mosquitto is stopped, and says of every phone that it is gone: nothing follows from that for as long as the phones can't
+// come back, and those that do have not obeyed.
+func TestABrokerThatStopsTakesItsPhonesAlong(t *testing.T) {
+	m := newMosquitto(t, true)
+	r := newRigWith(t, 20, m, "mqtt://"+m.address)
+	d, s := r.start(nil), r.signIn()
+	device := r.devs[0]
+	stubborn := func() mqtt.Client { // hears the command, and stays
+		client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://"+m.address).SetUsername("phone").SetPassword("demo").
+			SetAutoReconnect(false).SetWill(device.Topic+"/Status/Online", `{"online":false}`, 0, true))
+		if token := client.Connect(); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
+			t.Fatal(token.Error())
+		}
+		t.Cleanup(func() { client.Disconnect(0) })
+		client.Publish(device.Topic+"/Status/Online", 0, false, `{"online":true}`).WaitTimeout(5 * time.Second)
+		return client
+	}
+	stubborn()
+	r.comesTrue("it is online", func() bool {
+		known, _ := d.bridge.Device(r.enrolled()[0].Device)
+		return known.Presence.State == "ONLINE"
+	})
+	id := r.begin(d, s, dangerzone.Wipe, device)
+	r.reaches(d, id, dangerzone.Dispatched, 1)
+	away := func() bool {
+		op, _ := d.Operation(t.Context(), id)
+		return !op.Targets[0].OfflineAt.IsZero()
+	}
+	m.stop()
+	r.comesTrue("the broker says that the phone is gone", away)
+	r.look()
+	r.reaches(d, id, dangerzone.Dispatched, 1)
+	m.start()
+	r.comesTrue("the gateway is connected again", func() bool { return d.bridge.Status().Connected })
+	r.pass(time.Minute) // it takes its time
+	stubborn()
+	r.comesTrue("the phone is back", func() bool { return !away() })
+	r.look()
+	r.reaches(d, id, dangerzone.Dispatched, 1)
 }

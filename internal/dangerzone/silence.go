@@ -17,6 +17,8 @@ const (
 	// promptly is how soon a device that erases itself is away after it could take the command. Brokers notice after a
 	// minute and a half that a device is gone. One that stayed for longer has not obeyed, and merely left later.
 	promptly = 5 * time.Minute
+	// returning is how long devices may take to come back to a broker that was away: agents try every half a minute.
+	returning = 2 * time.Minute
 )
 
 // hearPresence notes whether the device was there to take the command, and since when it has been away after that. What it
@@ -63,11 +65,14 @@ func (t *Target) foundThere(sent time.Time) {
 // silent says whether a device fell silent when it had taken the command, and has stayed so.
 func (d *Desk) silent(action Action, t *Target) bool {
 	silence := map[Action]time.Duration{Wipe: wipeSilence, Unenroll: unenrolSilence}[action]
-	if silence == 0 || t.Ignores || t.State != Dispatched {
+	if silence == 0 || t.Ignores || t.State != Dispatched || d.awaySince(t).IsZero() {
 		return false
 	}
-	since := d.awaySince(t)
-	return !since.IsZero() && d.now().Sub(since) >= silence
+	since, broker := d.awaySince(t), d.o.Bridge.Status()
+	if broker.Since.After(since) { // while the broker is away everybody is silent, and one that is stopped says so of all
+		since, silence = broker.Since, max(silence, returning)
+	}
+	return broker.Connected && d.now().Sub(since) >= silence
 }
 
 // awaySince is when a device went away after it could take the command; zero while it did not. One that erases itself

@@ -159,3 +159,56 @@ func TestADeviceThatIgnoresAWipeIsNotWiped(t *testing.T) {
 		t.Errorf("got %q", op.Targets[0].Message)
 	}
 }
+
+// Devices that never answer are waited for, and then it is said so.
+func TestADeviceThatNeverAnswersExpires(t *testing.T) {
+	r := newRig(t, 20)
+	d, s := r.start(nil), r.signIn()
+	wipe, leave := r.begin(d, s, dangerzone.Wipe, r.devs[0]), r.begin(d, s, dangerzone.Unenroll, r.devs[1])
+	r.reaches(d, wipe, dangerzone.Dispatched, 1)
+	r.reaches(d, leave, dangerzone.Dispatched, 1)
+	r.pass(6 * 24 * time.Hour)
+	r.pass(25 * time.Hour)
+	if op := r.reaches(d, wipe, dangerzone.Expired, 1); !strings.Contains(op.Targets[0].Message, "CANCEL_WIPE takes it back") {
+		t.Errorf("got %q", op.Targets[0].Message)
+	}
+	if op := r.reaches(d, leave, dangerzone.Expired, 1); !strings.Contains(op.Targets[0].Message, "never confirmed") {
+		t.Errorf("got %q", op.Targets[0].Message)
+	}
+}
+
+// An unenrolment that is never confirmed is settled when the device fell silent at the command, and says so.
+func TestADeviceThatFallsSilentHasLeft(t *testing.T) {
+	r := newRig(t, 20)
+	d, s := r.start(nil), r.signIn()
+	device := r.devs[0]
+	say := func(word string) {
+		if err := r.medium.b.Publish(device.Topic+"/Status/Online", []byte(`{"online":`+word+`}`), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say("true")
+	id := r.begin(d, s, dangerzone.Unenroll, device)
+	r.reaches(d, id, dangerzone.Dispatched, 1)
+	say("false")
+	isAway := func(away bool) func() bool {
+		return func() bool {
+			op, _ := d.Operation(t.Context(), id)
+			return op.Targets[0].OfflineAt.IsZero() != away
+		}
+	}
+	r.comesTrue("it is offline", isAway(true))
+	r.pass(time.Minute) // it comes back: it had merely lost its connection
+	say("true")
+	r.comesTrue("it is online", isAway(false))
+	r.pass(time.Hour)
+	say("false")
+	r.comesTrue("it is offline again", isAway(true))
+	r.reaches(d, id, dangerzone.Dispatched, 1)
+	r.pass(3 * time.Minute)
+	op := r.reaches(d, id, dangerzone.Completed, 1)
+	if !strings.Contains(op.Targets[0].Message, "did not confirm") {
+		t.Errorf("got %q", op.Targets[0].Message)
+	}
+	r.comesTrue("the broker keeps nothing of it", func() bool { return len(r.kept(d, device)) == 0 })
+}

@@ -1,0 +1,108 @@
+package dangerzone_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"fleetgate/internal/dangerzone"
+	"fleetgate/internal/store"
+)
+
+// startRedis runs a real Redis of the test's own.
+func startRedis(t *testing.T) (host string) {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("FLEETGATE_REAL") != "" {
+			t.Fatal("redis-server is missing: apt-get install redis-server")
+		}
+		t.Skip("redis-server is missing: apt-get install redis-server to run this")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host = listener.Addr().String()
+	listener.Close()
+	_, port, _ := net.SplitHostPort(host)
+	server := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if wire, err := net.Dial("tcp", host); err == nil {
+			wire.Close()
+			return host
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("redis does not answer")
+		}
+	}
+}
+
+// Two replicas share a store: a confirmation is good for one operation on both, one that leads follows what the other
+// began, and both read it.
+func TestReplicasShareOperations(t *testing.T) {
+	t.Run("a file", func(t *testing.T) {
+		r := newRig(t, 20)
+		shareOperations(t, r, func() store.Store { return r.store })
+	})
+	t.Run("Redis", func(t *testing.T) {
+		host := startRedis(t)
+		shareOperations(t, newRig(t, 20), func() store.Store {
+			s, err := store.OpenRedis("redis://" + host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
+		})
+	})
+}
+
+func shareOperations(t *testing.T, r *rig, open func() store.Store) {
+	leads := atomic.Bool{}
+	first, second := open(), open() // which end after the replicas
+	leader := r.start(func(o *dangerzone.Options) { o.Store, o.Leads = first, leads.Load })
+	other := r.start(func(o *dangerzone.Options) { o.Store, o.Leads = second, func() bool { return !leads.Load() } })
+	leads.Store(true)
+	s := r.signIn()
+	c := r.confirmed(leader, s, dangerzone.Wipe, r.devs[0])
+	var wg sync.WaitGroup
+	begun := make([]*dangerzone.Operation, 8)
+	for i := range begun {
+		wg.Go(func() {
+			at := []*replica{leader, other}[i%2]
+			op, err := at.Execute(t.Context(), s, c, "")
+			if err != nil && !errors.Is(err, dangerzone.ErrConfirmation) {
+				t.Error(err)
+			}
+			begun[i] = op
+		})
+	}
+	wg.Wait()
+	begun = slices.DeleteFunc(begun, func(op *dangerzone.Operation) bool { return op == nil })
+	if len(begun) != 1 {
+		t.Fatalf("%d operations", len(begun))
+	}
+	r.reaches(other, begun[0].ID, dangerzone.Dispatched, 1)
+	id := r.begin(other, s, dangerzone.CancelWipe, r.devs[0])
+	r.reaches(leader, id, dangerzone.Completed, 1)
+	r.reaches(leader, begun[0].ID, dangerzone.Failed, 1) // taken back
+	id = r.begin(other, s, dangerzone.Unenroll, r.devs[1])
+	r.reaches(leader, id, dangerzone.Dispatched, 1)
+	leads.Store(false) // the other takes over
+	leader.end()
+	if err := r.medium.b.Publish(r.devs[1].Topic+"/Status/Unenroll", []byte(`{"unenroll":"unenrolled"}`), false); err != nil {
+		t.Fatal(err)
+	}
+	r.reaches(other, id, dangerzone.Completed, 1)
+}
