@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"fleetgate/glpiproxy"
 	"fleetgate/graph/model"
 	"fleetgate/internal/settings"
 	"fleetgate/internal/sim/glpi"
@@ -62,6 +63,37 @@ func TestTheOperatorsRules(t *testing.T) {
 				t.Errorf("a rule is no oracle for devices: %s", foreign.text)
 			}
 		})
+	}
+}
+
+// A plan is good for the profile that made it only as long as that one is active: to switch is no way round the rules.
+func TestTheRulesFollowASwitch(t *testing.T) {
+	w := newWorldOf(t, glpi.Options{}, func(_ *world, s *settings.Gateway) { s.DangerZoneProfiles = []string{"Super-Admin"} })
+	all := glpi.Rights(glpiproxy.Read | glpiproxy.Update | glpiproxy.Create | glpiproxy.Delete | glpiproxy.Purge)
+	w.glpi.Grant("Fleet viewer", map[string]glpi.Rights{"flyvemdm:agent": all, "computer": all})
+	w.operator().grant("admin@acme.test", "Fleet viewer", "ACME", 1)
+	token := w.signIn("admin@acme.test")
+	device := w.mine(token, 1)[0]
+	be := func(name string) {
+		for _, node := range w.must(token, `{ viewer { profiles { id name } } }`, nil).at("viewer", "profiles").([]any) {
+			if profile := node.(map[string]any); profile["name"] == name {
+				w.must(token, switchProfile, map[string]any{"profile": profile["id"]})
+				return
+			}
+		}
+		t.Fatalf("nobody can be %s", name)
+	}
+	be("Super-Admin")
+	confirmation := w.planned(token, "UNENROLL", nil, device)
+	be("Fleet viewer")
+	for _, a := range []answer{w.must(token, rulesPlanQuery, planFor("UNENROLL", nil, device)), w.must(token, executeQuery, confirming(confirmation))} {
+		if !strings.Contains(a.text, `"code":"FORBIDDEN"`) {
+			t.Errorf("the other profile: %s", a.text)
+		}
+	}
+	be("Super-Admin")
+	if a := w.must(token, executeQuery, confirming(confirmation)); a.at("executeDangerZone", "operation") == nil {
+		t.Errorf("the first one again: %s", a.text)
 	}
 }
 
