@@ -24,7 +24,7 @@ import (
 )
 
 //go:generate go tool gqlgen generate
-//go:generate go run ./graph/lean graph/generated
+//go:generate go run ./graph/lean graph/generated graph/model/models_gen.go
 //go:generate sh -c "go run . schema >graph/schema.graphql.new && mv graph/schema.graphql.new graph/schema.graphql"
 
 // version is the gateway's; a release sets it with -ldflags "-X main.version=1.2.3".

@@ -40,7 +40,7 @@ func presentAgent(l *loaders, a glpiproxy.Agent) *model.Agent {
 	l.pageComputers.expect(a.ComputerID)
 	l.fleets.expect(a.FleetID)
 	l.entities.expect(a.EntityID)
-	l.agentTasks.expect(a)
+	l.agentTasks.expect(membership{a.ID, a.FleetID})
 	l.agentStatuses.expect(a.ID)
 	return &model.Agent{Agent: a}
 }

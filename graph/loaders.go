@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -54,13 +55,14 @@ type loader[M any] = keyed[int, M]
 
 // keyed reads what belongs to keys of one kind.
 type keyed[K comparable, M any] struct {
-	*dataloadgen.Loader[K, M]
 	// kept gives at once those that need no call; nil: of this kind nothing is kept.
 	kept func(ctx context.Context, keys []K) map[K]finding[M]
+	read func(ctx context.Context, keys []K) ([]finding[M], error)
 
 	mu     sync.Mutex
-	known  map[K]finding[M] // what was kept or has been read
-	wanted []K              // that are not kept
+	known  map[K]finding[M]          // what was kept or has been read
+	wanted []K                       // that are not kept
+	queue  *dataloadgen.Loader[K, M] // made for the first that is not kept
 
 	expecting sync.Mutex // apart: what is read of one kind says, under that one's lock, what is expected of others
 	expected  []K
@@ -103,22 +105,22 @@ func (l *keyed[K, M]) atHand(ctx context.Context, key K) (found finding[M], ok b
 	keys := append(l.takeExpected(), key)
 	kept := l.kept(ctx, keys)
 	for _, key := range keys {
-		if found, ok := kept[key]; ok {
-			l.know(key, found)
-		} else {
+		if _, ok := kept[key]; !ok {
 			l.wanted = append(l.wanted, key)
 		}
 	}
+	l.know(kept)
 	found, ok = kept[key]
 	return found, ok
 }
 
 // know is called with the lock held.
-func (l *keyed[K, M]) know(key K, found finding[M]) {
+func (l *keyed[K, M]) know(found map[K]finding[M]) {
 	if l.known == nil {
-		l.known = map[K]finding[M]{}
+		l.known = found
+		return
 	}
-	l.known[key] = found
+	maps.Copy(l.known, found)
 }
 
 func (l *keyed[K, M]) takeExpected() []K {
@@ -133,36 +135,45 @@ func (l *keyed[K, M]) takeExpected() []K {
 func (l *keyed[K, M]) begin(ctx context.Context, key K) func() (M, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.LoadAllThunk(ctx, append(l.wanted, l.takeExpected()...)) // queues them; the lock keeps others from being queued before
+	l.enqueue(ctx, append(l.wanted, l.takeExpected()...))
 	l.wanted = nil
-	return l.LoadThunk(ctx, key)
+	return l.queue.LoadThunk(ctx, key)
 }
 
 // beginAll begins to read what belongs to keys, whatever becomes of it.
 func (l *keyed[K, M]) beginAll(ctx context.Context, keys []K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.LoadAllThunk(ctx, keys)
+	l.enqueue(ctx, keys)
 }
 
-// batched is a loader that reads in its own way, many keys at once: as many outcomes, or an error that is that of all.
+// enqueue has keys read soon. It is called with the lock held, which keeps others from being queued in between.
+func (l *keyed[K, M]) enqueue(ctx context.Context, keys []K) {
+	if l.queue == nil {
+		l.queue = dataloadgen.NewLoader(l.fetch, dataloadgen.WithWait(gather))
+	}
+	l.queue.LoadAllThunk(ctx, keys)
+}
+
+// fetch reads what is queued.
+func (l *keyed[K, M]) fetch(ctx context.Context, keys []K) ([]M, []error) {
+	findings, err := l.read(ctx, keys)
+	if err != nil {
+		return nil, []error{err}
+	}
+	values, errs, found := make([]M, len(keys)), make([]error, len(keys)), make(map[K]finding[M], len(keys))
+	for i, one := range findings {
+		values[i], errs[i], found[keys[i]] = one.value, one.err, one
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.know(found)
+	return values, errs
+}
+
+// batched is a loader that reads in its own way, many keys at once: as many findings, or an error that is that of all.
 func batched[K comparable, M any](read func(ctx context.Context, keys []K) ([]finding[M], error)) *keyed[K, M] {
-	l := &keyed[K, M]{}
-	l.Loader = dataloadgen.NewLoader(func(ctx context.Context, keys []K) ([]M, []error) {
-		outcomes, err := read(ctx, keys)
-		if err != nil {
-			return nil, []error{err}
-		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		values, errs := make([]M, len(keys)), make([]error, len(keys))
-		for i, found := range outcomes {
-			values[i], errs[i] = found.value, found.err
-			l.know(keys[i], found)
-		}
-		return values, errs
-	}, dataloadgen.WithWait(gather))
-	return l
+	return &keyed[K, M]{read: read}
 }
 
 type loadersKey struct{}

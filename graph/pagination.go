@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -187,7 +186,9 @@ type cursor struct {
 }
 
 func (c cursor) String() string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d:%d", c.place, c.id))
+	text := append(strconv.AppendInt(make([]byte, 0, 40), int64(c.place), 10), ':')
+	text = strconv.AppendInt(text, int64(c.id), 10)
+	return string(base64.RawURLEncoding.AppendEncode(make([]byte, 0, 64), text))
 }
 
 func parseCursor(argument, text string) (cursor, error) {

@@ -17,7 +17,7 @@ type taskLoaders struct {
 	tasks            *loader[*model.Task]
 	files            *loader[*model.File]
 	fleetTasks       *loader[[]glpiproxy.Task]
-	agentTasks       *keyed[glpiproxy.Agent, map[glpiproxy.Target][]glpiproxy.Task] // its own, and those of its fleet
+	agentTasks       *keyed[membership, map[glpiproxy.Target][]glpiproxy.Task] // its own, and those of its fleet
 	taskStatuses     *keyed[glpiproxy.Task, []glpiproxy.TaskStatus]
 	agentStatuses    *loader[[]glpiproxy.TaskStatus]
 	// fleetDevices are the devices of a fleet that the viewer may see. GLPI keeps the statuses of devices that
@@ -68,7 +68,7 @@ func newTaskLoaders(s *glpiproxy.Session) taskLoaders {
 		}
 		return found, err
 	})
-	l.agentTasks = newKeyed(func(ctx context.Context, agents []glpiproxy.Agent) (map[glpiproxy.Agent]map[glpiproxy.Target][]glpiproxy.Task, error) {
+	l.agentTasks = newKeyed(func(ctx context.Context, agents []membership) (map[membership]map[glpiproxy.Target][]glpiproxy.Task, error) {
 		return tasksOfAgents(ctx, s, agents)
 	})
 	return l
@@ -111,10 +111,10 @@ func tasksOfFleets(ctx context.Context, s *glpiproxy.Session, ids []int) (map[in
 }
 
 // tasksOfAgents reads what devices have to obey, by what it is applied to. What the viewer can't see has no entry.
-func tasksOfAgents(ctx context.Context, s *glpiproxy.Session, agents []glpiproxy.Agent) (map[glpiproxy.Agent]map[glpiproxy.Target][]glpiproxy.Task, error) {
+func tasksOfAgents(ctx context.Context, s *glpiproxy.Session, agents []membership) (map[membership]map[glpiproxy.Target][]glpiproxy.Task, error) {
 	var targets []glpiproxy.Target
 	for _, agent := range agents {
-		for _, target := range targetsOf(agent) {
+		for _, target := range agent.targets() {
 			if !slices.Contains(targets, target) {
 				targets = append(targets, target)
 			}
@@ -124,7 +124,7 @@ func tasksOfAgents(ctx context.Context, s *glpiproxy.Session, agents []glpiproxy
 	if err != nil {
 		return nil, err
 	}
-	byAgent := make(map[glpiproxy.Agent]map[glpiproxy.Target][]glpiproxy.Task, len(agents))
+	byAgent := make(map[membership]map[glpiproxy.Target][]glpiproxy.Task, len(agents))
 	for _, agent := range agents {
 		byAgent[agent] = found
 	}

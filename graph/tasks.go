@@ -11,10 +11,15 @@ import (
 )
 
 // targetsOf are what tasks come to a device through: the device itself, and its fleet where it has one.
-func targetsOf(a glpiproxy.Agent) []glpiproxy.Target {
-	targets := []glpiproxy.Target{{Kind: glpiproxy.TargetAgent, ID: a.ID}}
-	if a.FleetID > 0 {
-		targets = append(targets, glpiproxy.Target{Kind: glpiproxy.TargetFleet, ID: a.FleetID})
+func targetsOf(a glpiproxy.Agent) []glpiproxy.Target { return membership{a.ID, a.FleetID}.targets() }
+
+// membership is a device in its fleet; 0: it is in none.
+type membership struct{ agentID, fleetID int }
+
+func (m membership) targets() []glpiproxy.Target {
+	targets := []glpiproxy.Target{{Kind: glpiproxy.TargetAgent, ID: m.agentID}}
+	if m.fleetID > 0 {
+		targets = append(targets, glpiproxy.Target{Kind: glpiproxy.TargetFleet, ID: m.fleetID})
 	}
 	return targets
 }
@@ -92,7 +97,7 @@ func agentTasks(ctx context.Context, a *model.Agent) ([]*model.AgentTask, error)
 	if err != nil {
 		return nil, err
 	}
-	found, err := l.agentTasks.load(ctx, a.Agent)
+	found, err := l.agentTasks.load(ctx, membership{a.ID, a.FleetID})
 	if err != nil {
 		return nil, err
 	}

@@ -539,9 +539,8 @@ func (ec *executionContext) unmarshalInputValidateAccountInput(ctx context.Conte
 var createAccountPayloadImplementors = []string{"CreateAccountPayload"}
 
 func (ec *executionContext) _CreateAccountPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateAccountPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, createAccountPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, createAccountPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -570,9 +569,8 @@ func (ec *executionContext) _CreateAccountPayload(ctx context.Context, sel ast.S
 var createSignupCaptchaPayloadImplementors = []string{"CreateSignupCaptchaPayload"}
 
 func (ec *executionContext) _CreateSignupCaptchaPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateSignupCaptchaPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, createSignupCaptchaPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, createSignupCaptchaPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -601,9 +599,8 @@ func (ec *executionContext) _CreateSignupCaptchaPayload(ctx context.Context, sel
 var requestPasswordResetPayloadImplementors = []string{"RequestPasswordResetPayload"}
 
 func (ec *executionContext) _RequestPasswordResetPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RequestPasswordResetPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, requestPasswordResetPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, requestPasswordResetPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -632,9 +629,8 @@ func (ec *executionContext) _RequestPasswordResetPayload(ctx context.Context, se
 var resetPasswordPayloadImplementors = []string{"ResetPasswordPayload"}
 
 func (ec *executionContext) _ResetPasswordPayload(ctx context.Context, sel ast.SelectionSet, obj *model.ResetPasswordPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, resetPasswordPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, resetPasswordPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -663,9 +659,8 @@ func (ec *executionContext) _ResetPasswordPayload(ctx context.Context, sel ast.S
 var signupCaptchaImplementors = []string{"SignupCaptcha"}
 
 func (ec *executionContext) _SignupCaptcha(ctx context.Context, sel ast.SelectionSet, obj *model.SignupCaptcha) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, signupCaptchaImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, signupCaptchaImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -694,9 +689,8 @@ func (ec *executionContext) _SignupCaptcha(ctx context.Context, sel ast.Selectio
 var switchEntityPayloadImplementors = []string{"SwitchEntityPayload"}
 
 func (ec *executionContext) _SwitchEntityPayload(ctx context.Context, sel ast.SelectionSet, obj *model.SwitchEntityPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, switchEntityPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, switchEntityPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -725,9 +719,8 @@ func (ec *executionContext) _SwitchEntityPayload(ctx context.Context, sel ast.Se
 var switchProfilePayloadImplementors = []string{"SwitchProfilePayload"}
 
 func (ec *executionContext) _SwitchProfilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.SwitchProfilePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, switchProfilePayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, switchProfilePayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -756,9 +749,8 @@ func (ec *executionContext) _SwitchProfilePayload(ctx context.Context, sel ast.S
 var validateAccountPayloadImplementors = []string{"ValidateAccountPayload"}
 
 func (ec *executionContext) _ValidateAccountPayload(ctx context.Context, sel ast.SelectionSet, obj *model.ValidateAccountPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, validateAccountPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, validateAccountPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

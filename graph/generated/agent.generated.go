@@ -1085,11 +1085,9 @@ func (ec *executionContext) unmarshalInputUpdateAgentInput(ctx context.Context, 
 var agentImplementors = []string{"Agent", "Node", "TaskTarget"}
 
 func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, obj *model.Agent) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, agentImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, agentImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Agent")
@@ -1106,11 +1104,6 @@ func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, ob
 		case "name":
 			out.Values[i] = ec._Agent_name(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "serial":
-			out.Values[i] = ec._Agent_serial(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "version":
@@ -1133,31 +1126,6 @@ func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "entity":
-			out.Values[i] = ec._Agent_entity(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "fleet":
-			out.Values[i] = ec._Agent_fleet(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "owner":
-			out.Values[i] = ec._Agent_owner(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "computer":
-			out.Values[i] = ec._Agent_computer(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "presence":
-			out.Values[i] = ec._Agent_presence(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "wipeRequested":
 			out.Values[i] = ec._Agent_wipeRequested(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1168,35 +1136,74 @@ func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "lastPosition":
-			out.Values[i] = ec._Agent_lastPosition(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "positions":
-			out.Values[i] = ec._Agent_positions(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "invitation":
-			out.Values[i] = ec._Agent_invitation(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "tasks":
-			out.Values[i] = ec._Agent_tasks(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "taskStatuses":
-			out.Values[i] = ec._Agent_taskStatuses(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "serial", "entity", "fleet", "owner", "computer", "presence", "lastPosition", "positions", "invitation", "tasks", "taskStatuses":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "serial":
+				out.Values[i] = ec._Agent_serial(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "entity":
+				out.Values[i] = ec._Agent_entity(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "fleet":
+				out.Values[i] = ec._Agent_fleet(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "owner":
+				out.Values[i] = ec._Agent_owner(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "computer":
+				out.Values[i] = ec._Agent_computer(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "presence":
+				out.Values[i] = ec._Agent_presence(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "lastPosition":
+				out.Values[i] = ec._Agent_lastPosition(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "positions":
+				out.Values[i] = ec._Agent_positions(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "invitation":
+				out.Values[i] = ec._Agent_invitation(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "tasks":
+				out.Values[i] = ec._Agent_tasks(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "taskStatuses":
+				out.Values[i] = ec._Agent_taskStatuses(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1207,9 +1214,8 @@ func (ec *executionContext) _Agent(ctx context.Context, sel ast.SelectionSet, ob
 var agentConnectionImplementors = []string{"AgentConnection"}
 
 func (ec *executionContext) _AgentConnection(ctx context.Context, sel ast.SelectionSet, obj *model.AgentConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, agentConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, agentConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1248,9 +1254,8 @@ func (ec *executionContext) _AgentConnection(ctx context.Context, sel ast.Select
 var agentEdgeImplementors = []string{"AgentEdge"}
 
 func (ec *executionContext) _AgentEdge(ctx context.Context, sel ast.SelectionSet, obj *model.AgentEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, agentEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, agentEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1279,9 +1284,8 @@ func (ec *executionContext) _AgentEdge(ctx context.Context, sel ast.SelectionSet
 var moveAgentResultImplementors = []string{"MoveAgentResult"}
 
 func (ec *executionContext) _MoveAgentResult(ctx context.Context, sel ast.SelectionSet, obj *model.MoveAgentResult) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, moveAgentResultImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, moveAgentResultImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1315,9 +1319,8 @@ func (ec *executionContext) _MoveAgentResult(ctx context.Context, sel ast.Select
 var moveAgentsPayloadImplementors = []string{"MoveAgentsPayload"}
 
 func (ec *executionContext) _MoveAgentsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.MoveAgentsPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, moveAgentsPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, moveAgentsPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1346,9 +1349,8 @@ func (ec *executionContext) _MoveAgentsPayload(ctx context.Context, sel ast.Sele
 var positionImplementors = []string{"Position"}
 
 func (ec *executionContext) _Position(ctx context.Context, sel ast.SelectionSet, obj *model.Position) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, positionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, positionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1382,9 +1384,8 @@ func (ec *executionContext) _Position(ctx context.Context, sel ast.SelectionSet,
 var positionConnectionImplementors = []string{"PositionConnection"}
 
 func (ec *executionContext) _PositionConnection(ctx context.Context, sel ast.SelectionSet, obj *model.PositionConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, positionConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, positionConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1423,9 +1424,8 @@ func (ec *executionContext) _PositionConnection(ctx context.Context, sel ast.Sel
 var positionEdgeImplementors = []string{"PositionEdge"}
 
 func (ec *executionContext) _PositionEdge(ctx context.Context, sel ast.SelectionSet, obj *model.PositionEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, positionEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, positionEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1454,9 +1454,8 @@ func (ec *executionContext) _PositionEdge(ctx context.Context, sel ast.Selection
 var presenceImplementors = []string{"Presence"}
 
 func (ec *executionContext) _Presence(ctx context.Context, sel ast.SelectionSet, obj *model.Presence) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, presenceImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, presenceImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1500,9 +1499,8 @@ func (ec *executionContext) _Presence(ctx context.Context, sel ast.SelectionSet,
 var updateAgentPayloadImplementors = []string{"UpdateAgentPayload"}
 
 func (ec *executionContext) _UpdateAgentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateAgentPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, updateAgentPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, updateAgentPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -797,11 +797,9 @@ func (ec *executionContext) unmarshalInputUploadApplicationInput(ctx context.Con
 var applicationImplementors = []string{"Application", "Node"}
 
 func (ec *executionContext) _Application(ctx context.Context, sel ast.SelectionSet, obj *model.Application) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, applicationImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, applicationImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Application")
@@ -820,65 +818,74 @@ func (ec *executionContext) _Application(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "fileName":
-			out.Values[i] = ec._Application_fileName(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "packageName":
-			out.Values[i] = ec._Application_packageName(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "version":
 			out.Values[i] = ec._Application_version(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "versionCode":
-			out.Values[i] = ec._Application_versionCode(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "parseStatus":
-			out.Values[i] = ec._Application_parseStatus(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "icon":
-			out.Values[i] = ec._Application_icon(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "size":
-			out.Values[i] = ec._Application_size(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "mimeType":
-			out.Values[i] = ec._Application_mimeType(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "entity":
-			out.Values[i] = ec._Application_entity(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "deployments":
-			out.Values[i] = ec._Application_deployments(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "downloadUrl":
-			out.Values[i] = ec._Application_downloadUrl(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "fileName", "packageName", "versionCode", "parseStatus", "icon", "size", "mimeType", "entity", "deployments", "downloadUrl":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "fileName":
+				out.Values[i] = ec._Application_fileName(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "packageName":
+				out.Values[i] = ec._Application_packageName(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "versionCode":
+				out.Values[i] = ec._Application_versionCode(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "parseStatus":
+				out.Values[i] = ec._Application_parseStatus(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "icon":
+				out.Values[i] = ec._Application_icon(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "size":
+				out.Values[i] = ec._Application_size(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "mimeType":
+				out.Values[i] = ec._Application_mimeType(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "entity":
+				out.Values[i] = ec._Application_entity(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "deployments":
+				out.Values[i] = ec._Application_deployments(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "downloadUrl":
+				out.Values[i] = ec._Application_downloadUrl(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -889,9 +896,8 @@ func (ec *executionContext) _Application(ctx context.Context, sel ast.SelectionS
 var applicationConnectionImplementors = []string{"ApplicationConnection"}
 
 func (ec *executionContext) _ApplicationConnection(ctx context.Context, sel ast.SelectionSet, obj *model.ApplicationConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, applicationConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, applicationConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -930,9 +936,8 @@ func (ec *executionContext) _ApplicationConnection(ctx context.Context, sel ast.
 var applicationEdgeImplementors = []string{"ApplicationEdge"}
 
 func (ec *executionContext) _ApplicationEdge(ctx context.Context, sel ast.SelectionSet, obj *model.ApplicationEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, applicationEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, applicationEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -961,9 +966,8 @@ func (ec *executionContext) _ApplicationEdge(ctx context.Context, sel ast.Select
 var deleteApplicationPayloadImplementors = []string{"DeleteApplicationPayload"}
 
 func (ec *executionContext) _DeleteApplicationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteApplicationPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deleteApplicationPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deleteApplicationPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -997,9 +1001,8 @@ func (ec *executionContext) _DeleteApplicationPayload(ctx context.Context, sel a
 var deployApplicationPayloadImplementors = []string{"DeployApplicationPayload"}
 
 func (ec *executionContext) _DeployApplicationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeployApplicationPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deployApplicationPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deployApplicationPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1028,9 +1031,8 @@ func (ec *executionContext) _DeployApplicationPayload(ctx context.Context, sel a
 var removeApplicationPayloadImplementors = []string{"RemoveApplicationPayload"}
 
 func (ec *executionContext) _RemoveApplicationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RemoveApplicationPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, removeApplicationPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, removeApplicationPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1059,9 +1061,8 @@ func (ec *executionContext) _RemoveApplicationPayload(ctx context.Context, sel a
 var updateApplicationPayloadImplementors = []string{"UpdateApplicationPayload"}
 
 func (ec *executionContext) _UpdateApplicationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateApplicationPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, updateApplicationPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, updateApplicationPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1090,9 +1091,8 @@ func (ec *executionContext) _UpdateApplicationPayload(ctx context.Context, sel a
 var uploadApplicationPayloadImplementors = []string{"UploadApplicationPayload"}
 
 func (ec *executionContext) _UploadApplicationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UploadApplicationPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, uploadApplicationPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, uploadApplicationPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

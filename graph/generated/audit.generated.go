@@ -255,9 +255,8 @@ func (ec *executionContext) unmarshalInputAuditFilter(ctx context.Context, obj a
 var auditEntryImplementors = []string{"AuditEntry"}
 
 func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSet, obj *model.AuditEntry) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, auditEntryImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -316,9 +315,8 @@ func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSe
 var auditEntryConnectionImplementors = []string{"AuditEntryConnection"}
 
 func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.SelectionSet, obj *model.AuditEntryConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, auditEntryConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -357,9 +355,8 @@ func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.S
 var auditEntryEdgeImplementors = []string{"AuditEntryEdge"}
 
 func (ec *executionContext) _AuditEntryEdge(ctx context.Context, sel ast.SelectionSet, obj *model.AuditEntryEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, auditEntryEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, auditEntryEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

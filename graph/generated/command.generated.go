@@ -368,9 +368,8 @@ func (ec *executionContext) unmarshalInputRequestInventoryInput(ctx context.Cont
 var locateAgentPayloadImplementors = []string{"LocateAgentPayload"}
 
 func (ec *executionContext) _LocateAgentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LocateAgentPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, locateAgentPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, locateAgentPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -419,9 +418,8 @@ func (ec *executionContext) _LocateAgentPayload(ctx context.Context, sel ast.Sel
 var pingAgentPayloadImplementors = []string{"PingAgentPayload"}
 
 func (ec *executionContext) _PingAgentPayload(ctx context.Context, sel ast.SelectionSet, obj *model.PingAgentPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, pingAgentPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, pingAgentPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -465,9 +463,8 @@ func (ec *executionContext) _PingAgentPayload(ctx context.Context, sel ast.Selec
 var requestInventoryPayloadImplementors = []string{"RequestInventoryPayload"}
 
 func (ec *executionContext) _RequestInventoryPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RequestInventoryPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, requestInventoryPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, requestInventoryPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -220,9 +220,8 @@ func (ec *executionContext) unmarshalInputRedeemPinInput(ctx context.Context, ob
 var invitationCredentialsImplementors = []string{"InvitationCredentials"}
 
 func (ec *executionContext) _InvitationCredentials(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationCredentials) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, invitationCredentialsImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, invitationCredentialsImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -271,9 +270,8 @@ func (ec *executionContext) _InvitationCredentials(ctx context.Context, sel ast.
 var issueInvitationCredentialsPayloadImplementors = []string{"IssueInvitationCredentialsPayload"}
 
 func (ec *executionContext) _IssueInvitationCredentialsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.IssueInvitationCredentialsPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, issueInvitationCredentialsPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, issueInvitationCredentialsPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -302,9 +300,8 @@ func (ec *executionContext) _IssueInvitationCredentialsPayload(ctx context.Conte
 var redeemPinPayloadImplementors = []string{"RedeemPinPayload"}
 
 func (ec *executionContext) _RedeemPinPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RedeemPinPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, redeemPinPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, redeemPinPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

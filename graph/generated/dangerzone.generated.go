@@ -497,11 +497,9 @@ func (ec *executionContext) unmarshalInputPlanDangerZoneInput(ctx context.Contex
 var dangerZoneOperationImplementors = []string{"DangerZoneOperation", "Node"}
 
 func (ec *executionContext) _DangerZoneOperation(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZoneOperation) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZoneOperationImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, dangerZoneOperationImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DangerZoneOperation")
@@ -518,11 +516,6 @@ func (ec *executionContext) _DangerZoneOperation(ctx context.Context, sel ast.Se
 		case "deleteComputers":
 			out.Values[i] = ec._DangerZoneOperation_deleteComputers(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "requestedBy":
-			out.Values[i] = ec._DangerZoneOperation_requestedBy(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "requestedByName":
@@ -550,10 +543,24 @@ func (ec *executionContext) _DangerZoneOperation(ctx context.Context, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "requestedBy":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "requestedBy":
+				out.Values[i] = ec._DangerZoneOperation_requestedBy(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -564,9 +571,8 @@ func (ec *executionContext) _DangerZoneOperation(ctx context.Context, sel ast.Se
 var dangerZonePlanImplementors = []string{"DangerZonePlan"}
 
 func (ec *executionContext) _DangerZonePlan(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZonePlan) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZonePlanImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, dangerZonePlanImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -615,9 +621,8 @@ func (ec *executionContext) _DangerZonePlan(ctx context.Context, sel ast.Selecti
 var dangerZonePlanTargetImplementors = []string{"DangerZonePlanTarget"}
 
 func (ec *executionContext) _DangerZonePlanTarget(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZonePlanTarget) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZonePlanTargetImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, dangerZonePlanTargetImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -646,22 +651,15 @@ func (ec *executionContext) _DangerZonePlanTarget(ctx context.Context, sel ast.S
 var dangerZoneTargetImplementors = []string{"DangerZoneTarget"}
 
 func (ec *executionContext) _DangerZoneTarget(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZoneTarget) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZoneTargetImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, dangerZoneTargetImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DangerZoneTarget")
 		case "agentId":
 			out.Values[i] = ec._DangerZoneTarget_agentId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "agent":
-			out.Values[i] = ec._DangerZoneTarget_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "name":
@@ -689,10 +687,24 @@ func (ec *executionContext) _DangerZoneTarget(ctx context.Context, sel ast.Selec
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "agent":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agent":
+				out.Values[i] = ec._DangerZoneTarget_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -703,9 +715,8 @@ func (ec *executionContext) _DangerZoneTarget(ctx context.Context, sel ast.Selec
 var dangerZoneWarningImplementors = []string{"DangerZoneWarning"}
 
 func (ec *executionContext) _DangerZoneWarning(ctx context.Context, sel ast.SelectionSet, obj *model.DangerZoneWarning) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, dangerZoneWarningImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, dangerZoneWarningImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -734,9 +745,8 @@ func (ec *executionContext) _DangerZoneWarning(ctx context.Context, sel ast.Sele
 var executeDangerZonePayloadImplementors = []string{"ExecuteDangerZonePayload"}
 
 func (ec *executionContext) _ExecuteDangerZonePayload(ctx context.Context, sel ast.SelectionSet, obj *model.ExecuteDangerZonePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, executeDangerZonePayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, executeDangerZonePayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -765,9 +775,8 @@ func (ec *executionContext) _ExecuteDangerZonePayload(ctx context.Context, sel a
 var planDangerZonePayloadImplementors = []string{"PlanDangerZonePayload"}
 
 func (ec *executionContext) _PlanDangerZonePayload(ctx context.Context, sel ast.SelectionSet, obj *model.PlanDangerZonePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, planDangerZonePayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, planDangerZonePayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

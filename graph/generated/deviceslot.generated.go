@@ -338,11 +338,9 @@ func (ec *executionContext) unmarshalInputDeviceSlotFilter(ctx context.Context, 
 var deviceSlotImplementors = []string{"DeviceSlot"}
 
 func (ec *executionContext) _DeviceSlot(ctx context.Context, sel ast.SelectionSet, obj *model.DeviceSlot) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, deviceSlotImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DeviceSlot")
@@ -366,16 +364,6 @@ func (ec *executionContext) _DeviceSlot(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "user":
-			out.Values[i] = ec._DeviceSlot_user(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "entity":
-			out.Values[i] = ec._DeviceSlot_entity(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "invitation":
 			out.Values[i] = ec._DeviceSlot_invitation(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -386,10 +374,29 @@ func (ec *executionContext) _DeviceSlot(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "user", "entity":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "user":
+				out.Values[i] = ec._DeviceSlot_user(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "entity":
+				out.Values[i] = ec._DeviceSlot_entity(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -400,9 +407,8 @@ func (ec *executionContext) _DeviceSlot(ctx context.Context, sel ast.SelectionSe
 var deviceSlotConnectionImplementors = []string{"DeviceSlotConnection"}
 
 func (ec *executionContext) _DeviceSlotConnection(ctx context.Context, sel ast.SelectionSet, obj *model.DeviceSlotConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deviceSlotConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -446,9 +452,8 @@ func (ec *executionContext) _DeviceSlotConnection(ctx context.Context, sel ast.S
 var deviceSlotCountImplementors = []string{"DeviceSlotCount"}
 
 func (ec *executionContext) _DeviceSlotCount(ctx context.Context, sel ast.SelectionSet, obj *model.DeviceSlotCount) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotCountImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deviceSlotCountImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -477,9 +482,8 @@ func (ec *executionContext) _DeviceSlotCount(ctx context.Context, sel ast.Select
 var deviceSlotEdgeImplementors = []string{"DeviceSlotEdge"}
 
 func (ec *executionContext) _DeviceSlotEdge(ctx context.Context, sel ast.SelectionSet, obj *model.DeviceSlotEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deviceSlotEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deviceSlotEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -360,9 +360,8 @@ func (ec *executionContext) unmarshalInputEnrollInput(ctx context.Context, obj a
 var enrollErrorImplementors = []string{"EnrollError"}
 
 func (ec *executionContext) _EnrollError(ctx context.Context, sel ast.SelectionSet, obj *model.EnrollError) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, enrollErrorImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, enrollErrorImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -396,9 +395,8 @@ func (ec *executionContext) _EnrollError(ctx context.Context, sel ast.SelectionS
 var enrollPayloadImplementors = []string{"EnrollPayload"}
 
 func (ec *executionContext) _EnrollPayload(ctx context.Context, sel ast.SelectionSet, obj *model.EnrollPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, enrollPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, enrollPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -432,9 +430,8 @@ func (ec *executionContext) _EnrollPayload(ctx context.Context, sel ast.Selectio
 var enrolledAgentImplementors = []string{"EnrolledAgent"}
 
 func (ec *executionContext) _EnrolledAgent(ctx context.Context, sel ast.SelectionSet, obj *model.EnrolledAgent) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, enrolledAgentImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, enrolledAgentImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -488,9 +485,8 @@ func (ec *executionContext) _EnrolledAgent(ctx context.Context, sel ast.Selectio
 var mqttCredentialsImplementors = []string{"MqttCredentials"}
 
 func (ec *executionContext) _MqttCredentials(ctx context.Context, sel ast.SelectionSet, obj *model.MqttCredentials) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, mqttCredentialsImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, mqttCredentialsImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -838,11 +838,9 @@ func (ec *executionContext) _DeviceEvent(ctx context.Context, sel ast.SelectionS
 var agentDeletedImplementors = []string{"AgentDeleted", "DeviceEvent"}
 
 func (ec *executionContext) _AgentDeleted(ctx context.Context, sel ast.SelectionSet, obj *model.AgentDeleted) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, agentDeletedImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, agentDeletedImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("AgentDeleted")
@@ -871,20 +869,29 @@ func (ec *executionContext) _AgentDeleted(ctx context.Context, sel ast.Selection
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "agent":
-			out.Values[i] = ec._AgentDeleted_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "agentId":
 			out.Values[i] = ec._AgentDeleted_agentId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "agent":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agent":
+				out.Values[i] = ec._AgentDeleted_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -895,11 +902,9 @@ func (ec *executionContext) _AgentDeleted(ctx context.Context, sel ast.Selection
 var agentEnrolledImplementors = []string{"AgentEnrolled", "DeviceEvent"}
 
 func (ec *executionContext) _AgentEnrolled(ctx context.Context, sel ast.SelectionSet, obj *model.AgentEnrolled) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, agentEnrolledImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, agentEnrolledImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("AgentEnrolled")
@@ -929,14 +934,23 @@ func (ec *executionContext) _AgentEnrolled(ctx context.Context, sel ast.Selectio
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			out.Values[i] = ec._AgentEnrolled_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agent":
+				out.Values[i] = ec._AgentEnrolled_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -947,11 +961,9 @@ func (ec *executionContext) _AgentEnrolled(ctx context.Context, sel ast.Selectio
 var agentUnenrolledImplementors = []string{"AgentUnenrolled", "DeviceEvent"}
 
 func (ec *executionContext) _AgentUnenrolled(ctx context.Context, sel ast.SelectionSet, obj *model.AgentUnenrolled) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, agentUnenrolledImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, agentUnenrolledImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("AgentUnenrolled")
@@ -981,14 +993,23 @@ func (ec *executionContext) _AgentUnenrolled(ctx context.Context, sel ast.Select
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			out.Values[i] = ec._AgentUnenrolled_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agent":
+				out.Values[i] = ec._AgentUnenrolled_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -999,9 +1020,8 @@ func (ec *executionContext) _AgentUnenrolled(ctx context.Context, sel ast.Select
 var commandImplementors = []string{"Command"}
 
 func (ec *executionContext) _Command(ctx context.Context, sel ast.SelectionSet, obj *model.Command) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, commandImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, commandImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1030,11 +1050,9 @@ func (ec *executionContext) _Command(ctx context.Context, sel ast.SelectionSet, 
 var commandAnsweredImplementors = []string{"CommandAnswered", "DeviceEvent"}
 
 func (ec *executionContext) _CommandAnswered(ctx context.Context, sel ast.SelectionSet, obj *model.CommandAnswered) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, commandAnsweredImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, commandAnsweredImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("CommandAnswered")
@@ -1063,11 +1081,6 @@ func (ec *executionContext) _CommandAnswered(ctx context.Context, sel ast.Select
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "agent":
-			out.Values[i] = ec._CommandAnswered_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "command":
 			out.Values[i] = ec._CommandAnswered_command(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1078,10 +1091,24 @@ func (ec *executionContext) _CommandAnswered(ctx context.Context, sel ast.Select
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "agent":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agent":
+				out.Values[i] = ec._CommandAnswered_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1092,11 +1119,9 @@ func (ec *executionContext) _CommandAnswered(ctx context.Context, sel ast.Select
 var commandSentImplementors = []string{"CommandSent", "DeviceEvent"}
 
 func (ec *executionContext) _CommandSent(ctx context.Context, sel ast.SelectionSet, obj *model.CommandSent) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, commandSentImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, commandSentImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("CommandSent")
@@ -1125,20 +1150,29 @@ func (ec *executionContext) _CommandSent(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "agent":
-			out.Values[i] = ec._CommandSent_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "command":
 			out.Values[i] = ec._CommandSent_command(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "agent":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agent":
+				out.Values[i] = ec._CommandSent_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1149,11 +1183,9 @@ func (ec *executionContext) _CommandSent(ctx context.Context, sel ast.SelectionS
 var inventoryReceivedImplementors = []string{"InventoryReceived", "DeviceEvent"}
 
 func (ec *executionContext) _InventoryReceived(ctx context.Context, sel ast.SelectionSet, obj *model.InventoryReceived) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, inventoryReceivedImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, inventoryReceivedImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("InventoryReceived")
@@ -1183,14 +1215,23 @@ func (ec *executionContext) _InventoryReceived(ctx context.Context, sel ast.Sele
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "agent":
-			out.Values[i] = ec._InventoryReceived_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agent":
+				out.Values[i] = ec._InventoryReceived_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1201,11 +1242,9 @@ func (ec *executionContext) _InventoryReceived(ctx context.Context, sel ast.Sele
 var positionReportedImplementors = []string{"PositionReported", "DeviceEvent"}
 
 func (ec *executionContext) _PositionReported(ctx context.Context, sel ast.SelectionSet, obj *model.PositionReported) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, positionReportedImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, positionReportedImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("PositionReported")
@@ -1234,20 +1273,29 @@ func (ec *executionContext) _PositionReported(ctx context.Context, sel ast.Selec
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "agent":
-			out.Values[i] = ec._PositionReported_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "position":
 			out.Values[i] = ec._PositionReported_position(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "agent":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agent":
+				out.Values[i] = ec._PositionReported_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1258,11 +1306,9 @@ func (ec *executionContext) _PositionReported(ctx context.Context, sel ast.Selec
 var presenceChangedImplementors = []string{"PresenceChanged", "DeviceEvent"}
 
 func (ec *executionContext) _PresenceChanged(ctx context.Context, sel ast.SelectionSet, obj *model.PresenceChanged) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, presenceChangedImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, presenceChangedImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("PresenceChanged")
@@ -1291,20 +1337,29 @@ func (ec *executionContext) _PresenceChanged(ctx context.Context, sel ast.Select
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "agent":
-			out.Values[i] = ec._PresenceChanged_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "presence":
 			out.Values[i] = ec._PresenceChanged_presence(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "agent":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agent":
+				out.Values[i] = ec._PresenceChanged_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1315,11 +1370,9 @@ func (ec *executionContext) _PresenceChanged(ctx context.Context, sel ast.Select
 var taskStatusChangedImplementors = []string{"TaskStatusChanged", "DeviceEvent"}
 
 func (ec *executionContext) _TaskStatusChanged(ctx context.Context, sel ast.SelectionSet, obj *model.TaskStatusChanged) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, taskStatusChangedImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, taskStatusChangedImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("TaskStatusChanged")
@@ -1348,20 +1401,29 @@ func (ec *executionContext) _TaskStatusChanged(ctx context.Context, sel ast.Sele
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "agent":
-			out.Values[i] = ec._TaskStatusChanged_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "taskStatus":
 			out.Values[i] = ec._TaskStatusChanged_taskStatus(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "agent":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agent":
+				out.Values[i] = ec._TaskStatusChanged_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}

@@ -821,9 +821,8 @@ func (ec *executionContext) unmarshalInputUploadFileInput(ctx context.Context, o
 var deleteFilePayloadImplementors = []string{"DeleteFilePayload"}
 
 func (ec *executionContext) _DeleteFilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteFilePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deleteFilePayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deleteFilePayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -857,9 +856,8 @@ func (ec *executionContext) _DeleteFilePayload(ctx context.Context, sel ast.Sele
 var deployFilePayloadImplementors = []string{"DeployFilePayload"}
 
 func (ec *executionContext) _DeployFilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeployFilePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deployFilePayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deployFilePayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -888,11 +886,9 @@ func (ec *executionContext) _DeployFilePayload(ctx context.Context, sel ast.Sele
 var endedDeploymentImplementors = []string{"EndedDeployment"}
 
 func (ec *executionContext) _EndedDeployment(ctx context.Context, sel ast.SelectionSet, obj *model.EndedDeployment) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, endedDeploymentImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, endedDeploymentImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("EndedDeployment")
@@ -901,20 +897,29 @@ func (ec *executionContext) _EndedDeployment(ctx context.Context, sel ast.Select
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "target":
-			out.Values[i] = ec._EndedDeployment_target(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "removedFromDevices":
 			out.Values[i] = ec._EndedDeployment_removedFromDevices(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "target":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "target":
+				out.Values[i] = ec._EndedDeployment_target(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -925,11 +930,9 @@ func (ec *executionContext) _EndedDeployment(ctx context.Context, sel ast.Select
 var fileImplementors = []string{"File", "Node"}
 
 func (ec *executionContext) _File(ctx context.Context, sel ast.SelectionSet, obj *model.File) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, fileImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, fileImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("File")
@@ -968,25 +971,34 @@ func (ec *executionContext) _File(ctx context.Context, sel ast.SelectionSet, obj
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "entity":
-			out.Values[i] = ec._File_entity(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "deployments":
-			out.Values[i] = ec._File_deployments(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "downloadUrl":
-			out.Values[i] = ec._File_downloadUrl(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "entity", "deployments", "downloadUrl":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "entity":
+				out.Values[i] = ec._File_entity(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "deployments":
+				out.Values[i] = ec._File_deployments(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "downloadUrl":
+				out.Values[i] = ec._File_downloadUrl(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -997,9 +1009,8 @@ func (ec *executionContext) _File(ctx context.Context, sel ast.SelectionSet, obj
 var fileConnectionImplementors = []string{"FileConnection"}
 
 func (ec *executionContext) _FileConnection(ctx context.Context, sel ast.SelectionSet, obj *model.FileConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, fileConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, fileConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1038,9 +1049,8 @@ func (ec *executionContext) _FileConnection(ctx context.Context, sel ast.Selecti
 var fileEdgeImplementors = []string{"FileEdge"}
 
 func (ec *executionContext) _FileEdge(ctx context.Context, sel ast.SelectionSet, obj *model.FileEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, fileEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, fileEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1069,9 +1079,8 @@ func (ec *executionContext) _FileEdge(ctx context.Context, sel ast.SelectionSet,
 var removeFilePayloadImplementors = []string{"RemoveFilePayload"}
 
 func (ec *executionContext) _RemoveFilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.RemoveFilePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, removeFilePayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, removeFilePayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1100,9 +1109,8 @@ func (ec *executionContext) _RemoveFilePayload(ctx context.Context, sel ast.Sele
 var updateFilePayloadImplementors = []string{"UpdateFilePayload"}
 
 func (ec *executionContext) _UpdateFilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateFilePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, updateFilePayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, updateFilePayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1131,9 +1139,8 @@ func (ec *executionContext) _UpdateFilePayload(ctx context.Context, sel ast.Sele
 var uploadFilePayloadImplementors = []string{"UploadFilePayload"}
 
 func (ec *executionContext) _UploadFilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.UploadFilePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, uploadFilePayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, uploadFilePayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1162,9 +1169,8 @@ func (ec *executionContext) _UploadFilePayload(ctx context.Context, sel ast.Sele
 var wellKnownPathImplementors = []string{"WellKnownPath", "Node"}
 
 func (ec *executionContext) _WellKnownPath(ctx context.Context, sel ast.SelectionSet, obj *model.WellKnownPath) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, wellKnownPathImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, wellKnownPathImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -763,9 +763,8 @@ func (ec *executionContext) unmarshalInputUpdateFleetInput(ctx context.Context, 
 var createFleetPayloadImplementors = []string{"CreateFleetPayload"}
 
 func (ec *executionContext) _CreateFleetPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateFleetPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, createFleetPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, createFleetPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -799,9 +798,8 @@ func (ec *executionContext) _CreateFleetPayload(ctx context.Context, sel ast.Sel
 var deleteFleetPayloadImplementors = []string{"DeleteFleetPayload"}
 
 func (ec *executionContext) _DeleteFleetPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteFleetPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deleteFleetPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deleteFleetPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -840,11 +838,9 @@ func (ec *executionContext) _DeleteFleetPayload(ctx context.Context, sel ast.Sel
 var fleetImplementors = []string{"Fleet", "Node", "TaskTarget"}
 
 func (ec *executionContext) _Fleet(ctx context.Context, sel ast.SelectionSet, obj *model.Fleet) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, fleetImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, fleetImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Fleet")
@@ -873,30 +869,39 @@ func (ec *executionContext) _Fleet(ctx context.Context, sel ast.SelectionSet, ob
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "entity":
-			out.Values[i] = ec._Fleet_entity(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "agents":
-			out.Values[i] = ec._Fleet_agents(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "tasks":
-			out.Values[i] = ec._Fleet_tasks(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "rollout":
-			out.Values[i] = ec._Fleet_rollout(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "entity", "agents", "tasks", "rollout":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "entity":
+				out.Values[i] = ec._Fleet_entity(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "agents":
+				out.Values[i] = ec._Fleet_agents(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "tasks":
+				out.Values[i] = ec._Fleet_tasks(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "rollout":
+				out.Values[i] = ec._Fleet_rollout(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -907,9 +912,8 @@ func (ec *executionContext) _Fleet(ctx context.Context, sel ast.SelectionSet, ob
 var fleetConnectionImplementors = []string{"FleetConnection"}
 
 func (ec *executionContext) _FleetConnection(ctx context.Context, sel ast.SelectionSet, obj *model.FleetConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, fleetConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, fleetConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -948,9 +952,8 @@ func (ec *executionContext) _FleetConnection(ctx context.Context, sel ast.Select
 var fleetEdgeImplementors = []string{"FleetEdge"}
 
 func (ec *executionContext) _FleetEdge(ctx context.Context, sel ast.SelectionSet, obj *model.FleetEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, fleetEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, fleetEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -979,9 +982,8 @@ func (ec *executionContext) _FleetEdge(ctx context.Context, sel ast.SelectionSet
 var updateFleetPayloadImplementors = []string{"UpdateFleetPayload"}
 
 func (ec *executionContext) _UpdateFleetPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateFleetPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, updateFleetPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, updateFleetPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -186,9 +186,8 @@ func (ec *executionContext) fieldContext_PasswordRules_symbol(_ context.Context,
 var backendHealthImplementors = []string{"BackendHealth"}
 
 func (ec *executionContext) _BackendHealth(ctx context.Context, sel ast.SelectionSet, obj *model.BackendHealth) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, backendHealthImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, backendHealthImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -217,11 +216,9 @@ func (ec *executionContext) _BackendHealth(ctx context.Context, sel ast.Selectio
 var gatewayStatusImplementors = []string{"GatewayStatus"}
 
 func (ec *executionContext) _GatewayStatus(ctx context.Context, sel ast.SelectionSet, obj *model.GatewayStatus) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, gatewayStatusImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, gatewayStatusImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("GatewayStatus")
@@ -240,25 +237,34 @@ func (ec *executionContext) _GatewayStatus(ctx context.Context, sel ast.Selectio
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "capabilities":
-			out.Values[i] = ec._GatewayStatus_capabilities(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "passwordRules":
-			out.Values[i] = ec._GatewayStatus_passwordRules(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "maxUploadSize":
 			out.Values[i] = ec._GatewayStatus_maxUploadSize(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "capabilities", "passwordRules":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "capabilities":
+				out.Values[i] = ec._GatewayStatus_capabilities(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "passwordRules":
+				out.Values[i] = ec._GatewayStatus_passwordRules(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -269,9 +275,8 @@ func (ec *executionContext) _GatewayStatus(ctx context.Context, sel ast.Selectio
 var passwordRulesImplementors = []string{"PasswordRules"}
 
 func (ec *executionContext) _PasswordRules(ctx context.Context, sel ast.SelectionSet, obj *model.PasswordRules) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, passwordRulesImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, passwordRulesImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -841,48 +841,55 @@ func (ec *executionContext) fieldContext_SimCard_line(_ context.Context, field g
 var batteryImplementors = []string{"Battery"}
 
 func (ec *executionContext) _Battery(ctx context.Context, sel ast.SelectionSet, obj *model.Battery) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, batteryImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, batteryImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Battery")
-		case "name":
-			out.Values[i] = ec._Battery_name(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "manufacturer":
-			out.Values[i] = ec._Battery_manufacturer(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "type":
-			out.Values[i] = ec._Battery_type(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "voltageMillivolts":
-			out.Values[i] = ec._Battery_voltageMillivolts(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "capacityMilliampereHours":
-			out.Values[i] = ec._Battery_capacityMilliampereHours(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "manufacturedAt":
 			out.Values[i] = ec._Battery_manufacturedAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "name", "manufacturer", "type", "voltageMillivolts", "capacityMilliampereHours":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "name":
+				out.Values[i] = ec._Battery_name(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "manufacturer":
+				out.Values[i] = ec._Battery_manufacturer(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "type":
+				out.Values[i] = ec._Battery_type(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "voltageMillivolts":
+				out.Values[i] = ec._Battery_voltageMillivolts(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "capacityMilliampereHours":
+				out.Values[i] = ec._Battery_capacityMilliampereHours(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -893,11 +900,9 @@ func (ec *executionContext) _Battery(ctx context.Context, sel ast.SelectionSet, 
 var computerImplementors = []string{"Computer", "Node"}
 
 func (ec *executionContext) _Computer(ctx context.Context, sel ast.SelectionSet, obj *model.Computer) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, computerImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, computerImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Computer")
@@ -926,21 +931,6 @@ func (ec *executionContext) _Computer(ctx context.Context, sel ast.SelectionSet,
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "model":
-			out.Values[i] = ec._Computer_model(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "manufacturer":
-			out.Values[i] = ec._Computer_manufacturer(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "type":
-			out.Values[i] = ec._Computer_type(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "comment":
 			out.Values[i] = ec._Computer_comment(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -956,50 +946,74 @@ func (ec *executionContext) _Computer(ctx context.Context, sel ast.SelectionSet,
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "os":
-			out.Values[i] = ec._Computer_os(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "memoryBytes":
-			out.Values[i] = ec._Computer_memoryBytes(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "processors":
-			out.Values[i] = ec._Computer_processors(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "batteries":
-			out.Values[i] = ec._Computer_batteries(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "simCards":
-			out.Values[i] = ec._Computer_simCards(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "disks":
-			out.Values[i] = ec._Computer_disks(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "networkPorts":
-			out.Values[i] = ec._Computer_networkPorts(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "installedApplications":
-			out.Values[i] = ec._Computer_installedApplications(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "model", "manufacturer", "type", "os", "memoryBytes", "processors", "batteries", "simCards", "disks", "networkPorts", "installedApplications":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "model":
+				out.Values[i] = ec._Computer_model(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "manufacturer":
+				out.Values[i] = ec._Computer_manufacturer(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "type":
+				out.Values[i] = ec._Computer_type(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "os":
+				out.Values[i] = ec._Computer_os(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "memoryBytes":
+				out.Values[i] = ec._Computer_memoryBytes(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "processors":
+				out.Values[i] = ec._Computer_processors(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "batteries":
+				out.Values[i] = ec._Computer_batteries(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "simCards":
+				out.Values[i] = ec._Computer_simCards(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "disks":
+				out.Values[i] = ec._Computer_disks(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "networkPorts":
+				out.Values[i] = ec._Computer_networkPorts(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "installedApplications":
+				out.Values[i] = ec._Computer_installedApplications(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1010,9 +1024,8 @@ func (ec *executionContext) _Computer(ctx context.Context, sel ast.SelectionSet,
 var diskImplementors = []string{"Disk"}
 
 func (ec *executionContext) _Disk(ctx context.Context, sel ast.SelectionSet, obj *model.Disk) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, diskImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, diskImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1056,9 +1069,8 @@ func (ec *executionContext) _Disk(ctx context.Context, sel ast.SelectionSet, obj
 var entityImplementors = []string{"Entity", "Node"}
 
 func (ec *executionContext) _Entity(ctx context.Context, sel ast.SelectionSet, obj *model.Entity) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, entityImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, entityImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1102,28 +1114,35 @@ func (ec *executionContext) _Entity(ctx context.Context, sel ast.SelectionSet, o
 var installedApplicationImplementors = []string{"InstalledApplication"}
 
 func (ec *executionContext) _InstalledApplication(ctx context.Context, sel ast.SelectionSet, obj *model.InstalledApplication) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, installedApplicationImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, installedApplicationImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("InstalledApplication")
-		case "name":
-			out.Values[i] = ec._InstalledApplication_name(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "version":
-			out.Values[i] = ec._InstalledApplication_version(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "name", "version":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "name":
+				out.Values[i] = ec._InstalledApplication_name(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "version":
+				out.Values[i] = ec._InstalledApplication_version(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1134,9 +1153,8 @@ func (ec *executionContext) _InstalledApplication(ctx context.Context, sel ast.S
 var installedApplicationConnectionImplementors = []string{"InstalledApplicationConnection"}
 
 func (ec *executionContext) _InstalledApplicationConnection(ctx context.Context, sel ast.SelectionSet, obj *model.InstalledApplicationConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, installedApplicationConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, installedApplicationConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1175,9 +1193,8 @@ func (ec *executionContext) _InstalledApplicationConnection(ctx context.Context,
 var installedApplicationEdgeImplementors = []string{"InstalledApplicationEdge"}
 
 func (ec *executionContext) _InstalledApplicationEdge(ctx context.Context, sel ast.SelectionSet, obj *model.InstalledApplicationEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, installedApplicationEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, installedApplicationEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1206,9 +1223,8 @@ func (ec *executionContext) _InstalledApplicationEdge(ctx context.Context, sel a
 var networkPortImplementors = []string{"NetworkPort"}
 
 func (ec *executionContext) _NetworkPort(ctx context.Context, sel ast.SelectionSet, obj *model.NetworkPort) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, networkPortImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, networkPortImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1247,9 +1263,8 @@ func (ec *executionContext) _NetworkPort(ctx context.Context, sel ast.SelectionS
 var operatingSystemImplementors = []string{"OperatingSystem"}
 
 func (ec *executionContext) _OperatingSystem(ctx context.Context, sel ast.SelectionSet, obj *model.OperatingSystem) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, operatingSystemImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, operatingSystemImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1298,9 +1313,8 @@ func (ec *executionContext) _OperatingSystem(ctx context.Context, sel ast.Select
 var phoneLineImplementors = []string{"PhoneLine"}
 
 func (ec *executionContext) _PhoneLine(ctx context.Context, sel ast.SelectionSet, obj *model.PhoneLine) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, phoneLineImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, phoneLineImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1339,24 +1353,12 @@ func (ec *executionContext) _PhoneLine(ctx context.Context, sel ast.SelectionSet
 var processorImplementors = []string{"Processor"}
 
 func (ec *executionContext) _Processor(ctx context.Context, sel ast.SelectionSet, obj *model.Processor) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, processorImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, processorImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Processor")
-		case "name":
-			out.Values[i] = ec._Processor_name(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "manufacturer":
-			out.Values[i] = ec._Processor_manufacturer(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "frequencyMHz":
 			out.Values[i] = ec._Processor_frequencyMHz(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -1372,10 +1374,29 @@ func (ec *executionContext) _Processor(ctx context.Context, sel ast.SelectionSet
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "name", "manufacturer":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "name":
+				out.Values[i] = ec._Processor_name(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "manufacturer":
+				out.Values[i] = ec._Processor_manufacturer(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1386,33 +1407,40 @@ func (ec *executionContext) _Processor(ctx context.Context, sel ast.SelectionSet
 var simCardImplementors = []string{"SimCard"}
 
 func (ec *executionContext) _SimCard(ctx context.Context, sel ast.SelectionSet, obj *model.SimCard) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, simCardImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, simCardImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("SimCard")
-		case "type":
-			out.Values[i] = ec._SimCard_type(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "iccid":
 			out.Values[i] = ec._SimCard_iccid(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "line":
-			out.Values[i] = ec._SimCard_line(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "type", "line":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "type":
+				out.Values[i] = ec._SimCard_type(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "line":
+				out.Values[i] = ec._SimCard_line(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}

@@ -1097,9 +1097,8 @@ func (ec *executionContext) unmarshalInputRenewInvitationInput(ctx context.Conte
 var deactivateInvitationsPayloadImplementors = []string{"DeactivateInvitationsPayload"}
 
 func (ec *executionContext) _DeactivateInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeactivateInvitationsPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deactivateInvitationsPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deactivateInvitationsPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1128,9 +1127,8 @@ func (ec *executionContext) _DeactivateInvitationsPayload(ctx context.Context, s
 var deleteInvitationResultImplementors = []string{"DeleteInvitationResult"}
 
 func (ec *executionContext) _DeleteInvitationResult(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteInvitationResult) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deleteInvitationResultImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deleteInvitationResultImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1164,9 +1162,8 @@ func (ec *executionContext) _DeleteInvitationResult(ctx context.Context, sel ast
 var deleteInvitationsPayloadImplementors = []string{"DeleteInvitationsPayload"}
 
 func (ec *executionContext) _DeleteInvitationsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteInvitationsPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deleteInvitationsPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deleteInvitationsPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1195,11 +1192,9 @@ func (ec *executionContext) _DeleteInvitationsPayload(ctx context.Context, sel a
 var invitationImplementors = []string{"Invitation", "Node"}
 
 func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSet, obj *model.Invitation) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, invitationImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, invitationImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Invitation")
@@ -1213,60 +1208,69 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "state":
-			out.Values[i] = ec._Invitation_state(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "expiresAt":
 			out.Values[i] = ec._Invitation_expiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "user":
-			out.Values[i] = ec._Invitation_user(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "entity":
-			out.Values[i] = ec._Invitation_entity(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "delivery":
-			out.Values[i] = ec._Invitation_delivery(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "openedAt":
-			out.Values[i] = ec._Invitation_openedAt(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "supersededBy":
-			out.Values[i] = ec._Invitation_supersededBy(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "agent":
-			out.Values[i] = ec._Invitation_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "log":
-			out.Values[i] = ec._Invitation_log(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "devicesLeft":
-			out.Values[i] = ec._Invitation_devicesLeft(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "state", "user", "entity", "delivery", "openedAt", "supersededBy", "agent", "log", "devicesLeft":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "state":
+				out.Values[i] = ec._Invitation_state(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "user":
+				out.Values[i] = ec._Invitation_user(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "entity":
+				out.Values[i] = ec._Invitation_entity(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "delivery":
+				out.Values[i] = ec._Invitation_delivery(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "openedAt":
+				out.Values[i] = ec._Invitation_openedAt(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "supersededBy":
+				out.Values[i] = ec._Invitation_supersededBy(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "agent":
+				out.Values[i] = ec._Invitation_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "log":
+				out.Values[i] = ec._Invitation_log(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "devicesLeft":
+				out.Values[i] = ec._Invitation_devicesLeft(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1277,9 +1281,8 @@ func (ec *executionContext) _Invitation(ctx context.Context, sel ast.SelectionSe
 var invitationConnectionImplementors = []string{"InvitationConnection"}
 
 func (ec *executionContext) _InvitationConnection(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, invitationConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, invitationConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1318,9 +1321,8 @@ func (ec *executionContext) _InvitationConnection(ctx context.Context, sel ast.S
 var invitationDeliveryImplementors = []string{"InvitationDelivery"}
 
 func (ec *executionContext) _InvitationDelivery(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationDelivery) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, invitationDeliveryImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, invitationDeliveryImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1354,9 +1356,8 @@ func (ec *executionContext) _InvitationDelivery(ctx context.Context, sel ast.Sel
 var invitationEdgeImplementors = []string{"InvitationEdge"}
 
 func (ec *executionContext) _InvitationEdge(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, invitationEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, invitationEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1385,11 +1386,9 @@ func (ec *executionContext) _InvitationEdge(ctx context.Context, sel ast.Selecti
 var invitationEventImplementors = []string{"InvitationEvent"}
 
 func (ec *executionContext) _InvitationEvent(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationEvent) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, invitationEventImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, invitationEventImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("InvitationEvent")
@@ -1418,20 +1417,29 @@ func (ec *executionContext) _InvitationEvent(ctx context.Context, sel ast.Select
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "invitation":
-			out.Values[i] = ec._InvitationEvent_invitation(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "agent":
-			out.Values[i] = ec._InvitationEvent_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "invitation", "agent":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "invitation":
+				out.Values[i] = ec._InvitationEvent_invitation(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "agent":
+				out.Values[i] = ec._InvitationEvent_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1442,9 +1450,8 @@ func (ec *executionContext) _InvitationEvent(ctx context.Context, sel ast.Select
 var invitationLogEntryImplementors = []string{"InvitationLogEntry"}
 
 func (ec *executionContext) _InvitationLogEntry(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationLogEntry) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, invitationLogEntryImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, invitationLogEntryImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1473,9 +1480,8 @@ func (ec *executionContext) _InvitationLogEntry(ctx context.Context, sel ast.Sel
 var invitationResultImplementors = []string{"InvitationResult"}
 
 func (ec *executionContext) _InvitationResult(ctx context.Context, sel ast.SelectionSet, obj *model.InvitationResult) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, invitationResultImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, invitationResultImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1509,9 +1515,8 @@ func (ec *executionContext) _InvitationResult(ctx context.Context, sel ast.Selec
 var inviteUserResultImplementors = []string{"InviteUserResult"}
 
 func (ec *executionContext) _InviteUserResult(ctx context.Context, sel ast.SelectionSet, obj *model.InviteUserResult) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, inviteUserResultImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, inviteUserResultImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1555,9 +1560,8 @@ func (ec *executionContext) _InviteUserResult(ctx context.Context, sel ast.Selec
 var inviteUsersPayloadImplementors = []string{"InviteUsersPayload"}
 
 func (ec *executionContext) _InviteUsersPayload(ctx context.Context, sel ast.SelectionSet, obj *model.InviteUsersPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, inviteUsersPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, inviteUsersPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1586,9 +1590,8 @@ func (ec *executionContext) _InviteUsersPayload(ctx context.Context, sel ast.Sel
 var renewInvitationPayloadImplementors = []string{"RenewInvitationPayload"}
 
 func (ec *executionContext) _RenewInvitationPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RenewInvitationPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, renewInvitationPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, renewInvitationPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -233,9 +233,8 @@ func (ec *executionContext) unmarshalInputUnlockAgentsInput(ctx context.Context,
 var lockAgentResultImplementors = []string{"LockAgentResult"}
 
 func (ec *executionContext) _LockAgentResult(ctx context.Context, sel ast.SelectionSet, obj *model.LockAgentResult) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, lockAgentResultImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, lockAgentResultImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -274,9 +273,8 @@ func (ec *executionContext) _LockAgentResult(ctx context.Context, sel ast.Select
 var lockAgentsPayloadImplementors = []string{"LockAgentsPayload"}
 
 func (ec *executionContext) _LockAgentsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LockAgentsPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, lockAgentsPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, lockAgentsPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -305,9 +303,8 @@ func (ec *executionContext) _LockAgentsPayload(ctx context.Context, sel ast.Sele
 var unlockAgentsPayloadImplementors = []string{"UnlockAgentsPayload"}
 
 func (ec *executionContext) _UnlockAgentsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UnlockAgentsPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, unlockAgentsPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, unlockAgentsPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

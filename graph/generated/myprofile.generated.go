@@ -212,9 +212,8 @@ func (ec *executionContext) unmarshalInputUpdateMyProfileInput(ctx context.Conte
 var personalDetailsImplementors = []string{"PersonalDetails"}
 
 func (ec *executionContext) _PersonalDetails(ctx context.Context, sel ast.SelectionSet, obj *model.PersonalDetails) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, personalDetailsImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, personalDetailsImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -268,9 +267,8 @@ func (ec *executionContext) _PersonalDetails(ctx context.Context, sel ast.Select
 var updateMyProfilePayloadImplementors = []string{"UpdateMyProfilePayload"}
 
 func (ec *executionContext) _UpdateMyProfilePayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateMyProfilePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, updateMyProfilePayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, updateMyProfilePayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

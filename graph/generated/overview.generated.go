@@ -403,9 +403,8 @@ func (ec *executionContext) fieldContext_VersionCount_count(_ context.Context, f
 var enrollStatusCountImplementors = []string{"EnrollStatusCount"}
 
 func (ec *executionContext) _EnrollStatusCount(ctx context.Context, sel ast.SelectionSet, obj *model.EnrollStatusCount) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, enrollStatusCountImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, enrollStatusCountImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -434,28 +433,35 @@ func (ec *executionContext) _EnrollStatusCount(ctx context.Context, sel ast.Sele
 var fleetCountImplementors = []string{"FleetCount"}
 
 func (ec *executionContext) _FleetCount(ctx context.Context, sel ast.SelectionSet, obj *model.FleetCount) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, fleetCountImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, fleetCountImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("FleetCount")
-		case "fleet":
-			out.Values[i] = ec._FleetCount_fleet(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "count":
 			out.Values[i] = ec._FleetCount_count(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "fleet":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "fleet":
+				out.Values[i] = ec._FleetCount_fleet(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -466,9 +472,8 @@ func (ec *executionContext) _FleetCount(ctx context.Context, sel ast.SelectionSe
 var osCountImplementors = []string{"OsCount"}
 
 func (ec *executionContext) _OsCount(ctx context.Context, sel ast.SelectionSet, obj *model.OsCount) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, osCountImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, osCountImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -502,88 +507,95 @@ func (ec *executionContext) _OsCount(ctx context.Context, sel ast.SelectionSet, 
 var overviewImplementors = []string{"Overview"}
 
 func (ec *executionContext) _Overview(ctx context.Context, sel ast.SelectionSet, obj *model.Overview) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, overviewImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, overviewImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Overview")
-		case "agentCount":
-			out.Values[i] = ec._Overview_agentCount(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "fleetCount":
-			out.Values[i] = ec._Overview_fleetCount(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "invitationCount":
-			out.Values[i] = ec._Overview_invitationCount(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "pendingInvitationCount":
-			out.Values[i] = ec._Overview_pendingInvitationCount(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "fileCount":
-			out.Values[i] = ec._Overview_fileCount(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "applicationCount":
-			out.Values[i] = ec._Overview_applicationCount(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "userCount":
-			out.Values[i] = ec._Overview_userCount(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "devicesByPresence":
-			out.Values[i] = ec._Overview_devicesByPresence(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "devicesByPlatform":
-			out.Values[i] = ec._Overview_devicesByPlatform(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "devicesByEnrollStatus":
-			out.Values[i] = ec._Overview_devicesByEnrollStatus(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "devicesByVersion":
-			out.Values[i] = ec._Overview_devicesByVersion(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "devicesByOs":
-			out.Values[i] = ec._Overview_devicesByOs(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "devicesByFleet":
-			out.Values[i] = ec._Overview_devicesByFleet(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "tasksByStatus":
-			out.Values[i] = ec._Overview_tasksByStatus(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "agentCount", "fleetCount", "invitationCount", "pendingInvitationCount", "fileCount", "applicationCount", "userCount", "devicesByPresence", "devicesByPlatform", "devicesByEnrollStatus", "devicesByVersion", "devicesByOs", "devicesByFleet", "tasksByStatus":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "agentCount":
+				out.Values[i] = ec._Overview_agentCount(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "fleetCount":
+				out.Values[i] = ec._Overview_fleetCount(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "invitationCount":
+				out.Values[i] = ec._Overview_invitationCount(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "pendingInvitationCount":
+				out.Values[i] = ec._Overview_pendingInvitationCount(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "fileCount":
+				out.Values[i] = ec._Overview_fileCount(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "applicationCount":
+				out.Values[i] = ec._Overview_applicationCount(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "userCount":
+				out.Values[i] = ec._Overview_userCount(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "devicesByPresence":
+				out.Values[i] = ec._Overview_devicesByPresence(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "devicesByPlatform":
+				out.Values[i] = ec._Overview_devicesByPlatform(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "devicesByEnrollStatus":
+				out.Values[i] = ec._Overview_devicesByEnrollStatus(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "devicesByVersion":
+				out.Values[i] = ec._Overview_devicesByVersion(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "devicesByOs":
+				out.Values[i] = ec._Overview_devicesByOs(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "devicesByFleet":
+				out.Values[i] = ec._Overview_devicesByFleet(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "tasksByStatus":
+				out.Values[i] = ec._Overview_tasksByStatus(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -594,9 +606,8 @@ func (ec *executionContext) _Overview(ctx context.Context, sel ast.SelectionSet,
 var platformCountImplementors = []string{"PlatformCount"}
 
 func (ec *executionContext) _PlatformCount(ctx context.Context, sel ast.SelectionSet, obj *model.PlatformCount) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, platformCountImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, platformCountImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -625,9 +636,8 @@ func (ec *executionContext) _PlatformCount(ctx context.Context, sel ast.Selectio
 var presenceCountImplementors = []string{"PresenceCount"}
 
 func (ec *executionContext) _PresenceCount(ctx context.Context, sel ast.SelectionSet, obj *model.PresenceCount) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, presenceCountImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, presenceCountImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -656,9 +666,8 @@ func (ec *executionContext) _PresenceCount(ctx context.Context, sel ast.Selectio
 var versionCountImplementors = []string{"VersionCount"}
 
 func (ec *executionContext) _VersionCount(ctx context.Context, sel ast.SelectionSet, obj *model.VersionCount) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, versionCountImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, versionCountImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

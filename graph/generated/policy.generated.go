@@ -385,11 +385,9 @@ func (ec *executionContext) fieldContext_PolicyPlatform_maxVersion(_ context.Con
 var policyImplementors = []string{"Policy", "Node"}
 
 func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, obj *model.Policy) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, policyImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, policyImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Policy")
@@ -436,11 +434,6 @@ func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, o
 		case "unique":
 			out.Values[i] = ec._Policy_unique(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "category":
-			out.Values[i] = ec._Policy_category(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "description":
@@ -493,10 +486,24 @@ func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "category":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "category":
+				out.Values[i] = ec._Policy_category(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -507,11 +514,9 @@ func (ec *executionContext) _Policy(ctx context.Context, sel ast.SelectionSet, o
 var policyCategoryImplementors = []string{"PolicyCategory", "Node"}
 
 func (ec *executionContext) _PolicyCategory(ctx context.Context, sel ast.SelectionSet, obj *model.PolicyCategory) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, policyCategoryImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, policyCategoryImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("PolicyCategory")
@@ -536,14 +541,23 @@ func (ec *executionContext) _PolicyCategory(ctx context.Context, sel ast.Selecti
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "parent":
-			out.Values[i] = ec._PolicyCategory_parent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "parent":
+				out.Values[i] = ec._PolicyCategory_parent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -554,9 +568,8 @@ func (ec *executionContext) _PolicyCategory(ctx context.Context, sel ast.Selecti
 var policyChoiceImplementors = []string{"PolicyChoice"}
 
 func (ec *executionContext) _PolicyChoice(ctx context.Context, sel ast.SelectionSet, obj *model.PolicyChoice) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, policyChoiceImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, policyChoiceImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -585,9 +598,8 @@ func (ec *executionContext) _PolicyChoice(ctx context.Context, sel ast.Selection
 var policyEffectImplementors = []string{"PolicyEffect"}
 
 func (ec *executionContext) _PolicyEffect(ctx context.Context, sel ast.SelectionSet, obj *model.PolicyEffect) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, policyEffectImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, policyEffectImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -626,9 +638,8 @@ func (ec *executionContext) _PolicyEffect(ctx context.Context, sel ast.Selection
 var policyPlatformImplementors = []string{"PolicyPlatform"}
 
 func (ec *executionContext) _PolicyPlatform(ctx context.Context, sel ast.SelectionSet, obj *model.PolicyPlatform) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, policyPlatformImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, policyPlatformImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -6945,74 +6945,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
-	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
-		ec.unmarshalInputAgentFilter,
-		ec.unmarshalInputAgentOrder,
-		ec.unmarshalInputApplicationDeploymentInput,
-		ec.unmarshalInputApplicationFilter,
-		ec.unmarshalInputApplicationOrder,
-		ec.unmarshalInputApplyPoliciesInput,
-		ec.unmarshalInputAuditFilter,
-		ec.unmarshalInputCreateAccountInput,
-		ec.unmarshalInputCreateFleetInput,
-		ec.unmarshalInputCreateUserInput,
-		ec.unmarshalInputDeactivateInvitationsInput,
-		ec.unmarshalInputDeleteApplicationInput,
-		ec.unmarshalInputDeleteFileInput,
-		ec.unmarshalInputDeleteFleetInput,
-		ec.unmarshalInputDeleteInvitationsInput,
-		ec.unmarshalInputDeleteUsersInput,
-		ec.unmarshalInputDeployApplicationInput,
-		ec.unmarshalInputDeployFileInput,
-		ec.unmarshalInputDeviceEventFilter,
-		ec.unmarshalInputDeviceSlotFilter,
-		ec.unmarshalInputEnrollInput,
-		ec.unmarshalInputEntityContactInput,
-		ec.unmarshalInputExecuteDangerZoneInput,
-		ec.unmarshalInputFileDeploymentInput,
-		ec.unmarshalInputFileFilter,
-		ec.unmarshalInputFileOrder,
-		ec.unmarshalInputFleetFilter,
-		ec.unmarshalInputFleetOrder,
-		ec.unmarshalInputInvitationFilter,
-		ec.unmarshalInputInvitationOrder,
-		ec.unmarshalInputInviteUsersInput,
-		ec.unmarshalInputInviteeInput,
-		ec.unmarshalInputIssueInvitationCredentialsInput,
-		ec.unmarshalInputLocateAgentInput,
-		ec.unmarshalInputLockAgentsInput,
-		ec.unmarshalInputLoginInput,
-		ec.unmarshalInputLoginWithUserTokenInput,
-		ec.unmarshalInputMoveAgentsInput,
-		ec.unmarshalInputPingAgentInput,
-		ec.unmarshalInputPlanDangerZoneInput,
-		ec.unmarshalInputPolicyValueInput,
-		ec.unmarshalInputProfileGrantInput,
-		ec.unmarshalInputRedeemPinInput,
-		ec.unmarshalInputRemoveApplicationInput,
-		ec.unmarshalInputRemoveFileInput,
-		ec.unmarshalInputRemoveTasksInput,
-		ec.unmarshalInputRenewInvitationInput,
-		ec.unmarshalInputRequestInventoryInput,
-		ec.unmarshalInputRequestPasswordResetInput,
-		ec.unmarshalInputResetPasswordInput,
-		ec.unmarshalInputSwitchEntityInput,
-		ec.unmarshalInputSwitchProfileInput,
-		ec.unmarshalInputUnlockAgentsInput,
-		ec.unmarshalInputUpdateAgentInput,
-		ec.unmarshalInputUpdateApplicationInput,
-		ec.unmarshalInputUpdateEntitySettingsInput,
-		ec.unmarshalInputUpdateFileInput,
-		ec.unmarshalInputUpdateFleetInput,
-		ec.unmarshalInputUpdateMyProfileInput,
-		ec.unmarshalInputUpdateTaskInput,
-		ec.unmarshalInputUpdateUserInput,
-		ec.unmarshalInputUploadApplicationInput,
-		ec.unmarshalInputUploadFileInput,
-		ec.unmarshalInputUserFilter,
-		ec.unmarshalInputUserOrder,
-		ec.unmarshalInputValidateAccountInput,
-	)
 	first := true
 
 	switch opCtx.Operation.Operation {
@@ -7022,7 +6954,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			var data graphql.Marshaler
 			if first {
 				first = false
-				ctx = graphql.WithUnmarshalerMap(ctx, inputUnmarshalMap)
 				data = ec._Query(ctx, opCtx.Operation.SelectionSet)
 			} else {
 				if atomic.LoadInt32(&ec.PendingDeferred) > 0 {
@@ -7037,6 +6968,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 				}
 			}
 			var buf bytes.Buffer
+			buf.Grow(int(ec.size.Load()))
 			data.MarshalGQL(&buf)
 			response.Data = buf.Bytes()
 			if atomic.LoadInt32(&ec.Deferred) > 0 {
@@ -7052,9 +6984,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 				return nil
 			}
 			first = false
-			ctx = graphql.WithUnmarshalerMap(ctx, inputUnmarshalMap)
 			data := ec._Mutation(ctx, opCtx.Operation.SelectionSet)
 			var buf bytes.Buffer
+			buf.Grow(int(ec.size.Load()))
 			data.MarshalGQL(&buf)
 
 			return &graphql.Response{
@@ -7086,6 +7018,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 
 type executionContext struct {
 	*graphql.ExecutionContextState[ResolverRoot, DirectiveRoot, ComplexityRoot]
+	selections selections
+	size       atomic.Int64 // of the response in bytes, about
 }
 
 func newExecutionContext(

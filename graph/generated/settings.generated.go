@@ -636,9 +636,8 @@ func (ec *executionContext) unmarshalInputUpdateEntitySettingsInput(ctx context.
 var entityContactImplementors = []string{"EntityContact"}
 
 func (ec *executionContext) _EntityContact(ctx context.Context, sel ast.SelectionSet, obj *model.EntityContact) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, entityContactImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, entityContactImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -697,11 +696,9 @@ func (ec *executionContext) _EntityContact(ctx context.Context, sel ast.Selectio
 var entitySettingsImplementors = []string{"EntitySettings"}
 
 func (ec *executionContext) _EntitySettings(ctx context.Context, sel ast.SelectionSet, obj *model.EntitySettings) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, entitySettingsImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, entitySettingsImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("EntitySettings")
@@ -718,11 +715,6 @@ func (ec *executionContext) _EntitySettings(ctx context.Context, sel ast.Selecti
 		case "deviceLimit":
 			out.Values[i] = ec._EntitySettings_deviceLimit(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "deviceCount":
-			out.Values[i] = ec._EntitySettings_deviceCount(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "downloadUrl":
@@ -775,10 +767,24 @@ func (ec *executionContext) _EntitySettings(ctx context.Context, sel ast.Selecti
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "deviceCount":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "deviceCount":
+				out.Values[i] = ec._EntitySettings_deviceCount(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -789,9 +795,8 @@ func (ec *executionContext) _EntitySettings(ctx context.Context, sel ast.Selecti
 var intSettingImplementors = []string{"IntSetting"}
 
 func (ec *executionContext) _IntSetting(ctx context.Context, sel ast.SelectionSet, obj *model.IntSetting) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, intSettingImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, intSettingImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -820,9 +825,8 @@ func (ec *executionContext) _IntSetting(ctx context.Context, sel ast.SelectionSe
 var missingSettingsRightImplementors = []string{"MissingSettingsRight"}
 
 func (ec *executionContext) _MissingSettingsRight(ctx context.Context, sel ast.SelectionSet, obj *model.MissingSettingsRight) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, missingSettingsRightImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, missingSettingsRightImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -851,11 +855,9 @@ func (ec *executionContext) _MissingSettingsRight(ctx context.Context, sel ast.S
 var textSettingImplementors = []string{"TextSetting"}
 
 func (ec *executionContext) _TextSetting(ctx context.Context, sel ast.SelectionSet, obj *model.TextSetting) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, textSettingImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, textSettingImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("TextSetting")
@@ -870,14 +872,23 @@ func (ec *executionContext) _TextSetting(ctx context.Context, sel ast.SelectionS
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "inheritedFrom":
-			out.Values[i] = ec._TextSetting_inheritedFrom(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "inheritedFrom":
+				out.Values[i] = ec._TextSetting_inheritedFrom(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -888,9 +899,8 @@ func (ec *executionContext) _TextSetting(ctx context.Context, sel ast.SelectionS
 var updateEntitySettingsPayloadImplementors = []string{"UpdateEntitySettingsPayload"}
 
 func (ec *executionContext) _UpdateEntitySettingsPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateEntitySettingsPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, updateEntitySettingsPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, updateEntitySettingsPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -5,6 +5,7 @@ package generated
 import (
 	"context"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -13,51 +14,103 @@ import (
 	"fleetgate/internal/inturn"
 )
 
-// object is what is resolved of an object, and writes it. Field names need no escapes: GraphQL's grammar has letters,
-// digits and underscores only.
+// object is what is resolved of an object, and writes it.
 type object struct {
-	fields   []graphql.CollectedField
+	*selection
 	Values   []graphql.Marshaler
 	Invalids uint32 // fields that are null and must not be
-	row      inturn.Row
+	later    bool   // there are fields with resolvers
+	few      [3]graphql.Marshaler
 }
 
-func newObject(fields []graphql.CollectedField) *object {
-	return &object{fields: fields, Values: make([]graphql.Marshaler, len(fields))}
+func (ec *executionContext) newObject(set ast.SelectionSet, implementors []string) *object {
+	o := &object{selection: ec.selections.of(ec.OperationContext, set, implementors)}
+	ec.size.Add(o.size)
+	if count := len(o.fields); count <= len(o.few) {
+		o.Values = o.few[:count]
+	} else {
+		o.Values = make([]graphql.Marshaler, count)
+	}
+	return o
 }
 
-// inTurn resolves the fields one after another; while one waits, the others go on.
+// inTurn resolves fields one after another; while one waits, the others go on.
 func (o *object) inTurn(ctx context.Context, resolve func(ctx context.Context, i int)) {
-	o.row.Do(ctx, len(o.fields), resolve)
+	new(inturn.Row).Do(ctx, len(o.fields), resolve)
 }
 
 // MarshalGQL writes the object.
 func (o *object) MarshalGQL(w io.Writer) {
-	before := "{\""
-	for i := range o.fields {
-		if o.repeated(i) {
-			continue
+	for i, label := range o.labels {
+		if label != "" {
+			_, _ = io.WriteString(w, label)
+			o.Values[i].MarshalGQL(w)
 		}
-		_, _ = io.WriteString(w, before)
-		_, _ = io.WriteString(w, o.fields[i].Alias)
-		_, _ = io.WriteString(w, "\":")
-		o.Values[i].MarshalGQL(w)
-		before = ",\""
 	}
-	if len(o.fields) == 0 {
-		_, _ = io.WriteString(w, "{")
-	}
-	_, _ = io.WriteString(w, "}")
+	_, _ = io.WriteString(w, o.end)
 }
 
-// repeated tells of a field that was selected twice, through an interface and through the type itself.
-func (o *object) repeated(i int) bool {
-	for k := range i {
-		if o.fields[k].Alias == o.fields[i].Alias {
-			return true
+// selection is what is selected of an object, and what is written around its values.
+type selection struct {
+	fields []graphql.CollectedField
+	// labels go before the values. A field that is selected twice, through an interface and through the type itself, is
+	// written once: the other label is empty. Names need no escapes: GraphQL's grammar has letters, digits and underscores.
+	labels []string
+	end    string
+	size   int64 // of an object in bytes, about
+}
+
+// valueSize is about what a value takes.
+const valueSize = 20
+
+func newSelection(fields []graphql.CollectedField) *selection {
+	s := &selection{fields: fields, labels: make([]string, len(fields)), end: "}"}
+	before, seen := "{\"", map[string]bool{}
+	for i, field := range fields {
+		if !seen[field.Alias] {
+			s.labels[i] = before + field.Alias + "\":"
+			s.size += int64(len(s.labels[i]) + valueSize)
 		}
+		before, seen[field.Alias] = ",\"", true
 	}
-	return false
+	if len(fields) == 0 {
+		s.end = "{}"
+	}
+	return s
+}
+
+// selections are those that were collected in an operation, which asks for the same of each item of a list.
+type selections struct {
+	mu   sync.RWMutex
+	made map[selectionKey]*selection
+}
+
+// selectionKey is a set, by its first selection, and the types that an object has, by their first name.
+type selectionKey struct {
+	set   *ast.Selection
+	count int
+	types *string
+}
+
+func (s *selections) of(operation *graphql.OperationContext, set ast.SelectionSet, implementors []string) *selection {
+	if len(set) == 0 {
+		return newSelection(nil)
+	}
+	key := selectionKey{&set[0], len(set), &implementors[0]}
+	s.mu.RLock()
+	selected, ok := s.made[key]
+	s.mu.RUnlock()
+	if ok {
+		return selected
+	}
+	selected = newSelection(graphql.CollectFields(operation, set, implementors))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.made == nil {
+		s.made = map[selectionKey]*selection{}
+	}
+	s.made[key] = selected
+	return selected
 }
 
 // marshalList marshals the items of a list one after another; while one waits, the others go on.

@@ -1455,11 +1455,9 @@ func (ec *executionContext) _TaskValue(ctx context.Context, sel ast.SelectionSet
 var agentTaskImplementors = []string{"AgentTask"}
 
 func (ec *executionContext) _AgentTask(ctx context.Context, sel ast.SelectionSet, obj *model.AgentTask) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, agentTaskImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, agentTaskImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("AgentTask")
@@ -1473,11 +1471,6 @@ func (ec *executionContext) _AgentTask(ctx context.Context, sel ast.SelectionSet
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "status":
-			out.Values[i] = ec._AgentTask_status(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "overridden":
 			out.Values[i] = ec._AgentTask_overridden(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1488,10 +1481,24 @@ func (ec *executionContext) _AgentTask(ctx context.Context, sel ast.SelectionSet
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "status":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "status":
+				out.Values[i] = ec._AgentTask_status(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1502,9 +1509,8 @@ func (ec *executionContext) _AgentTask(ctx context.Context, sel ast.SelectionSet
 var applyPoliciesPayloadImplementors = []string{"ApplyPoliciesPayload"}
 
 func (ec *executionContext) _ApplyPoliciesPayload(ctx context.Context, sel ast.SelectionSet, obj *model.ApplyPoliciesPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, applyPoliciesPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, applyPoliciesPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1538,9 +1544,8 @@ func (ec *executionContext) _ApplyPoliciesPayload(ctx context.Context, sel ast.S
 var booleanValueImplementors = []string{"BooleanValue", "TaskValue"}
 
 func (ec *executionContext) _BooleanValue(ctx context.Context, sel ast.SelectionSet, obj *model.BooleanValue) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, booleanValueImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, booleanValueImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1564,11 +1569,9 @@ func (ec *executionContext) _BooleanValue(ctx context.Context, sel ast.Selection
 var deployedApplicationImplementors = []string{"DeployedApplication", "TaskValue"}
 
 func (ec *executionContext) _DeployedApplication(ctx context.Context, sel ast.SelectionSet, obj *model.DeployedApplication) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deployedApplicationImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, deployedApplicationImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DeployedApplication")
@@ -1577,20 +1580,29 @@ func (ec *executionContext) _DeployedApplication(ctx context.Context, sel ast.Se
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "application":
-			out.Values[i] = ec._DeployedApplication_application(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "removeOnDelete":
 			out.Values[i] = ec._DeployedApplication_removeOnDelete(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "application":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "application":
+				out.Values[i] = ec._DeployedApplication_application(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1601,22 +1613,15 @@ func (ec *executionContext) _DeployedApplication(ctx context.Context, sel ast.Se
 var deployedFileImplementors = []string{"DeployedFile", "TaskValue"}
 
 func (ec *executionContext) _DeployedFile(ctx context.Context, sel ast.SelectionSet, obj *model.DeployedFile) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deployedFileImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, deployedFileImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DeployedFile")
 		case "fileId":
 			out.Values[i] = ec._DeployedFile_fileId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "file":
-			out.Values[i] = ec._DeployedFile_file(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "destination":
@@ -1629,10 +1634,24 @@ func (ec *executionContext) _DeployedFile(ctx context.Context, sel ast.Selection
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "file":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "file":
+				out.Values[i] = ec._DeployedFile_file(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1643,9 +1662,8 @@ func (ec *executionContext) _DeployedFile(ctx context.Context, sel ast.Selection
 var integerValueImplementors = []string{"IntegerValue", "TaskValue"}
 
 func (ec *executionContext) _IntegerValue(ctx context.Context, sel ast.SelectionSet, obj *model.IntegerValue) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, integerValueImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, integerValueImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1669,9 +1687,8 @@ func (ec *executionContext) _IntegerValue(ctx context.Context, sel ast.Selection
 var optionValueImplementors = []string{"OptionValue", "TaskValue"}
 
 func (ec *executionContext) _OptionValue(ctx context.Context, sel ast.SelectionSet, obj *model.OptionValue) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, optionValueImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, optionValueImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1700,9 +1717,8 @@ func (ec *executionContext) _OptionValue(ctx context.Context, sel ast.SelectionS
 var removeTasksPayloadImplementors = []string{"RemoveTasksPayload"}
 
 func (ec *executionContext) _RemoveTasksPayload(ctx context.Context, sel ast.SelectionSet, obj *model.RemoveTasksPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, removeTasksPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, removeTasksPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1731,9 +1747,8 @@ func (ec *executionContext) _RemoveTasksPayload(ctx context.Context, sel ast.Sel
 var removedApplicationImplementors = []string{"RemovedApplication", "TaskValue"}
 
 func (ec *executionContext) _RemovedApplication(ctx context.Context, sel ast.SelectionSet, obj *model.RemovedApplication) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, removedApplicationImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, removedApplicationImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1757,9 +1772,8 @@ func (ec *executionContext) _RemovedApplication(ctx context.Context, sel ast.Sel
 var removedFileImplementors = []string{"RemovedFile", "TaskValue"}
 
 func (ec *executionContext) _RemovedFile(ctx context.Context, sel ast.SelectionSet, obj *model.RemovedFile) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, removedFileImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, removedFileImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1783,9 +1797,8 @@ func (ec *executionContext) _RemovedFile(ctx context.Context, sel ast.SelectionS
 var rolloutImplementors = []string{"Rollout"}
 
 func (ec *executionContext) _Rollout(ctx context.Context, sel ast.SelectionSet, obj *model.Rollout) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, rolloutImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, rolloutImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1824,11 +1837,9 @@ func (ec *executionContext) _Rollout(ctx context.Context, sel ast.SelectionSet, 
 var taskImplementors = []string{"Task", "Node"}
 
 func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj *model.Task) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, taskImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, taskImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Task")
@@ -1842,40 +1853,49 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "policy":
-			out.Values[i] = ec._Task_policy(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "target":
-			out.Values[i] = ec._Task_target(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "value":
-			out.Values[i] = ec._Task_value(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "valueText":
 			out.Values[i] = ec._Task_valueText(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "rollout":
-			out.Values[i] = ec._Task_rollout(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "statuses":
-			out.Values[i] = ec._Task_statuses(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "policy", "target", "value", "rollout", "statuses":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "policy":
+				out.Values[i] = ec._Task_policy(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "target":
+				out.Values[i] = ec._Task_target(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "value":
+				out.Values[i] = ec._Task_value(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "rollout":
+				out.Values[i] = ec._Task_rollout(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "statuses":
+				out.Values[i] = ec._Task_statuses(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1886,9 +1906,8 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 var taskRemovalImplementors = []string{"TaskRemoval"}
 
 func (ec *executionContext) _TaskRemoval(ctx context.Context, sel ast.SelectionSet, obj *model.TaskRemoval) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, taskRemovalImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, taskRemovalImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1927,9 +1946,8 @@ func (ec *executionContext) _TaskRemoval(ctx context.Context, sel ast.SelectionS
 var taskResultImplementors = []string{"TaskResult"}
 
 func (ec *executionContext) _TaskResult(ctx context.Context, sel ast.SelectionSet, obj *model.TaskResult) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, taskResultImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, taskResultImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1963,9 +1981,8 @@ func (ec *executionContext) _TaskResult(ctx context.Context, sel ast.SelectionSe
 var taskRolloutImplementors = []string{"TaskRollout"}
 
 func (ec *executionContext) _TaskRollout(ctx context.Context, sel ast.SelectionSet, obj *model.TaskRollout) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, taskRolloutImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, taskRolloutImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1999,9 +2016,8 @@ func (ec *executionContext) _TaskRollout(ctx context.Context, sel ast.SelectionS
 var taskStateCountsImplementors = []string{"TaskStateCounts"}
 
 func (ec *executionContext) _TaskStateCounts(ctx context.Context, sel ast.SelectionSet, obj *model.TaskStateCounts) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, taskStateCountsImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, taskStateCountsImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2065,27 +2081,15 @@ func (ec *executionContext) _TaskStateCounts(ctx context.Context, sel ast.Select
 var taskStatusImplementors = []string{"TaskStatus"}
 
 func (ec *executionContext) _TaskStatus(ctx context.Context, sel ast.SelectionSet, obj *model.TaskStatus) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, taskStatusImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, taskStatusImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("TaskStatus")
 		case "taskId":
 			out.Values[i] = ec._TaskStatus_taskId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "task":
-			out.Values[i] = ec._TaskStatus_task(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "agent":
-			out.Values[i] = ec._TaskStatus_agent(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "state":
@@ -2098,10 +2102,29 @@ func (ec *executionContext) _TaskStatus(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "task", "agent":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "task":
+				out.Values[i] = ec._TaskStatus_task(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "agent":
+				out.Values[i] = ec._TaskStatus_agent(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -2112,9 +2135,8 @@ func (ec *executionContext) _TaskStatus(ctx context.Context, sel ast.SelectionSe
 var taskStatusConnectionImplementors = []string{"TaskStatusConnection"}
 
 func (ec *executionContext) _TaskStatusConnection(ctx context.Context, sel ast.SelectionSet, obj *model.TaskStatusConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, taskStatusConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, taskStatusConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2153,9 +2175,8 @@ func (ec *executionContext) _TaskStatusConnection(ctx context.Context, sel ast.S
 var taskStatusEdgeImplementors = []string{"TaskStatusEdge"}
 
 func (ec *executionContext) _TaskStatusEdge(ctx context.Context, sel ast.SelectionSet, obj *model.TaskStatusEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, taskStatusEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, taskStatusEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2184,9 +2205,8 @@ func (ec *executionContext) _TaskStatusEdge(ctx context.Context, sel ast.Selecti
 var textValueImplementors = []string{"TextValue", "TaskValue"}
 
 func (ec *executionContext) _TextValue(ctx context.Context, sel ast.SelectionSet, obj *model.TextValue) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, textValueImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, textValueImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -2210,9 +2230,8 @@ func (ec *executionContext) _TextValue(ctx context.Context, sel ast.SelectionSet
 var updateTaskPayloadImplementors = []string{"UpdateTaskPayload"}
 
 func (ec *executionContext) _UpdateTaskPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateTaskPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, updateTaskPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, updateTaskPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -1340,9 +1340,8 @@ func (ec *executionContext) unmarshalInputUserOrder(ctx context.Context, obj any
 var createUserPayloadImplementors = []string{"CreateUserPayload"}
 
 func (ec *executionContext) _CreateUserPayload(ctx context.Context, sel ast.SelectionSet, obj *model.CreateUserPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, createUserPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, createUserPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1371,9 +1370,8 @@ func (ec *executionContext) _CreateUserPayload(ctx context.Context, sel ast.Sele
 var deleteUserResultImplementors = []string{"DeleteUserResult"}
 
 func (ec *executionContext) _DeleteUserResult(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteUserResult) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deleteUserResultImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deleteUserResultImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1412,9 +1410,8 @@ func (ec *executionContext) _DeleteUserResult(ctx context.Context, sel ast.Selec
 var deleteUsersPayloadImplementors = []string{"DeleteUsersPayload"}
 
 func (ec *executionContext) _DeleteUsersPayload(ctx context.Context, sel ast.SelectionSet, obj *model.DeleteUsersPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, deleteUsersPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, deleteUsersPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1443,9 +1440,8 @@ func (ec *executionContext) _DeleteUsersPayload(ctx context.Context, sel ast.Sel
 var namedEntryImplementors = []string{"NamedEntry"}
 
 func (ec *executionContext) _NamedEntry(ctx context.Context, sel ast.SelectionSet, obj *model.NamedEntry) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, namedEntryImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, namedEntryImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1479,11 +1475,9 @@ func (ec *executionContext) _NamedEntry(ctx context.Context, sel ast.SelectionSe
 var profileGrantImplementors = []string{"ProfileGrant"}
 
 func (ec *executionContext) _ProfileGrant(ctx context.Context, sel ast.SelectionSet, obj *model.ProfileGrant) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, profileGrantImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, profileGrantImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ProfileGrant")
@@ -1492,25 +1486,34 @@ func (ec *executionContext) _ProfileGrant(ctx context.Context, sel ast.Selection
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "profile":
-			out.Values[i] = ec._ProfileGrant_profile(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "entity":
-			out.Values[i] = ec._ProfileGrant_entity(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "isRecursive":
 			out.Values[i] = ec._ProfileGrant_isRecursive(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "profile", "entity":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "profile":
+				out.Values[i] = ec._ProfileGrant_profile(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "entity":
+				out.Values[i] = ec._ProfileGrant_entity(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1521,9 +1524,8 @@ func (ec *executionContext) _ProfileGrant(ctx context.Context, sel ast.Selection
 var updateUserPayloadImplementors = []string{"UpdateUserPayload"}
 
 func (ec *executionContext) _UpdateUserPayload(ctx context.Context, sel ast.SelectionSet, obj *model.UpdateUserPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, updateUserPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, updateUserPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1552,11 +1554,9 @@ func (ec *executionContext) _UpdateUserPayload(ctx context.Context, sel ast.Sele
 var userImplementors = []string{"User", "Node"}
 
 func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj *model.User) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, userImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, userImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("User")
@@ -1605,11 +1605,6 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "emails":
-			out.Values[i] = ec._User_emails(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "isActive":
 			out.Values[i] = ec._User_isActive(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1635,39 +1630,9 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "title":
-			out.Values[i] = ec._User_title(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "category":
-			out.Values[i] = ec._User_category(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "location":
-			out.Values[i] = ec._User_location(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "language":
 			out.Values[i] = ec._User_language(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "defaultEntity":
-			out.Values[i] = ec._User_defaultEntity(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "defaultProfile":
-			out.Values[i] = ec._User_defaultProfile(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "grants":
-			out.Values[i] = ec._User_grants(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "comment":
@@ -1685,10 +1650,54 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "emails", "title", "category", "location", "defaultEntity", "defaultProfile", "grants":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "emails":
+				out.Values[i] = ec._User_emails(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "title":
+				out.Values[i] = ec._User_title(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "category":
+				out.Values[i] = ec._User_category(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "location":
+				out.Values[i] = ec._User_location(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "defaultEntity":
+				out.Values[i] = ec._User_defaultEntity(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "defaultProfile":
+				out.Values[i] = ec._User_defaultProfile(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "grants":
+				out.Values[i] = ec._User_grants(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1699,9 +1708,8 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 var userConnectionImplementors = []string{"UserConnection"}
 
 func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.SelectionSet, obj *model.UserConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, userConnectionImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, userConnectionImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1740,9 +1748,8 @@ func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.Selecti
 var userEdgeImplementors = []string{"UserEdge"}
 
 func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet, obj *model.UserEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, userEdgeImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, userEdgeImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1771,9 +1778,8 @@ func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet,
 var userEmailImplementors = []string{"UserEmail"}
 
 func (ec *executionContext) _UserEmail(ctx context.Context, sel ast.SelectionSet, obj *model.UserEmail) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, userEmailImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, userEmailImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1802,38 +1808,45 @@ func (ec *executionContext) _UserEmail(ctx context.Context, sel ast.SelectionSet
 var userFormChoicesImplementors = []string{"UserFormChoices"}
 
 func (ec *executionContext) _UserFormChoices(ctx context.Context, sel ast.SelectionSet, obj *model.UserFormChoices) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, userFormChoicesImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, userFormChoicesImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("UserFormChoices")
-		case "titles":
-			out.Values[i] = ec._UserFormChoices_titles(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "categories":
-			out.Values[i] = ec._UserFormChoices_categories(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "locations":
-			out.Values[i] = ec._UserFormChoices_locations(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "profiles":
-			out.Values[i] = ec._UserFormChoices_profiles(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "titles", "categories", "locations", "profiles":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "titles":
+				out.Values[i] = ec._UserFormChoices_titles(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "categories":
+				out.Values[i] = ec._UserFormChoices_categories(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "locations":
+				out.Values[i] = ec._UserFormChoices_locations(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "profiles":
+				out.Values[i] = ec._UserFormChoices_profiles(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}

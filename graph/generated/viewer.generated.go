@@ -799,9 +799,8 @@ func (ec *executionContext) unmarshalInputLoginWithUserTokenInput(ctx context.Co
 var grantedEntityImplementors = []string{"GrantedEntity"}
 
 func (ec *executionContext) _GrantedEntity(ctx context.Context, sel ast.SelectionSet, obj *model.GrantedEntity) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, grantedEntityImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, grantedEntityImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -860,9 +859,8 @@ func (ec *executionContext) _GrantedEntity(ctx context.Context, sel ast.Selectio
 var loginPayloadImplementors = []string{"LoginPayload"}
 
 func (ec *executionContext) _LoginPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LoginPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, loginPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, loginPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -896,9 +894,8 @@ func (ec *executionContext) _LoginPayload(ctx context.Context, sel ast.Selection
 var loginWithUserTokenPayloadImplementors = []string{"LoginWithUserTokenPayload"}
 
 func (ec *executionContext) _LoginWithUserTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LoginWithUserTokenPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, loginWithUserTokenPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, loginWithUserTokenPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -932,9 +929,8 @@ func (ec *executionContext) _LoginWithUserTokenPayload(ctx context.Context, sel 
 var logoutPayloadImplementors = []string{"LogoutPayload"}
 
 func (ec *executionContext) _LogoutPayload(ctx context.Context, sel ast.SelectionSet, obj *model.LogoutPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, logoutPayloadImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, logoutPayloadImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -963,9 +959,8 @@ func (ec *executionContext) _LogoutPayload(ctx context.Context, sel ast.Selectio
 var profileImplementors = []string{"Profile"}
 
 func (ec *executionContext) _Profile(ctx context.Context, sel ast.SelectionSet, obj *model.Profile) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, profileImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, profileImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1004,9 +999,8 @@ func (ec *executionContext) _Profile(ctx context.Context, sel ast.SelectionSet, 
 var profileEntityImplementors = []string{"ProfileEntity"}
 
 func (ec *executionContext) _ProfileEntity(ctx context.Context, sel ast.SelectionSet, obj *model.ProfileEntity) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, profileEntityImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, profileEntityImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
@@ -1040,11 +1034,9 @@ func (ec *executionContext) _ProfileEntity(ctx context.Context, sel ast.Selectio
 var viewerImplementors = []string{"Viewer"}
 
 func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, obj *model.Viewer) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, viewerImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, viewerImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Viewer")
@@ -1063,38 +1055,8 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "user":
-			out.Values[i] = ec._Viewer_user(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "profile":
-			out.Values[i] = ec._Viewer_profile(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "profiles":
-			out.Values[i] = ec._Viewer_profiles(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "activeEntity":
-			out.Values[i] = ec._Viewer_activeEntity(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "activeEntityRecursive":
 			out.Values[i] = ec._Viewer_activeEntityRecursive(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "entities":
-			out.Values[i] = ec._Viewer_entities(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "grantedEntities":
-			out.Values[i] = ec._Viewer_grantedEntities(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -1103,30 +1065,69 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "capabilities":
-			out.Values[i] = ec._Viewer_capabilities(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
-		case "passwordRules":
-			out.Values[i] = ec._Viewer_passwordRules(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
 		case "sessionExpiresAt":
 			out.Values[i] = ec._Viewer_sessionExpiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "personalDetails":
-			out.Values[i] = ec._Viewer_personalDetails(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+		case "user", "profile", "profiles", "activeEntity", "entities", "grantedEntities", "capabilities", "passwordRules", "personalDetails":
+			out.later = true
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "user":
+				out.Values[i] = ec._Viewer_user(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "profile":
+				out.Values[i] = ec._Viewer_profile(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "profiles":
+				out.Values[i] = ec._Viewer_profiles(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "activeEntity":
+				out.Values[i] = ec._Viewer_activeEntity(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "entities":
+				out.Values[i] = ec._Viewer_entities(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "grantedEntities":
+				out.Values[i] = ec._Viewer_grantedEntities(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "capabilities":
+				out.Values[i] = ec._Viewer_capabilities(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "passwordRules":
+				out.Values[i] = ec._Viewer_passwordRules(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			case "personalDetails":
+				out.Values[i] = ec._Viewer_personalDetails(ctx, field, obj)
+				if out.Values[i] == graphql.RequiredNull {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 	if out.Invalids > 0 {
 		return graphql.Null
 	}
@@ -1137,9 +1138,8 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 var viewerRightsImplementors = []string{"ViewerRights"}
 
 func (ec *executionContext) _ViewerRights(ctx context.Context, sel ast.SelectionSet, obj *model.ViewerRights) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, viewerRightsImplementors)
-
-	out := newObject(fields)
+	out := ec.newObject(sel, viewerRightsImplementors)
+	fields := out.fields
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":

@@ -1,11 +1,11 @@
 // Command lean makes what gqlgen generates cheaper to execute, without a change of what it answers. It runs after gqlgen,
 // in go generate:
 //
-//	go run ./graph/lean graph/generated
+//	go run ./graph/lean graph/generated graph/model/models_gen.go
 //
 // gqlgen surrounds every field with what only some need: a context of its own, middleware, a place to recover, a goroutine,
 // and memory for @defer. A page of 50 devices has 700 fields, and most of them are a number or a text in a struct, or at
-// hand already. Three things are made of it:
+// hand already. This is made of it:
 //
 //   - What is read from a struct and can't fail is marshalled at once.
 //   - Other fields without arguments and directives get a context for their path and no middleware; there is none.
@@ -21,6 +21,7 @@ package main
 import (
 	"bytes"
 	_ "embed"
+	"errors"
 	"fmt"
 	"go/format"
 	"os"
@@ -29,11 +30,11 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: lean FOLDER")
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: lean FOLDER MODELS")
 		os.Exit(2)
 	}
-	if err := rewriteFolder(os.Args[1]); err != nil {
+	if err := errors.Join(rewriteFolder(os.Args[1]), rewriteModels(os.Args[2])); err != nil {
 		fmt.Fprintln(os.Stderr, "lean:", err)
 		os.Exit(1)
 	}
@@ -65,9 +66,21 @@ func rewriteFolder(folder string) error {
 	return os.WriteFile(filepath.Join(folder, "support.generated.go"), support, 0o644)
 }
 
+func rewriteModels(name string) error {
+	source, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	rewritten := straightEnums(source)
+	if !bytes.Contains(rewritten, enumWrittenAs) {
+		return fmt.Errorf("%s has no enums as gqlgen writes them: look at what it generates now", name)
+	}
+	return os.WriteFile(name, rewritten, 0o644)
+}
+
 // rewrite makes one file lean.
 func rewrite(source []byte) ([]byte, error) {
-	return format.Source(withoutUnusedImports(listsInTurn(objectsInTurn(plainFields(straightLeaves(source))))))
+	return format.Source(withoutUnusedImports(leanOperations(listsInTurn(objectsInTurn(plainFields(straightLeaves(source)))))))
 }
 
 var importLine = regexp.MustCompile(`(?m)^\t"(?:[\w./]+/)?(\w+)"\n`)

@@ -65,6 +65,10 @@ const objectFields = `func (ec *executionContext) _Fleet(ctx context.Context, se
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "name":
+			out.Values[i] = ec._Fleet_name(ctx, field, obj)
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
 		}
 	}
 	out.Dispatch(ctx)
@@ -81,21 +85,65 @@ const objectFields = `func (ec *executionContext) _Fleet(ctx context.Context, se
 `
 
 const leanObject = `func (ec *executionContext) _Fleet(ctx context.Context, sel ast.SelectionSet, obj *model.Fleet) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, fleetImplementors)
-
-	out := newObject(fields)
-	out.inTurn(ctx, func(ctx context.Context, i int) {
-		field := fields[i]
+	out := ec.newObject(sel, fleetImplementors)
+	fields := out.fields
+	for i, field := range fields {
 		switch field.Name {
+		case "name":
+			out.Values[i] = ec._Fleet_name(ctx, field, obj)
 		case "entity":
-			out.Values[i] = ec._Fleet_entity(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				atomic.AddUint32(&out.Invalids, 1)
-			}
+			out.later = true
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
 		}
-	})
+	}
+	if out.later {
+		out.inTurn(ctx, func(ctx context.Context, i int) {
+			field := fields[i]
+			switch field.Name {
+			case "entity":
+				out.Values[i] = ec._Fleet_entity(ctx, field, obj)
+				if out.Values[i] == graphql.Null {
+					atomic.AddUint32(&out.Invalids, 1)
+				}
+			}
+		})
+	}
 
 	return out
+}
+`
+
+const operation = `func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
+	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputFilter,
+	)
+	return func(ctx context.Context) *graphql.Response {
+		ctx = graphql.WithUnmarshalerMap(ctx, inputUnmarshalMap)
+		var buf bytes.Buffer
+		data.MarshalGQL(&buf)
+		return nil
+	}
+}
+
+type executionContext struct {
+	*graphql.ExecutionContextState[ResolverRoot, DirectiveRoot, ComplexityRoot]
+}
+`
+
+const leanOperation = `func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
+	return func(ctx context.Context) *graphql.Response {
+		var buf bytes.Buffer
+		buf.Grow(int(ec.size.Load()))
+		data.MarshalGQL(&buf)
+		return nil
+	}
+}
+
+type executionContext struct {
+	*graphql.ExecutionContextState[ResolverRoot, DirectiveRoot, ComplexityRoot]
+	selections selections
+	size       atomic.Int64 // of the response in bytes, about
 }
 `
 
@@ -132,6 +180,7 @@ func TestRewrite(t *testing.T) {
 		{"a field with a directive", strings.Replace(field, "\t\tnil,\n\t\tfunc", "\t\tdirectives,\n\t\tfunc", 1), ""},
 		{"a field with fields of its own", strings.Replace(field, "NewScalarFieldContext", "NewObjectFieldContext", 1), "return obj.Name, nil\n\t\t},\n\t\t(*exec"},
 		{"an object", objectFields, leanObject},
+		{"an operation", operation, leanOperation},
 		{"a list", list, "ret := ec.marshalList(ctx, len(v), func(ctx context.Context, i int) graphql.Marshaler {"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -174,7 +223,7 @@ func TestTheGeneratedCodeIsLean(t *testing.T) {
 		plain += strings.Count(text, "\treturn resolve(ctx, ec, ")
 		inTurn += strings.Count(text, "\tout.inTurn(ctx, ")
 		lists += strings.Count(text, ":= ec.marshalList(ctx, ")
-		for _, heavy := range []string{"deferredFieldSet", "ProcessDeferredGroup(", "MarshalSliceConcurrently("} {
+		for _, heavy := range []string{"deferredFieldSet", "ProcessDeferredGroup(", "MarshalSliceConcurrently(", "BuildUnmarshalerMap("} {
 			if strings.Contains(text, heavy) {
 				t.Errorf("%s still has %q: run go generate . and see what gqlgen writes now", name, heavy)
 			}
@@ -186,6 +235,20 @@ func TestTheGeneratedCodeIsLean(t *testing.T) {
 	}
 	if straight < 400 || plain < 200 || inTurn < 25 || lists < 50 {
 		t.Errorf("only %d fields are marshalled straight, %d without middleware, %d objects and %d lists in turn", straight, plain, inTurn, lists)
+	}
+}
+
+func TestEnumsAreWrittenAsTheyAre(t *testing.T) {
+	source, err := os.ReadFile("../model/models_gen.go")
+	if err != nil || strings.Contains(string(source), "strconv.Quote(e.String())") || strings.Count(string(source), string(enumWrittenAs)) < 20 {
+		t.Errorf("error %v: run go generate . and see what gqlgen writes now", err)
+	}
+	name := filepath.Join(t.TempDir(), "models_gen.go")
+	if err := os.WriteFile(name, []byte("package model\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := rewriteModels(name); err == nil || !strings.Contains(err.Error(), "no enums") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -2,7 +2,6 @@ package model
 
 import (
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -12,7 +11,8 @@ import (
 // MarshalDateTime writes the DateTime scalar: RFC 3339, in UTC whatever zone the time came in.
 func MarshalDateTime(t time.Time) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
-		io.WriteString(w, strconv.Quote(t.UTC().Format(time.RFC3339Nano)))
+		text := append(make([]byte, 0, len(time.RFC3339Nano)+2), '"')
+		_, _ = w.Write(append(t.UTC().AppendFormat(text, time.RFC3339Nano), '"'))
 	})
 }
 

@@ -9,7 +9,9 @@ import (
 
 // GlobalID is an object's opaque identity (Relay's `id`), made of its GraphQL type and GLPI's id.
 func GlobalID(typename string, id int) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(typename + ":" + strconv.Itoa(id)))
+	text := append(append(make([]byte, 0, 48), typename...), ':')
+	text = strconv.AppendInt(text, int64(id), 10)
+	return string(base64.RawURLEncoding.AppendEncode(make([]byte, 0, 64), text))
 }
 
 // ParseGlobalID takes a global id apart. GLPI answers ids that are not numbers with whole lists, so

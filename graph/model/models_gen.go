@@ -2175,7 +2175,7 @@ func (e *AgentOrderField) UnmarshalGQL(v any) error {
 }
 
 func (e AgentOrderField) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *AgentOrderField) UnmarshalJSON(b []byte) error {
@@ -2233,7 +2233,7 @@ func (e *ApplicationOrderField) UnmarshalGQL(v any) error {
 }
 
 func (e ApplicationOrderField) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *ApplicationOrderField) UnmarshalJSON(b []byte) error {
@@ -2294,7 +2294,7 @@ func (e *ApplicationParseStatus) UnmarshalGQL(v any) error {
 }
 
 func (e ApplicationParseStatus) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *ApplicationParseStatus) UnmarshalJSON(b []byte) error {
@@ -2361,7 +2361,7 @@ func (e *Capability) UnmarshalGQL(v any) error {
 }
 
 func (e Capability) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *Capability) UnmarshalJSON(b []byte) error {
@@ -2434,7 +2434,7 @@ func (e *CommandName) UnmarshalGQL(v any) error {
 }
 
 func (e CommandName) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *CommandName) UnmarshalJSON(b []byte) error {
@@ -2492,7 +2492,7 @@ func (e *CommandRoad) UnmarshalGQL(v any) error {
 }
 
 func (e CommandRoad) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *CommandRoad) UnmarshalJSON(b []byte) error {
@@ -2556,7 +2556,7 @@ func (e *DangerZoneAction) UnmarshalGQL(v any) error {
 }
 
 func (e DangerZoneAction) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *DangerZoneAction) UnmarshalJSON(b []byte) error {
@@ -2626,7 +2626,7 @@ func (e *DangerZoneTargetState) UnmarshalGQL(v any) error {
 }
 
 func (e DangerZoneTargetState) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *DangerZoneTargetState) UnmarshalJSON(b []byte) error {
@@ -2726,7 +2726,7 @@ func (e *DangerZoneWarningCode) UnmarshalGQL(v any) error {
 }
 
 func (e DangerZoneWarningCode) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *DangerZoneWarningCode) UnmarshalJSON(b []byte) error {
@@ -2805,7 +2805,7 @@ func (e *DeviceEventKind) UnmarshalGQL(v any) error {
 }
 
 func (e DeviceEventKind) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *DeviceEventKind) UnmarshalJSON(b []byte) error {
@@ -2878,7 +2878,7 @@ func (e *DeviceSlotState) UnmarshalGQL(v any) error {
 }
 
 func (e DeviceSlotState) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *DeviceSlotState) UnmarshalJSON(b []byte) error {
@@ -2982,7 +2982,7 @@ func (e *EnrollFailureCode) UnmarshalGQL(v any) error {
 }
 
 func (e EnrollFailureCode) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *EnrollFailureCode) UnmarshalJSON(b []byte) error {
@@ -3043,7 +3043,7 @@ func (e *EnrollStatus) UnmarshalGQL(v any) error {
 }
 
 func (e EnrollStatus) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *EnrollStatus) UnmarshalJSON(b []byte) error {
@@ -3101,7 +3101,7 @@ func (e *FileOrderField) UnmarshalGQL(v any) error {
 }
 
 func (e FileOrderField) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *FileOrderField) UnmarshalJSON(b []byte) error {
@@ -3159,7 +3159,7 @@ func (e *FleetOrderField) UnmarshalGQL(v any) error {
 }
 
 func (e FleetOrderField) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *FleetOrderField) UnmarshalJSON(b []byte) error {
@@ -3220,7 +3220,7 @@ func (e *InvitationDeliveryState) UnmarshalGQL(v any) error {
 }
 
 func (e InvitationDeliveryState) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *InvitationDeliveryState) UnmarshalJSON(b []byte) error {
@@ -3299,7 +3299,7 @@ func (e *InvitationEventKind) UnmarshalGQL(v any) error {
 }
 
 func (e InvitationEventKind) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *InvitationEventKind) UnmarshalJSON(b []byte) error {
@@ -3357,7 +3357,7 @@ func (e *InvitationOrderField) UnmarshalGQL(v any) error {
 }
 
 func (e InvitationOrderField) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *InvitationOrderField) UnmarshalJSON(b []byte) error {
@@ -3424,7 +3424,7 @@ func (e *InvitationState) UnmarshalGQL(v any) error {
 }
 
 func (e InvitationState) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *InvitationState) UnmarshalJSON(b []byte) error {
@@ -3482,7 +3482,7 @@ func (e *MdmType) UnmarshalGQL(v any) error {
 }
 
 func (e MdmType) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *MdmType) UnmarshalJSON(b []byte) error {
@@ -3540,7 +3540,7 @@ func (e *NotificationType) UnmarshalGQL(v any) error {
 }
 
 func (e NotificationType) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *NotificationType) UnmarshalJSON(b []byte) error {
@@ -3598,7 +3598,7 @@ func (e *OrderDirection) UnmarshalGQL(v any) error {
 }
 
 func (e OrderDirection) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *OrderDirection) UnmarshalJSON(b []byte) error {
@@ -3659,7 +3659,7 @@ func (e *PolicyEffectiveness) UnmarshalGQL(v any) error {
 }
 
 func (e PolicyEffectiveness) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *PolicyEffectiveness) UnmarshalJSON(b []byte) error {
@@ -3735,7 +3735,7 @@ func (e *PolicyType) UnmarshalGQL(v any) error {
 }
 
 func (e PolicyType) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *PolicyType) UnmarshalJSON(b []byte) error {
@@ -3793,7 +3793,7 @@ func (e *PresenceSource) UnmarshalGQL(v any) error {
 }
 
 func (e PresenceSource) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *PresenceSource) UnmarshalJSON(b []byte) error {
@@ -3857,7 +3857,7 @@ func (e *PresenceState) UnmarshalGQL(v any) error {
 }
 
 func (e PresenceState) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *PresenceState) UnmarshalJSON(b []byte) error {
@@ -3915,7 +3915,7 @@ func (e *SettingSource) UnmarshalGQL(v any) error {
 }
 
 func (e SettingSource) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *SettingSource) UnmarshalJSON(b []byte) error {
@@ -3979,7 +3979,7 @@ func (e *SettingsRight) UnmarshalGQL(v any) error {
 }
 
 func (e SettingsRight) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *SettingsRight) UnmarshalJSON(b []byte) error {
@@ -4046,7 +4046,7 @@ func (e *TaskOutcome) UnmarshalGQL(v any) error {
 }
 
 func (e TaskOutcome) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *TaskOutcome) UnmarshalJSON(b []byte) error {
@@ -4123,7 +4123,7 @@ func (e *TaskState) UnmarshalGQL(v any) error {
 }
 
 func (e TaskState) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *TaskState) UnmarshalJSON(b []byte) error {
@@ -4181,7 +4181,7 @@ func (e *TaskVia) UnmarshalGQL(v any) error {
 }
 
 func (e TaskVia) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *TaskVia) UnmarshalJSON(b []byte) error {
@@ -4269,7 +4269,7 @@ func (e *UserErrorCode) UnmarshalGQL(v any) error {
 }
 
 func (e UserErrorCode) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *UserErrorCode) UnmarshalJSON(b []byte) error {
@@ -4333,7 +4333,7 @@ func (e *UserOrderField) UnmarshalGQL(v any) error {
 }
 
 func (e UserOrderField) MarshalGQL(w io.Writer) {
-	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+	_, _ = io.WriteString(w, `"`+string(e)+`"`)
 }
 
 func (e *UserOrderField) UnmarshalJSON(b []byte) error {

@@ -53,11 +53,13 @@ func (r *Row) one(i int) {
 	defer r.left.Done()
 	defer func() {
 		if p := recover(); p != nil {
-			r.panicked.CompareAndSwap(nil, &p)
+			r.panic(p)
 		}
 	}()
 	r.do(r, i)
 }
+
+func (r *Row) panic(p any) { r.panicked.CompareAndSwap(nil, &p) }
 
 // Waits tells that whoever calls is going to wait: what is next in its row, and in the rows that this is a part of, goes on
 // in other goroutines. They end with their rows.
