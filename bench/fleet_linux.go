@@ -72,8 +72,10 @@ func (f *fleet) start(ctx context.Context, b *bench, binary string, devices, vie
 	}
 	f.stops = append(f.stops, f.broker.stop)
 	f.began = time.Now()
-	f.process, err = process.Start(ctx, gatewayName, binary, append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--log-level", "error", "--device-rate", "1000000", "--glpi-url", backend + "/apirest.php",
+	// The rate is no flag, since earlier gateways would refuse it.
+	f.process, err = process.Start(ctx, gatewayName, "env", append([]string{
+		"FLEETGATE_DEVICE_RATE=1000000", binary,
+		"serve", "--listen", "127.0.0.1:0", "--log-level", "error", "--glpi-url", backend + "/apirest.php",
 		"--glpi-service-token", f.crew.ServiceToken, "--mqtt-url", "mqtt://" + f.broker.plain.String(),
 	}, flags...)...)
 	if err != nil {

@@ -23,6 +23,7 @@ const (
 	leastOfYoga       = 10  // the same, its response cache off
 	leastOfCachedYoga = 1   // and on
 	leastOfEarlier    = 3   // executed, not from the response cache
+	leastOfGqlgen     = 3   // the same, though gqlgen's own handler has all at hand and checks no sign-in
 )
 
 // readable is a server of which the page is asked.
@@ -79,6 +80,7 @@ func readGoals(of map[string]*readable) (all []goal) {
 		{"a warm page %g times as fast as graphql-yoga, its response cache off", gatewayName, yogaName, leastOfYoga},
 		{"a warm page at least %g times as fast as graphql-yoga, its response cache on", gatewayName, yogaCacheName, leastOfCachedYoga},
 		{"executed from live objects, %g times as fast as Fleetgate before", uncachedName, earlierName, leastOfEarlier},
+		{"executed from live objects, %g times as fast as gqlgen's own handler", uncachedName, gqlgenPageName, leastOfGqlgen},
 	} {
 		which, to := of[g.which], of[g.to]
 		if which == nil || to == nil {
