@@ -2581,13 +2581,14 @@ const (
 	DangerZoneTargetStateRequested DangerZoneTargetState = "REQUESTED"
 	// The command was seen on the broker: it runs as soon as the device hears it.
 	DangerZoneTargetStateDispatched DangerZoneTargetState = "DISPATCHED"
-	// It is done: the device said or showed it, its row is gone from GLPI, or the wipe is taken back on both sides.
+	// It is done: the device said or showed it, its row is gone from GLPI (which says so of a wipe only where the device was there
+	// to take the command), or the wipe is taken back on both sides.
 	DangerZoneTargetStateCompleted DangerZoneTargetState = "COMPLETED"
 	// It was not done, or was taken back: see the message.
 	DangerZoneTargetStateFailed DangerZoneTargetState = "FAILED"
-	// GLPI said yes, but nothing of it can be seen.
+	// GLPI said yes, but nothing of it can be seen, or the broker has lost the command.
 	DangerZoneTargetStateUnverified DangerZoneTargetState = "UNVERIFIED"
-	// Nothing was heard of it for too long.
+	// Nothing was heard of it for too long, or nothing can be heard of it any more.
 	DangerZoneTargetStateExpired DangerZoneTargetState = "EXPIRED"
 )
 
