@@ -7913,7 +7913,7 @@ type InvitationCredentials {
 input RedeemPinInput {
   "One of the invited person's addresses."
   email: EmailAddress!
-  "The PIN, eight digits."
+  "The PIN: eight digits, with or without blanks or hyphens between them."
   pin: String!
 }
 
@@ -8182,9 +8182,9 @@ type DeviceSlot {
 
 "Where a slot stands between an invitation and a device."
 enum DeviceSlotState {
-  "Invited; nobody has opened the invitation's page."
+  "Invited; nobody has opened the invitation's page or used its PIN."
   SENT
-  "The invitation's page was opened."
+  "The invitation's page was opened, or its PIN was used."
   OPENED
   "The last try to enrol failed, or the invitation has expired: see ` + "`" + `reason` + "`" + `."
   FAILED
@@ -9263,7 +9263,7 @@ type Invitation implements Node {
   entity: Entity
   "How far its latest e-mail has come; null where GLPI knows none any more, or does not let its queue be read."
   delivery: InvitationDelivery
-  "When its page was first opened; null: never, as far as the gateway knows."
+  "When its page was first opened, or its PIN was first used; null: never, as far as the gateway knows."
   openedAt: DateTime
   "The later invitation of the same person that took its place."
   supersededBy: Invitation
@@ -9310,7 +9310,7 @@ type InvitationLogEntry {
 enum InvitationState {
   "It can be used."
   PENDING
-  "It can be used, and its page has been opened."
+  "It can be used, and its page has been opened or its PIN was used."
   OPENED
   "Its date has passed. GLPI itself keeps it as pending for ever."
   EXPIRED
@@ -9560,7 +9560,7 @@ enum InvitationEventKind {
   CREATED
   "Its mail left GLPI, as far as GLPI's queue may be read."
   SENT
-  "Its page was opened for the first time."
+  "Its page was opened, or its PIN was used, for the first time."
   OPENED
   "Its mail was sent again, or it holds longer."
   RENEWED

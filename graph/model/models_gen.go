@@ -1438,7 +1438,7 @@ type Query struct {
 type RedeemPinInput struct {
 	// One of the invited person's addresses.
 	Email string `json:"email"`
-	// The PIN, eight digits.
+	// The PIN: eight digits, with or without blanks or hyphens between them.
 	Pin string `json:"pin"`
 }
 
@@ -2827,9 +2827,9 @@ func (e DeviceEventKind) MarshalJSON() ([]byte, error) {
 type DeviceSlotState string
 
 const (
-	// Invited; nobody has opened the invitation's page.
+	// Invited; nobody has opened the invitation's page or used its PIN.
 	DeviceSlotStateSent DeviceSlotState = "SENT"
-	// The invitation's page was opened.
+	// The invitation's page was opened, or its PIN was used.
 	DeviceSlotStateOpened DeviceSlotState = "OPENED"
 	// The last try to enrol failed, or the invitation has expired: see `reason`.
 	DeviceSlotStateFailed DeviceSlotState = "FAILED"
@@ -3246,7 +3246,7 @@ const (
 	InvitationEventKindCreated InvitationEventKind = "CREATED"
 	// Its mail left GLPI, as far as GLPI's queue may be read.
 	InvitationEventKindSent InvitationEventKind = "SENT"
-	// Its page was opened for the first time.
+	// Its page was opened, or its PIN was used, for the first time.
 	InvitationEventKindOpened InvitationEventKind = "OPENED"
 	// Its mail was sent again, or it holds longer.
 	InvitationEventKindRenewed InvitationEventKind = "RENEWED"
@@ -3381,7 +3381,7 @@ type InvitationState string
 const (
 	// It can be used.
 	InvitationStatePending InvitationState = "PENDING"
-	// It can be used, and its page has been opened.
+	// It can be used, and its page has been opened or its PIN was used.
 	InvitationStateOpened InvitationState = "OPENED"
 	// Its date has passed. GLPI itself keeps it as pending for ever.
 	InvitationStateExpired InvitationState = "EXPIRED"

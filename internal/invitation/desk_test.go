@@ -117,7 +117,7 @@ func TestCredentialsLeadToTheInvitation(t *testing.T) {
 		found.Deeplink != deeplink+"10" || found.Helpdesk.Name != "Help; desk" {
 		t.Errorf("behind the code: %v, %v", found, err)
 	}
-	redeemed, err := d.Redeem(t.Context(), " ann@ACME.test", got.PIN, client)
+	redeemed, err := d.Redeem(t.Context(), " ann@ACME.test", " "+got.PIN[:4]+" "+got.PIN[4:6]+"-"+got.PIN[6:], client)
 	if err != nil || redeemed.Deeplink != deeplink+"10" {
 		t.Errorf("behind the PIN: %v, %v", redeemed, err)
 	}

@@ -83,6 +83,9 @@ func (d *Desk) pinsOf(ctx context.Context, name string) (value []byte, entries [
 	return value, entries, err
 }
 
+// ungrouped is a PIN as it was made: people read and write digits in groups.
+var ungrouped = strings.NewReplacer(" ", "", "\u00a0", "", "-", "")
+
 // Redeem gives the invitation that an address and its PIN stand for. client is the network address that asks.
 // ErrUnknown: they don't fit, whatever the reason. *Locked: the address, the client or everybody failed too often.
 func (d *Desk) Redeem(ctx context.Context, email, pin, client string) (Invitation, error) {
@@ -95,7 +98,7 @@ func (d *Desk) Redeem(ctx context.Context, email, pin, client string) (Invitatio
 	if err != nil {
 		return Invitation{}, err
 	}
-	place := match(entries, d.seal.mac("pin", email, pin))
+	place := match(entries, d.seal.mac("pin", email, ungrouped.Replace(pin)))
 	found, err := d.find(ctx, place)
 	if err != nil {
 		return Invitation{}, err
