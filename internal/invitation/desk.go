@@ -7,6 +7,7 @@ package invitation
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,8 +54,8 @@ type Options struct {
 	// Pending asks GLPI whether an invitation can still be used, so that a link ends when a device enrols past the
 	// gateway; nil: GLPI is not asked. While it fails, the gateway's own notes decide.
 	Pending func(ctx context.Context, invitationID int) (bool, error)
-	// Changed hears, once for each event and before those who watch here, which invitation it is about: GLPI, or another
-	// replica, may have changed it past this one. nil: nobody does.
+	// Changed hears, once for each event that is not this gateway's doing and before those who watch here, which invitation
+	// it is about: it has changed in GLPI past this gateway. nil: nobody does.
 	Changed func(invitationID int)
 	Now     func() time.Time // nil means time.Now
 	Logger  *slog.Logger     // nil: silent
@@ -69,6 +70,7 @@ type Desk struct {
 	now       func() time.Time
 	log       *slog.Logger
 
+	id      string // of this desk among those of all replicas
 	changed func(invitationID int)
 	mu      sync.Mutex
 	heard   map[store.ID]bool // events that changed heard of
@@ -94,7 +96,7 @@ func NewDesk(o Options) (*Desk, error) {
 	}
 	return &Desk{
 		store: o.Store, seal: keys, publicURL: strings.TrimSuffix(o.PublicURL, "/"), pending: o.Pending, now: o.Now, log: o.Logger,
-		changed: o.Changed, heard: map[store.ID]bool{},
+		id: rand.Text(), changed: o.Changed, heard: map[store.ID]bool{},
 	}, nil
 }
 

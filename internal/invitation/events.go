@@ -36,6 +36,8 @@ type Event struct {
 	InvitationID int       `json:"invitation"`
 	EntityID     int       `json:"entity"`
 	AgentID      int       `json:"agent,omitempty"` // of ENROLLED
+	// By is the desk whose gateway did it; "": it was seen in GLPI. Set by who announces it.
+	By string `json:"by,omitempty"`
 }
 
 const (
@@ -49,11 +51,15 @@ var eventBounds = store.Bounds{Entries: 10_000, Age: 7 * 24 * time.Hour}
 // ErrMissed says that the log no longer holds what follows a cursor, or that the cursor is none.
 var ErrMissed = errors.New("events were missed")
 
-// Announce tells those who watch, on every replica. Cursor and At are set by it.
+// Announce tells those who watch, on every replica, of what this gateway did. Cursor, At and By are set by it.
 func (d *Desk) Announce(ctx context.Context, events ...Event) error {
+	return d.announce(ctx, d.id, events...)
+}
+
+func (d *Desk) announce(ctx context.Context, by string, events ...Event) error {
 	entries := make([][]byte, len(events))
 	for i, e := range events {
-		e.At = d.now().UTC()
+		e.At, e.By = d.now().UTC(), by
 		entry, err := json.Marshal(e)
 		if err != nil {
 			return err
@@ -108,23 +114,23 @@ func (w *Watch) Next(ctx context.Context) ([]Event, error) {
 		}
 		events[i].Cursor = cursorOf(entry.ID)
 		w.after = entry.ID
-		w.desk.hear(entry.ID, events[i].InvitationID)
+		w.desk.hear(entry.ID, events[i])
 	}
 	return events, nil
 }
 
-// hear tells Changed of an event that it has not heard of. Whoever comes second waits until it has.
-func (d *Desk) hear(event store.ID, invitationID int) {
+// hear tells Changed of an event of others that it has not heard of. Whoever comes second waits until it has.
+func (d *Desk) hear(id store.ID, event Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.heard[event] {
+	if event.By == d.id || d.heard[id] {
 		return
 	}
 	if len(d.heard) >= mostHeard {
 		clear(d.heard) // to tell it twice does no harm
 	}
-	d.heard[event] = true
-	d.changed(invitationID)
+	d.heard[id] = true
+	d.changed(event.InvitationID)
 }
 
 func cursorOf(id store.ID) string {

@@ -36,8 +36,8 @@ func (d *Desk) Failed(ctx context.Context, now Sighting) error {
 	if !now.Quiet {
 		state := now
 		state.LogID = 0 // of this failure, which is told below
-		if err := d.See(ctx, state); err != nil {
-			return err
+		if err := d.see(ctx, "", state); err != nil {
+			return fmt.Errorf("noting how invitation %d is: %w", now.InvitationID, err)
 		}
 	}
 	return d.witness(ctx, now, Event{Kind: Failed})
@@ -46,7 +46,7 @@ func (d *Desk) Failed(ctx context.Context, now Sighting) error {
 // witness notes how an invitation is after what its holder did, and tells that instead of what differs.
 func (d *Desk) witness(ctx context.Context, now Sighting, what Event) error {
 	now.Quiet = true
-	if err := d.see(ctx, now); err != nil {
+	if err := d.see(ctx, d.id, now); err != nil {
 		return fmt.Errorf("noting how invitation %d is: %w", now.InvitationID, err)
 	}
 	what.InvitationID, what.EntityID = now.InvitationID, now.EntityID

@@ -112,26 +112,27 @@ func TestWatching(t *testing.T) {
 	}
 }
 
-// Of each event it is told once which invitation has changed, before anybody gets it, however many watch and from where.
+// Of each event that others made it is told once which invitation has changed, before anybody gets it, however many watch
+// and from where; of the gateway's own doing it is not.
 func TestWhatChangedIsToldBeforeTheEvent(t *testing.T) {
+	s, c := openStore(t, ""), &clock{now: noon}
 	var changed []int
-	d := newDesk(t, openStore(t, ""), &clock{now: noon}, func(o *invitation.Options) {
-		o.Changed = func(id int) { changed = append(changed, id) }
-	})
+	d := newDesk(t, s, c, func(o *invitation.Options) { o.Changed = func(id int) { changed = append(changed, id) } })
+	replica := newDesk(t, s, c)
 	ctx := t.Context()
 	early, err := d.Watch(ctx, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []int{3, 4} {
-		if err := d.MarkOpened(ctx, id, 1); err != nil {
+		if err := replica.MarkOpened(ctx, id, 1); err != nil {
 			t.Fatal(err)
 		}
 		late, err := d.Watch(ctx, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := d.MarkOpened(ctx, 10+id, 1); err != nil {
+		if err := replica.MarkOpened(ctx, 10+id, 1); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := late.Next(ctx); err != nil {
@@ -141,7 +142,13 @@ func TestWhatChangedIsToldBeforeTheEvent(t *testing.T) {
 	if !slices.Equal(changed, []int{13, 14}) {
 		t.Errorf("to those who came late it told %v", changed)
 	}
-	if events, err := early.Next(ctx); err != nil || len(events) != 4 || !slices.Equal(changed, []int{13, 14, 3, 4}) {
+	if err := d.MarkOpened(ctx, 5, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.See(ctx, invitation.Sighting{InvitationID: 6, State: invitation.StatePending, Since: &invitation.Sighting{}}); err != nil {
+		t.Fatal(err)
+	}
+	if events, err := early.Next(ctx); err != nil || len(events) != 6 || !slices.Equal(changed, []int{13, 14, 3, 4, 6}) {
 		t.Errorf("told %v in all, with %v, %v", changed, events, err)
 	}
 }

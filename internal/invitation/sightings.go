@@ -69,14 +69,19 @@ var eventsOf = map[State]Kind{StatePending: Renewed, StateExpired: Expired, Stat
 // whichever replica.
 func (d *Desk) See(ctx context.Context, sightings ...Sighting) error {
 	for _, s := range sightings {
-		if err := d.see(ctx, s); err != nil {
+		by := d.id
+		if s.Since != nil {
+			by = ""
+		}
+		if err := d.see(ctx, by, s); err != nil {
 			return fmt.Errorf("noting how invitation %d is: %w", s.InvitationID, err)
 		}
 	}
 	return nil
 }
 
-func (d *Desk) see(ctx context.Context, now Sighting) error {
+// see is See of one invitation that by has changed: see Event.By.
+func (d *Desk) see(ctx context.Context, by string, now Sighting) error {
 	for range swapTries {
 		old, err := d.store.Get(ctx, seenBucket, key(now.InvitationID))
 		if err != nil {
@@ -108,7 +113,7 @@ func (d *Desk) see(ctx context.Context, now Sighting) error {
 			if now.Quiet || len(news) == 0 {
 				return nil
 			}
-			return d.Announce(ctx, news...)
+			return d.announce(ctx, by, news...)
 		}
 	}
 	return errBusy
@@ -215,7 +220,7 @@ func (d *Desk) Gone(ctx context.Context, invitationID, entityID int) error {
 			return err
 		}
 		if first {
-			return d.Announce(ctx, Event{Kind: Deleted, InvitationID: invitationID, EntityID: entityID})
+			return d.announce(ctx, "", Event{Kind: Deleted, InvitationID: invitationID, EntityID: entityID})
 		}
 	}
 	return errBusy
