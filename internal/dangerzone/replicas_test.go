@@ -106,3 +106,30 @@ func shareOperations(t *testing.T, r *rig, open func() store.Store) {
 	}
 	r.reaches(other, id, dangerzone.Completed, 1)
 }
+
+// The clock of the replica that asks GLPI is ahead of that of the one that follows: what the device does at once still
+// counts as done after it was asked.
+func TestReplicasDifferInTime(t *testing.T) {
+	r := newRig(t, 20)
+	leader := r.start(nil)
+	other := r.start(func(o *dangerzone.Options) {
+		o.Leads = func() bool { return false }
+		o.Now = func() time.Time { return r.now().Add(4 * time.Second) }
+	})
+	r.says(r.devs[0], true, false)
+	for _, d := range []*replica{leader, other} {
+		r.comesTrue("it is online", func() bool {
+			device, _ := d.bridge.Device(r.enrolled()[0].Device)
+			return device.Presence.State == "ONLINE"
+		})
+	}
+	id := r.begin(other, r.signIn(), dangerzone.Wipe, r.devs[0])
+	r.reaches(leader, id, dangerzone.Dispatched, 1)
+	r.says(r.devs[0], false, false)
+	r.comesTrue("it is offline", func() bool {
+		device, _ := leader.bridge.Device(r.enrolled()[0].Device)
+		return device.Presence.State == "OFFLINE"
+	})
+	r.pass(time.Minute)
+	r.reaches(leader, id, dangerzone.Completed, 1)
+}

@@ -57,7 +57,7 @@ func (t *Target) foundThere(sent time.Time) {
 	switch {
 	case !t.OfflineAt.IsZero() && t.OfflineAt.Before(t.SentAt): // it was away by then
 		t.ThereAt, t.OfflineAt = time.Time{}, time.Time{}
-	case !t.ThereAt.IsZero() && t.ThereAt.Before(t.SentAt):
+	case !t.ThereAt.IsZero(): // that may be by the clock of another replica
 		t.ThereAt = t.SentAt
 	}
 }
