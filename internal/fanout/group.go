@@ -25,6 +25,7 @@ type group struct {
 	exchange  *Exchange
 	key       string
 	operation Operation
+	view      View
 	events    *bridge.Subscription
 	ctx       context.Context
 	stop      context.CancelFunc

@@ -44,12 +44,12 @@ func (m *member) begin(after string) error {
 		return err
 	}
 	m.view = view
-	m.operation = m.exchange.shared(m)
+	m.exchange.share(m)
 	if after == "" {
 		return m.settle()
 	}
 	m.after = after
-	events, err := m.exchange.o.Bridge.Subscribe(view.Filter, after)
+	events, err := m.exchange.o.Bridge.Subscribe(m.view.Filter, after)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (m *member) move(view View) error {
 		present = 0
 	}
 	m.view = view
-	m.operation = m.exchange.shared(m)
+	m.exchange.share(m)
 	m.follow(events, present)
 	return nil
 }

@@ -21,15 +21,14 @@ func (x *Exchange) enter(m *member, session *glpiproxy.Session) *watch {
 	return w
 }
 
-// shared is the operation of the group that a member is for, or its own where there is no such group yet: equal ones are
-// kept once.
-func (x *Exchange) shared(m *member) Operation {
+// share has a member hold the operation and the view of the group that it is for, where there is one already: equal ones
+// are kept once.
+func (x *Exchange) share(m *member) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if g, known := x.groups[groupKey(m.operation, m.view)]; known {
-		return g.operation
+		m.operation, m.view = g.operation, g.view
 	}
-	return m.operation
 }
 
 func groupKey(o Operation, v View) string { return o.Key() + "\x00" + v.Key }
@@ -52,7 +51,7 @@ func (x *Exchange) attach(m *member, operation Operation, view View, level uint6
 		if err != nil {
 			return false, err
 		}
-		g = x.open(key, operation, events, level)
+		g = x.open(key, operation, view, events, level)
 	}
 	m.position = max(m.position, level)
 	g.members[m], g.listed = struct{}{}, nil
@@ -61,10 +60,10 @@ func (x *Exchange) attach(m *member, operation Operation, view View, level uint6
 }
 
 // open makes a group. The lock is held.
-func (x *Exchange) open(key string, operation Operation, events *bridge.Subscription, position uint64) *group {
+func (x *Exchange) open(key string, operation Operation, view View, events *bridge.Subscription, position uint64) *group {
 	ctx, stop := context.WithCancel(context.Background())
 	g := &group{
-		exchange: x, key: key, operation: operation, events: events, ctx: ctx, stop: stop,
+		exchange: x, key: key, operation: operation, view: view, events: events, ctx: ctx, stop: stop,
 		members: map[*member]struct{}{}, position: position,
 	}
 	x.groups[key] = g

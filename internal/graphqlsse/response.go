@@ -32,6 +32,7 @@ type response struct {
 	cancel      context.CancelCauseFunc
 	stop        context.CancelFunc // of viewer
 	visited     time.Time          // belongs to Visit
+	afterwards  func()             // called when it is over; nil: Hold asked for nothing
 
 	mu    sync.Mutex
 	gone  bool   // the client is
@@ -44,6 +45,7 @@ var (
 	_ delivery.Owner      = (*response)(nil)
 	_ delivery.Receiver   = (*response)(nil)
 	_ delivery.Framer     = (*response)(nil)
+	_ delivery.Endings    = (*response)(nil)
 )
 
 func newResponse(t *Transport, conn net.Conn, r *http.Request, head []byte) *response {
@@ -53,8 +55,8 @@ func newResponse(t *Transport, conn net.Conn, r *http.Request, head []byte) *res
 	s.line.Open(t.o.Connections, conn, s)
 	s.stream.Open(&s.line, s)
 	s.line.Send(head) // before the sign-in can end
-	held := t.o.Hold(delivery.WithEnd(s.ctx, s.endFor))
-	delivery.OnEnd(held, s.ctx, s.endFor)
+	held := t.o.Hold(delivery.WithEndings(s.ctx, s))
+	delivery.OnEnd(held, s.ctx, s.EndFor)
 	s.viewer, s.stop = context.WithCancel(held)
 	return s
 }
@@ -72,6 +74,9 @@ func (s *response) serve(place *delivery.Place, exec graphql.GraphExecutor, op *
 	s.abandon()
 	s.line.Wait()
 	s.wait.Wait()
+	if s.afterwards != nil {
+		s.afterwards()
+	}
 }
 
 // read notices that the client leaves. It has nothing more to say; io.Copy would hold a large buffer to find that out.
@@ -146,8 +151,11 @@ func (s *response) End(errs gqlerror.List) {
 	}
 }
 
-// endFor ends a response whose viewer's time is over.
-func (s *response) endFor(cause error) {
+// Afterwards is that of Endings: the viewer is taken in before the response is served.
+func (s *response) Afterwards(f func()) { s.afterwards = f }
+
+// EndFor ends a response whose viewer's time is over.
+func (s *response) EndFor(cause error) {
 	s.cancel(cause)
 	s.end(gqlerror.List{s.t.o.Ended(cause)})
 }

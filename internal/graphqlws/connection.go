@@ -38,6 +38,7 @@ type connection struct {
 	viewer      context.Context
 	initialised bool
 	initTimer   *time.Timer
+	afterwards  func() // called when it is over; nil: Init asked for nothing
 
 	heard  atomic.Int64 // when the client last gave a sign of life, in Unix nanoseconds
 	pinged time.Time    // belongs to Visit
@@ -51,6 +52,7 @@ type connection struct {
 var (
 	_ delivery.Connection = (*connection)(nil)
 	_ delivery.Owner      = (*connection)(nil)
+	_ delivery.Endings    = (*connection)(nil)
 )
 
 // newConnection takes over a connection that has been upgraded. Nothing of the request stays but what Detach keeps:
@@ -83,6 +85,9 @@ func (c *connection) serve(place *delivery.Place) {
 	c.stopAll()
 	c.line.Wait()
 	c.wait.Wait()
+	if c.afterwards != nil {
+		c.afterwards()
+	}
 	c.t.metrics.closed.WithLabelValues(closeLabel(context.Cause(c.ctx))).Inc()
 	c.t.o.Logger.Debug("a websocket ended", "cause", context.Cause(c.ctx))
 }
@@ -221,13 +226,13 @@ func (c *connection) initialise(m message) {
 		c.close(CloseInvalidMessage, err.Error())
 		return
 	}
-	viewer, err := c.t.o.Init(delivery.WithEnd(c.ctx, c.closeFor), payload)
+	viewer, err := c.t.o.Init(delivery.WithEndings(c.ctx, c), payload)
 	if err != nil {
 		c.refuse(err)
 		return
 	}
 	c.viewer = viewer
-	delivery.OnEnd(viewer, c.ctx, c.closeFor)
+	delivery.OnEnd(viewer, c.ctx, c.EndFor)
 	c.send(text("connection_ack", "", nil))
 	if c.dialect.keepAlive != nil {
 		c.send(c.dialect.keepAlive)
@@ -253,8 +258,11 @@ func (c *connection) refuse(err error) {
 	c.close(why.Code, why.Reason)
 }
 
-// closeFor ends a connection whose viewer's time is over.
-func (c *connection) closeFor(cause error) {
+// Afterwards is that of Endings. Init takes the viewer in, and runs in the goroutine that reads, as serve does.
+func (c *connection) Afterwards(f func()) { c.afterwards = f }
+
+// EndFor ends a connection whose viewer's time is over.
+func (c *connection) EndFor(cause error) {
 	why := &CloseError{Code: websocket.CloseGoingAway, Reason: "going away"}
 	errors.As(cause, &why)
 	c.end(why)

@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// When memory is given back to the system: when little is allocated between two looks, and much is held that is not used.
+// When memory is given back to the system: when little is allocated between two looks, and some is held that is not used.
 const (
 	lookEvery = 5 * time.Second
 	calm      = 16 << 20 // bytes allocated between two looks: thousands of idle subscribers take less
-	worth     = 48 << 20 // bytes: for less than that a collection is not worth its time
+	worth     = 48 << 20 // bytes allocated since the last time: after less than that a collection is not worth its time
+	spare     = 16 << 20 // bytes held beyond what lives that are let be
 )
 
 // usage is what Go has of memory, in bytes.
@@ -37,7 +38,7 @@ func (k *keeper) look() {
 	atRest := now.allocated-k.before < calm
 	k.before = now.allocated
 	// What is held beyond what lives stays so where objects are scattered: only what was allocated since can be had.
-	if !atRest || now.allocated-k.returned < worth || now.held < now.live+worth {
+	if !atRest || now.allocated-k.returned < worth || now.held < now.live+spare {
 		return
 	}
 	k.giveBack()

@@ -16,7 +16,7 @@ func TestMemoryIsGivenBackAtRest(t *testing.T) {
 	}{
 		{"a crowd came and is at rest", []usage{{300, 200, 60}, {302, 200, 60}, {304, 110, 90}}, []bool{false, true, false}},
 		{"busy", []usage{{300, 200, 60}, {320, 210, 60}, {340, 220, 60}}, []bool{false, false, false}},
-		{"little is held beyond what lives", []usage{{300, 100, 60}, {301, 100, 60}}, []bool{false, false}},
+		{"little is held beyond what lives", []usage{{300, 70, 60}, {301, 70, 60}}, []bool{false, false}},
 		{"scattered objects: no use in trying again", []usage{{300, 200, 60}, {301, 200, 60}, {302, 190, 90}, {330, 190, 90}, {331, 190, 90}},
 			[]bool{false, true, false, false, false}},
 		{"another crowd", []usage{{300, 200, 60}, {301, 200, 60}, {400, 190, 90}, {401, 190, 90}}, []bool{false, true, false, true}},

@@ -24,7 +24,7 @@ type session struct {
 func newSockets() *sockets { return &sockets{bySession: map[string]*session{}} }
 
 // add gives a socket's context. It is cancelled when the viewer's sign-in expires or the session ends, with
-// what the client is to be told as its cause; and it is forgotten when ctx, that of the connection, is done.
+// what the client is to be told as its cause; and it is forgotten when the connection, which ctx is of, is over.
 func (s *sockets) add(ctx context.Context, viewer *Viewer, now time.Time) context.Context {
 	ctx, cancel := delivery.Endable(ctx)
 	token := viewer.Session.Token()
@@ -42,7 +42,7 @@ func (s *sockets) add(ctx context.Context, viewer *Viewer, now time.Time) contex
 	if !viewer.ExpiresAt.IsZero() {
 		expiry = time.AfterFunc(viewer.ExpiresAt.Sub(now), func() { cancel(closing(ErrExpired)) }).Stop
 	}
-	context.AfterFunc(ctx, func() {
+	delivery.Afterwards(ctx, func() {
 		expiry()
 		s.remove(token, &cancel)
 	})
