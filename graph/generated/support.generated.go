@@ -167,7 +167,7 @@ func resolve[O, T any](
 		return graphql.Null
 	case any(v) == nil: // an interface without a value; marshal sees to nil pointers
 		if nonNull && !graphql.HasFieldError(ctx, fc) {
-			ec.Errorf(ctx, "must not be null")
+			graphql.AddErrorf(ctx, "must not be null")
 		}
 		return graphql.Null
 	}
