@@ -49,10 +49,11 @@ func TestGLPIDiesBetweenRequestAndAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.comesTrue("it is in doubt", func() bool {
+	inDoubt := func() bool {
 		now, _ := d.Operation(t.Context(), op.ID)
 		return strings.Contains(now.Targets[0].Message, "being looked at") || now.Targets[0].State == dangerzone.Dispatched
-	})
+	}
+	r.comesTrue("it is in doubt", inDoubt)
 	r.inTrouble(nil)
 	r.reaches(d, op.ID, dangerzone.Dispatched, 1)
 	if calls := r.written(); len(calls) != 1 {
@@ -73,7 +74,7 @@ func TestGLPIDiesBetweenRequestAndAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.comesTrue("GLPI was asked", func() bool { return asked.Load() == 1 })
+	r.comesTrue("it is in doubt, too", inDoubt)
 	r.inTrouble(nil)
 	r.comesTrue("GLPI is not at it any more", func() bool { r.pass(time.Minute); return r.states(d, op.ID)[dangerzone.Failed] == 1 })
 	if row := r.row(s, r.devs[1]); row.EnrollStatus != "enrolled" || asked.Load() != 1 {
