@@ -57,6 +57,12 @@ func (d *Desk) takeOn(ctx context.Context, id int) (*work, error) {
 	}}, nil
 }
 
+// deserted says whether no gateway is at work on an operation.
+func (d *Desk) deserted(ctx context.Context, id int) bool {
+	alive, err := d.o.Store.Get(ctx, runnerBucket, strconv.Itoa(id))
+	return err == nil && alive == nil
+}
+
 // carryOut asks GLPI for the devices of an operation, some at a time and not faster than GLPI is to be troubled.
 func (d *Desk) carryOut(ctx context.Context, s *glpiproxy.Session, id int, alive *work) {
 	defer alive.stop()

@@ -82,6 +82,37 @@ func TestGLPIDiesBetweenRequestAndAnswer(t *testing.T) {
 	}
 }
 
+// GLPI takes minutes for its answer: as long as that is waited for, nobody says that it won't do it.
+func TestGLPITakesItsTime(t *testing.T) {
+	r := newRig(t, 20)
+	d, s := r.start(nil), r.signIn()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	ask, let := sync.OnceFunc(func() { close(asked) }), sync.OnceFunc(func() { close(answer) })
+	defer let()
+	looks := atomic.Int32{}
+	r.inTrouble(func(rw http.ResponseWriter, q *http.Request, serve http.Handler) {
+		if isFor(q) {
+			ask()
+			<-answer
+		} else if strings.Contains(q.URL.Path, "PluginFlyvemdmAgent") {
+			defer looks.Add(1)
+		}
+		serve.ServeHTTP(rw, q)
+	})
+	id := r.begin(d, s, dangerzone.Wipe, r.devs[0])
+	<-asked
+	for range 3 {
+		r.pass(time.Minute)
+		before := looks.Load()
+		r.comesTrue("GLPI was looked at", func() bool { return looks.Load() > before })
+		if got := r.states(d, id); got[dangerzone.Requested] != 1 {
+			t.Fatalf("got %v", got)
+		}
+	}
+	let()
+	r.reaches(d, id, dangerzone.Dispatched, 1)
+}
+
 // A gateway dies while GLPI is being asked. The next one looks what GLPI has done, repeats nothing, and says of the rest
 // that nothing was done.
 func TestTheNextGatewaySettlesWhatACrashLeft(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// doubtTime is how long GLPI may still be at work on what it gave no answer to.
+	// doubtTime is how long GLPI may still be at work on what it gave no answer to, once no gateway waits for one any more.
 	doubtTime = time.Minute
 	// unseenTime is how long a command may take to the broker. What was not seen by then is looked for there.
 	unseenTime = time.Minute
@@ -26,6 +26,7 @@ func (d *Desk) inspect(ctx context.Context, eyes *glpiproxy.Session, op *Operati
 	}
 	var ids []int
 	steps := map[int]step{} // before the look
+	waited := !d.deserted(ctx, op.ID)
 	op.each(func(t *Target) {
 		steps[t.AgentID] = t.Step
 		// To who does not see its entity a device that is there looks like one that is gone.
@@ -47,7 +48,7 @@ func (d *Desk) inspect(ctx context.Context, eyes *glpiproxy.Session, op *Operati
 			case !looked || t.Step == waiting || t.halfway():
 			case t.Step != steps[t.AgentID]: // it went on meanwhile, and what was seen may be of before
 			case result.Err == nil:
-				judge(op.Action, t, result.Item, d.now())
+				judge(op.Action, t, result.Item, waited, d.now())
 			case glpiproxy.KindOf(result.Err) == glpiproxy.NotFound:
 				d.gone(op, t, d.now())
 			}
@@ -55,10 +56,11 @@ func (d *Desk) inspect(ctx context.Context, eyes *glpiproxy.Session, op *Operati
 	})
 }
 
-// judge concludes from a row of GLPI's.
-func judge(action Action, t *Target, row glpiproxy.Agent, now time.Time) {
+// judge concludes from a row of GLPI's. waited says that a gateway may still wait for GLPI's answer: then what GLPI has not
+// done is not yet what it won't do.
+func judge(action Action, t *Target, row glpiproxy.Agent, waited bool, now time.Time) {
 	done := map[Action]bool{Wipe: row.Wipe, CancelWipe: !row.Wipe, Unenroll: row.EnrollStatus == "unenrolling"}[action]
-	inDoubt, over := t.Step == asking, now.Sub(t.AskedAt) >= doubtTime
+	inDoubt, over := t.Step == asking, now.Sub(t.AskedAt) >= doubtTime && !waited
 	switch {
 	case inDoubt && done:
 		t.answered(action, now)

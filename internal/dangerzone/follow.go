@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -275,12 +274,6 @@ func (f *follower) advance(ctx context.Context, id int, op *Operation, eyes *glp
 		f.lookFor(ctx, id, eyes)
 	}
 	f.finish(ctx, id)
-}
-
-// deserted says whether no gateway is at work on an operation.
-func (f *follower) deserted(ctx context.Context, id int) bool {
-	alive, err := f.o.Store.Get(ctx, runnerBucket, strconv.Itoa(id))
-	return err == nil && alive == nil
 }
 
 // lookFor looks in GLPI and on the broker.
