@@ -2,53 +2,17 @@ package graph_test
 
 import (
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
 	"sync"
 	"testing"
-	"time"
 
 	"fleetgate/internal/settings"
+	"fleetgate/internal/store/redistest"
 )
-
-// startRedis runs a Redis of the test's own.
-func startRedis(t *testing.T) (url string) {
-	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	switch {
-	case err != nil && os.Getenv("FLEETGATE_REAL") != "":
-		t.Fatal("FLEETGATE_REAL is set, but there is no redis-server")
-	case err != nil:
-		t.Skip("no redis-server on this machine")
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
-	_, port, _ := net.SplitHostPort(address)
-	process := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = process.Process.Kill(); _ = process.Wait() })
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
-			return "redis://" + address + "/0"
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("redis-server does not listen")
-		}
-	}
-}
 
 // Two phones with one invitation for two come to two replicas at once: both enrol, one after the other, and each is told
 // of once, on both. Two people who claim one serial at once don't both get it.
 func TestEnrollingOnTwoReplicasAtOnce(t *testing.T) {
-	url := startRedis(t)
+	url := "redis://" + redistest.Start(t) + "/0"
 	w := newPhoneShop(t, func(w *world, s *settings.Gateway) {
 		withService(w, s)
 		s.RedisURL = url

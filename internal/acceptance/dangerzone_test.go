@@ -15,6 +15,7 @@ import (
 	"fleetgate/internal/sim/broker"
 	"fleetgate/internal/sim/glpi"
 	"fleetgate/internal/sim/phone"
+	"fleetgate/internal/store/redistest"
 )
 
 const (
@@ -246,7 +247,7 @@ func (w *dangerWorld) gateways(t *testing.T, replicas bool) (first *process, nex
 	t.Helper()
 	kept := []string{"--data-dir", t.TempDir()}
 	if replicas {
-		kept = []string{"--redis-url", startRedis(t)}
+		kept = []string{"--redis-url", "redis://" + redistest.Start(t)}
 	}
 	begin := func() *process {
 		p := start(t, "graphql", append([]string{"serve", "--listen", "127.0.0.1:0", "--glpi-url", w.rest,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fleetgate/internal/sim/glpi"
+	"fleetgate/internal/store/redistest"
 )
 
 const (
@@ -46,7 +47,7 @@ func TestInvitingGoesOnWhereItBrokeOff(t *testing.T) {
 		inviteInSpiteOf(t, begin, "POST /User 9", "POST /PluginFlyvemdmInvitation 7")
 	})
 	t.Run("on another replica", func(t *testing.T) {
-		redis := startRedis(t)
+		redis := "redis://" + redistest.Start(t)
 		begin := func(args ...string) *process { return start(t, "graphql", append(args, "--redis-url", redis)...) }
 		inviteInSpiteOf(t, begin, "POST /PluginFlyvemdmInvitation 12")
 	})

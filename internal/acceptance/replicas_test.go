@@ -4,15 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"net"
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"fleetgate/internal/sim/glpi"
+	"fleetgate/internal/store/redistest"
 )
 
 const positionsAfter = `subscription ($after: String) {
@@ -23,7 +21,7 @@ const positionsAfter = `subscription ($after: String) {
 // its last cursor gets every event that the broker delivered, once and in order.
 func TestAnotherReplicaGoesOnWhereOneDied(t *testing.T) {
 	needMosquitto(t)
-	redis := startRedis(t)
+	redis := "redis://" + redistest.Start(t)
 	brokerAddress, glpiURL, device := startBackends(t)
 	replica := func() *process {
 		return start(t, "graphql", "serve", "--listen", "127.0.0.1:0", "--glpi-url", glpiURL,
@@ -147,33 +145,4 @@ func nextStep(s *stream) (step int, cursor string) {
 	}
 	s.event(&data)
 	return int(math.Round(data.DeviceEvents.Position.Latitude * 1000)), data.DeviceEvents.Cursor
-}
-
-// startRedis runs a real Redis of the test's own.
-func startRedis(t *testing.T) (address string) {
-	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		const why = "no redis-server here: install Debian's package redis-server"
-		if os.Getenv("FLEETGATE_REAL") != "" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
-	host := freeAddress(t)
-	_, port, _ := net.SplitHostPort(host)
-	server := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-	eventually(t, 5*time.Second, "redis listens", func() bool {
-		wire, err := net.Dial("tcp", host)
-		if err != nil {
-			return false
-		}
-		wire.Close()
-		return true
-	})
-	return "redis://" + host
 }

@@ -2,9 +2,6 @@ package dangerzone_test
 
 import (
 	"errors"
-	"net"
-	"os"
-	"os/exec"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,40 +10,8 @@ import (
 
 	"fleetgate/internal/dangerzone"
 	"fleetgate/internal/store"
+	"fleetgate/internal/store/redistest"
 )
-
-// startRedis runs a real Redis of the test's own.
-func startRedis(t *testing.T) (host string) {
-	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("FLEETGATE_REAL") != "" {
-			t.Fatal("redis-server is missing: apt-get install redis-server")
-		}
-		t.Skip("redis-server is missing: apt-get install redis-server to run this")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host = listener.Addr().String()
-	listener.Close()
-	_, port, _ := net.SplitHostPort(host)
-	server := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if wire, err := net.Dial("tcp", host); err == nil {
-			wire.Close()
-			return host
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("redis does not answer")
-		}
-	}
-}
 
 // Two replicas share a store: a confirmation is good for one operation on both, one that leads follows what the other
 // began, and both read it.
@@ -56,7 +21,7 @@ func TestReplicasShareOperations(t *testing.T) {
 		shareOperations(t, r, func() store.Store { return r.store })
 	})
 	t.Run("Redis", func(t *testing.T) {
-		host := startRedis(t)
+		host := redistest.Start(t)
 		shareOperations(t, newRig(t, 20), func() store.Store {
 			s, err := store.OpenRedis("redis://" + host)
 			if err != nil {

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -17,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"fleetgate/internal/store/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -40,7 +40,7 @@ func everyStore(t *testing.T, test func(t *testing.T, open func() Store)) {
 		})
 	})
 	t.Run("redis", func(t *testing.T) {
-		address := startRedis(t)
+		address := "redis://" + redistest.Start(t)
 		test(t, func() Store {
 			r, err := OpenRedis(address)
 			if err != nil {
@@ -50,41 +50,6 @@ func everyStore(t *testing.T, test func(t *testing.T, open func() Store)) {
 			return r
 		})
 	})
-}
-
-// startRedis runs a real Redis of the test's own.
-func startRedis(t *testing.T) (address string) {
-	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("FLEETGATE_REAL") != "" {
-			t.Fatal("redis-server is missing: apt-get install redis-server")
-		}
-		t.Skip("redis-server is missing: apt-get install redis-server to run this")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	listener.Close()
-	server := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-	address = "redis://127.0.0.1:" + port
-	waiting, err := OpenRedis(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer waiting.Close()
-	for deadline := time.Now().Add(10 * time.Second); waiting.Check(t.Context()) != nil; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("redis does not answer")
-		}
-	}
-	return address
 }
 
 func TestValues(t *testing.T) {
